@@ -1,0 +1,74 @@
+package memory
+
+import (
+	"bytes"
+	"time"
+
+	"gosession.dev/session/driver"
+)
+
+// entry is a record as it is kept: small, for there may be millions. Once stored
+// only expires and position change; what it points to never does.
+type entry struct {
+	key      string
+	subject  string
+	blob     []byte // Meta, then Data
+	metaSize int32
+	position int32 // in the shard's byExpiry
+	created  int64 // Unix milliseconds, as is expires
+	expires  int64
+	version  uint64
+}
+
+func newEntry(r *driver.Record, version uint64) *entry {
+	return &entry{
+		key:      r.Key,
+		subject:  r.Subject,
+		blob:     append(append(make([]byte, 0, len(r.Meta)+len(r.Data)), r.Meta...), r.Data...),
+		metaSize: int32(len(r.Meta)),
+		created:  r.Created.UnixMilli(),
+		expires:  r.Expires.UnixMilli(),
+		version:  version,
+	}
+}
+
+func (e *entry) live(now time.Time) bool { return now.UnixMilli() < e.expires }
+
+func (e *entry) record() *driver.Record {
+	blob := bytes.Clone(e.blob)
+	return &driver.Record{
+		Key:     e.key,
+		Data:    blob[e.metaSize:],
+		Meta:    blob[:e.metaSize:e.metaSize],
+		Created: time.UnixMilli(e.created).UTC(),
+		Expires: time.UnixMilli(e.expires).UTC(),
+		Subject: e.subject,
+		Version: e.version,
+	}
+}
+
+// expiryHeap has the entry that expires next in front; it is a
+// [container/heap.Interface].
+type expiryHeap []*entry
+
+func (h expiryHeap) Len() int           { return len(h) }
+func (h expiryHeap) Less(i, j int) bool { return h[i].expires < h[j].expires }
+
+func (h expiryHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].position, h[j].position = int32(i), int32(j)
+}
+
+func (h *expiryHeap) Push(x any) {
+	e := x.(*entry)
+	e.position = int32(len(*h))
+	*h = append(*h, e)
+}
+
+func (h *expiryHeap) Pop() any {
+	last := len(*h) - 1
+	e := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	return e
+}

@@ -1,0 +1,110 @@
+package memory
+
+import (
+	"container/heap"
+	"sync"
+	"time"
+
+	"gosession.dev/session/driver"
+)
+
+// shard holds a part of the records. Methods other than the listings expect
+// their caller to hold mu.
+type shard struct {
+	index int
+
+	mu       sync.Mutex // guards what follows
+	entries  map[string]*entry
+	subjects map[string]map[*entry]struct{}
+	byExpiry expiryHeap
+}
+
+func (sh *shard) init(index int) {
+	sh.index = index
+	sh.entries = map[string]*entry{}
+	sh.subjects = map[string]map[*entry]struct{}{}
+}
+
+// lockBoth locks two shards, which may be one, in an order that can't deadlock,
+// and returns what unlocks them.
+func lockBoth(a, b *shard) (unlock func()) {
+	if a == b {
+		a.mu.Lock()
+		return a.mu.Unlock
+	}
+	if a.index > b.index {
+		a, b = b, a
+	}
+	a.mu.Lock()
+	b.mu.Lock()
+	return func() {
+		b.mu.Unlock()
+		a.mu.Unlock()
+	}
+}
+
+// current returns the live entry under key if it is of that version.
+func (sh *shard) current(key string, version uint64) (*entry, error) {
+	e := sh.entries[key]
+	switch {
+	case e == nil || !e.live(time.Now()):
+		return nil, driver.ErrNotFound
+	case e.version != version:
+		return nil, driver.ErrConflict
+	}
+	return e, nil
+}
+
+func (sh *shard) add(e *entry) {
+	sh.entries[e.key] = e
+	heap.Push(&sh.byExpiry, e)
+	if e.subject == "" {
+		return
+	}
+	of := sh.subjects[e.subject]
+	if of == nil {
+		of = map[*entry]struct{}{}
+		sh.subjects[e.subject] = of
+	}
+	of[e] = struct{}{}
+}
+
+func (sh *shard) remove(e *entry) {
+	delete(sh.entries, e.key)
+	heap.Remove(&sh.byExpiry, int(e.position))
+	if of := sh.subjects[e.subject]; of != nil {
+		delete(of, e)
+		if len(of) == 0 {
+			delete(sh.subjects, e.subject)
+		}
+	}
+}
+
+func (sh *shard) reschedule(e *entry, expires int64) {
+	e.expires = expires
+	heap.Fix(&sh.byExpiry, int(e.position))
+}
+
+func (sh *shard) liveKeys(now time.Time) []string {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	keys := make([]string, 0, len(sh.entries))
+	for key, e := range sh.entries {
+		if e.live(now) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+func (sh *shard) liveKeysOf(subject string, now time.Time) []string {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	var keys []string
+	for e := range sh.subjects[subject] {
+		if e.live(now) {
+			keys = append(keys, e.key)
+		}
+	}
+	return keys
+}

@@ -1,0 +1,228 @@
+package memory
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"gosession.dev/session/driver"
+)
+
+// store is one opened handle on records, which others may share.
+type store struct {
+	*records
+	closed  atomic.Bool
+	release func() // called once, by the first Close
+}
+
+var (
+	_ driver.Store            = (*store)(nil)
+	_ driver.Toucher          = (*store)(nil)
+	_ driver.Pinger           = (*store)(nil)
+	_ driver.SubjectLister    = (*store)(nil)
+	_ driver.SubjectDestroyer = (*store)(nil)
+)
+
+// usable returns why a call can't be served, if it can't.
+func (s *store) usable(ctx context.Context) error {
+	if s.closed.Load() {
+		return driver.ErrClosed
+	}
+	return ctx.Err()
+}
+
+func (s *store) Create(ctx context.Context, r *driver.Record) error {
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	now := time.Now()
+	if err := s.reserve(now); err != nil {
+		return err
+	}
+	e := newEntry(r, s.nextVersion())
+	sh := s.shard(r.Key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if old := sh.entries[r.Key]; old != nil {
+		s.unreserve(1)
+		if old.live(now) {
+			return driver.ErrExists
+		}
+		sh.remove(old)
+	}
+	sh.add(e)
+	r.Version = e.version
+	return nil
+}
+
+func (s *store) Retrieve(ctx context.Context, key string) (*driver.Record, error) {
+	if err := s.usable(ctx); err != nil {
+		return nil, err
+	}
+	sh := s.shard(key)
+	sh.mu.Lock()
+	e := sh.entries[key]
+	if e == nil || !e.live(time.Now()) {
+		sh.mu.Unlock()
+		return nil, driver.ErrNotFound
+	}
+	copied := *e
+	sh.mu.Unlock()
+	return copied.record(), nil
+}
+
+func (s *store) Flush(ctx context.Context, r *driver.Record) error {
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	next := newEntry(r, s.nextVersion())
+	sh := s.shard(r.Key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	old, err := sh.current(r.Key, r.Version)
+	if err != nil {
+		return err
+	}
+	next.created = old.created
+	sh.remove(old)
+	sh.add(next)
+	r.Version = next.version
+	return nil
+}
+
+func (s *store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	next := newEntry(r, s.nextVersion())
+	from, to := s.shard(oldKey), s.shard(r.Key)
+	defer lockBoth(from, to)()
+	old, err := from.current(oldKey, r.Version)
+	if err != nil {
+		return err
+	}
+	if taken := to.entries[r.Key]; taken != nil {
+		if taken.live(time.Now()) {
+			return driver.ErrExists
+		}
+		to.remove(taken)
+		s.unreserve(1)
+	}
+	next.created = old.created
+	from.remove(old)
+	to.add(next)
+	r.Version = next.version
+	return nil
+}
+
+func (s *store) Touch(ctx context.Context, key string, expires time.Time) error {
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	sh := s.shard(key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	e := sh.entries[key]
+	if e == nil || !e.live(time.Now()) {
+		return driver.ErrNotFound
+	}
+	sh.reschedule(e, expires.UnixMilli())
+	return nil
+}
+
+func (s *store) Destroy(ctx context.Context, key string) error {
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	sh := s.shard(key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	e := sh.entries[key]
+	if e == nil {
+		return driver.ErrNotFound
+	}
+	sh.remove(e)
+	s.unreserve(1)
+	if !e.live(time.Now()) {
+		return driver.ErrNotFound
+	}
+	return nil
+}
+
+// Sessions takes the keys of one shard at a time and yields them without its
+// lock.
+func (s *store) Sessions(ctx context.Context) iter.Seq2[string, error] {
+	return s.pages(ctx, (*shard).liveKeys)
+}
+
+func (s *store) SubjectSessions(ctx context.Context, subject string) iter.Seq2[string, error] {
+	return s.pages(ctx, func(sh *shard, now time.Time) []string {
+		return sh.liveKeysOf(subject, now)
+	})
+}
+
+func (s *store) pages(ctx context.Context, page func(*shard, time.Time) []string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for i := range s.shards {
+			if err := s.usable(ctx); err != nil {
+				yield("", err)
+				return
+			}
+			for _, key := range page(&s.shards[i], time.Now()) {
+				if !yield(key, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// DestroySubject holds all shards at once: taken one after another, a session
+// could be renamed from a shard that is still to come into one that is done.
+func (s *store) DestroySubject(ctx context.Context, subject string, except ...string) error {
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	for i := range s.shards {
+		s.shards[i].mu.Lock()
+		defer s.shards[i].mu.Unlock()
+	}
+	for i := range s.shards {
+		sh := &s.shards[i]
+		for e := range sh.subjects[subject] {
+			if !slices.Contains(except, e.key) {
+				sh.remove(e)
+				s.unreserve(1)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *store) DeleteExpired(ctx context.Context) (int, error) {
+	deleted := 0
+	for i := range s.shards {
+		for {
+			if err := s.usable(ctx); err != nil {
+				return deleted, err
+			}
+			n := s.deleteExpired(&s.shards[i], time.Now())
+			deleted += n
+			if n < sweepBatch {
+				break
+			}
+		}
+	}
+	return deleted, nil
+}
+
+func (s *store) Ping(ctx context.Context) error { return s.usable(ctx) }
+
+func (s *store) Close() error {
+	if !s.closed.Swap(true) {
+		s.release()
+	}
+	return nil
+}

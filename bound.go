@@ -1,0 +1,53 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+)
+
+// call does something with the store in at most StoreTimeout: net/http gives
+// requests no deadline, and a dead store must not hold them.
+func (f *Factory) call(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, f.cfg.StoreTimeout, f.noAnswer)
+	defer cancel()
+	return explain(ctx, do(ctx))
+}
+
+// keys passes a listing of the store on, and gives each step at most
+// StoreTimeout. The time in which the caller has the floor does not count.
+func (f *Factory) keys(ctx context.Context, operation string, list func(context.Context) iter.Seq2[string, error]) iter.Seq2[Key, error] {
+	return func(yield func(Key, error) bool) {
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		overdue := time.AfterFunc(f.cfg.StoreTimeout, func() { cancel(f.noAnswer) })
+		defer overdue.Stop()
+		for key, err := range list(ctx) {
+			overdue.Stop()
+			if !yield(Key(key), wrap(operation, explain(ctx, err))) || err != nil {
+				return
+			}
+			overdue.Reset(f.cfg.StoreTimeout)
+		}
+	}
+}
+
+// noAnswerError matches [context.DeadlineExceeded].
+type noAnswerError struct{ after time.Duration }
+
+func (e noAnswerError) Error() string {
+	return fmt.Sprintf("the store gave no answer within %v", e.after)
+}
+
+func (e noAnswerError) Unwrap() error { return context.DeadlineExceeded }
+
+// explain replaces the error of a context that we ended by the reason for it.
+func explain(ctx context.Context, err error) error {
+	var noAnswer noAnswerError
+	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) && errors.As(context.Cause(ctx), &noAnswer) {
+		return noAnswer
+	}
+	return err
+}

@@ -1,0 +1,146 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"gosession.dev/session/driver"
+)
+
+// Config says how a [Factory] behaves. Its zero value is the recommended setting
+// for production. It is read once, when the factory is made.
+type Config struct {
+	// Timeouts are for sessions without timeouts of their own; the default is
+	// [DefaultIdle] and [DefaultLifetime], and a cookie that the browser drops
+	// when it closes.
+	Timeouts Timeouts
+
+	// Anonymous are, instead of Timeouts, for sessions without a subject, that
+	// is, of visitors who have not signed in. Fields that are 0 are those of
+	// Timeouts.
+	Anonymous Timeouts
+
+	// Cookie is the cookie that carries the ID.
+	Cookie Cookie
+
+	// Insecure is for development over plain HTTP with a browser that refuses
+	// Secure cookies there. It sends the cookie without Secure, so that anybody
+	// on the network can read it, and without a "__Host-" prefix, so that
+	// sibling domains can plant it. Never set it in production, neither behind
+	// a proxy that ends TLS: the browser speaks TLS there.
+	Insecure bool
+
+	// Codec encodes values; the default is [JSON].
+	Codec Codec
+
+	// IDs makes and recognizes session IDs. The default makes them of the time
+	// and 160 random bits.
+	IDs IDs
+
+	// StoreTimeout bounds each wait for the store, merging included; the
+	// default is 5 s. Sweeps are not bounded, and of listings each step is.
+	StoreTimeout time.Duration
+
+	// SweepInterval is about how often the factory deletes expired sessions of
+	// a store that does not do it by itself; the default is 5 min. Negative
+	// means never, for fleets where something else calls
+	// [Factory.DeleteExpired].
+	SweepInterval time.Duration
+
+	// OnError is told of errors of the store while a request is served, at most
+	// once per request. The default logs and answers 503.
+	OnError ErrorHandler
+
+	// Logger takes what no caller is told: failed sweeps, sessions that can't
+	// be decoded. The default is [slog.Default].
+	Logger *slog.Logger
+}
+
+// Open makes a factory over a store of the named driver, which has to be
+// imported, with the zero [Config]. What a DSN looks like is the driver's: see
+// the comment of its package.
+//
+// Open does not connect. Call [Factory.Ping] to find out at once whether the
+// store can be used.
+func Open(driverName, dsn string) (*Factory, error) {
+	return Config{}.Open(driverName, dsn)
+}
+
+// Open makes a factory over a store of the named driver. Like the function
+// [Open], it does not connect.
+func (c Config) Open(driverName, dsn string) (*Factory, error) {
+	c, err := c.complete()
+	if err != nil {
+		return nil, err
+	}
+	d, err := lookup(driverName)
+	if err != nil {
+		return nil, err
+	}
+	store, err := d.Open(dsn)
+	if err != nil {
+		return nil, wrap("open "+driverName, err)
+	}
+	return newFactory(c, store), nil
+}
+
+// New makes a factory over a store that the application has made, of its own
+// database or client. [Factory.Close] closes the store, and the store leaves the
+// application's part open.
+func (c Config) New(store driver.Store) (*Factory, error) {
+	if store == nil {
+		return nil, errors.New("session: Config.New of a nil store")
+	}
+	c, err := c.complete()
+	if err != nil {
+		return nil, err
+	}
+	return newFactory(c, store), nil
+}
+
+// complete fills in the defaults and refuses what contradicts itself.
+func (c Config) complete() (Config, error) {
+	c.Timeouts = c.Timeouts.or(Timeouts{Idle: DefaultIdle, Lifetime: DefaultLifetime})
+	c.Anonymous = c.Anonymous.or(c.Timeouts)
+	c.Cookie = c.Cookie.complete(c.Insecure)
+	if c.Codec == nil {
+		c.Codec = JSON
+	}
+	if c.IDs == nil {
+		c.IDs = defaultIDs{}
+	}
+	if c.StoreTimeout == 0 {
+		c.StoreTimeout = 5 * time.Second
+	}
+	if c.SweepInterval == 0 {
+		c.SweepInterval = 5 * time.Minute
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.OnError == nil {
+		c.OnError = answerError(c.Logger)
+	}
+	return c, c.validate()
+}
+
+func (c Config) validate() error {
+	if err := c.Timeouts.validate(); err != nil {
+		return fmt.Errorf("session: Config.Timeouts: %w", err)
+	}
+	if err := c.Anonymous.validate(); err != nil {
+		return fmt.Errorf("session: Config.Anonymous (its zero fields are those of Config.Timeouts): %w", err)
+	}
+	if err := c.Cookie.validate(c.Insecure); err != nil {
+		return fmt.Errorf("session: Config.Cookie: %w", err)
+	}
+	if n := len(c.Codec.Name()); n == 0 || n > maxCodecName {
+		return fmt.Errorf("session: Config.Codec: its name must be 1 to %d bytes", maxCodecName)
+	}
+	if c.StoreTimeout < 0 {
+		return errors.New("session: Config.StoreTimeout is negative; leave it 0 for 5 s")
+	}
+	return nil
+}

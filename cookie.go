@@ -1,0 +1,195 @@
+package session
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Cookie is the part of [Config] for the cookie that carries the ID. It is always
+// HttpOnly, and Secure unless [Config].Insecure says otherwise. The zero value is
+// "__Host-session" for the whole host, SameSite=Lax.
+type Cookie struct {
+	// Name defaults to "__Host-session", whose prefix makes browsers refuse it
+	// from other hosts and over plain HTTP (RFC 6265bis, 4.1.3), and to
+	// "session" if Config.Insecure is set.
+	Name string
+
+	// Domain, if set, shares the cookie with all hosts below it. The name then
+	// can't begin with "__Host-"; "__Secure-" is the next best.
+	Domain string
+
+	// Path defaults to "/". It separates nothing that JavaScript could not join.
+	Path string
+
+	// SameSite defaults to Lax, which keeps the cookie out of other sites' forms.
+	SameSite http.SameSite
+
+	// Partitioned keeps a cookie that other sites embed apart for each of them
+	// (CHIPS).
+	Partitioned bool
+}
+
+// maxCookie is how many bytes of name and value browsers keep (RFC 6265bis, 5.7).
+const maxCookie = 4096
+
+// maxCookieAge is what browsers cut Max-Age to (RFC 6265bis, 5.6.2).
+const maxCookieAge = 400 * 24 * time.Hour
+
+func (c Cookie) complete(insecure bool) Cookie {
+	name := "__Host-session"
+	if insecure {
+		name = "session"
+	}
+	c.Name = cmp.Or(c.Name, name)
+	c.Path = cmp.Or(c.Path, "/")
+	if c.SameSite == 0 || c.SameSite == http.SameSiteDefaultMode {
+		c.SameSite = http.SameSiteLaxMode // left out, browsers are laxer than Lax
+	}
+	return c
+}
+
+func (c Cookie) validate(insecure bool) error {
+	prefixed := func(prefix string) bool { // browsers ignore case here
+		return len(c.Name) >= len(prefix) && strings.EqualFold(c.Name[:len(prefix)], prefix)
+	}
+	switch {
+	case prefixed("__Host-") && c.Domain != "":
+		return errors.New(`a name with the prefix "__Host-" forbids a Domain; drop Domain, or name it "__Secure-session"`)
+	case prefixed("__Host-") && c.Path != "/":
+		return errors.New(`a name with the prefix "__Host-" needs Path "/"; drop Path, or name it "__Secure-session"`)
+	case insecure && (prefixed("__Host-") || prefixed("__Secure-") || prefixed("__Http-")):
+		return errors.New(`a name with the prefix "__Host-", "__Secure-" or "__Http-" needs Secure; drop Config.Insecure, or the prefix`)
+	case insecure && c.SameSite == http.SameSiteNoneMode:
+		return errors.New("a SameSite=None cookie needs Secure; drop Config.Insecure, or SameSite")
+	case insecure && c.Partitioned:
+		return errors.New("a Partitioned cookie needs Secure; drop Config.Insecure, or Partitioned")
+	case !strings.HasPrefix(c.Path, "/"):
+		return errors.New(`the Path must begin with "/"`)
+	}
+	if err := c.cookie("", !insecure).Valid(); err != nil {
+		return fmt.Errorf("browsers would not take it: %w", err)
+	}
+	return nil
+}
+
+func (c Cookie) cookie(value string, secure bool) *http.Cookie {
+	return &http.Cookie{
+		Name:        c.Name,
+		Value:       value,
+		Domain:      c.Domain,
+		Path:        c.Path,
+		Secure:      secure,
+		HttpOnly:    true,
+		SameSite:    c.SameSite,
+		Partitioned: c.Partitioned,
+	}
+}
+
+// Cookie returns the cookie that tells the client about s: its ID, or, after
+// Destroy, to forget it. It is nil while s is not stored, and if s turned out to
+// be gone: the client may have another cookie by now.
+func (f *Factory) Cookie(s *Session) *http.Cookie {
+	state, phase := s.clientState()
+	switch phase {
+	case live:
+		c := f.cfg.Cookie.cookie(string(state.id), !f.cfg.Insecure)
+		if state.deadline != 0 {
+			age := min(time.Until(time.UnixMilli(state.deadline)), maxCookieAge)
+			c.MaxAge = max(int(age/time.Second), 1)
+		}
+		return c
+	case destroyed:
+		return f.expiredCookie()
+	}
+	return nil
+}
+
+// SetCookie adds the cookie of s, if there is one to send, to the header of a
+// response, and "no-store" to its Cache-Control. [Factory.Handler] does it by
+// itself.
+func (f *Factory) SetCookie(w http.ResponseWriter, s *Session) {
+	if c := f.Cookie(s); c != nil {
+		sendCookie(w.Header(), c)
+	}
+}
+
+func (f *Factory) expiredCookie() *http.Cookie {
+	c := f.cfg.Cookie.cookie("", !f.cfg.Insecure)
+	c.MaxAge = -1
+	return c
+}
+
+// clientState is what a client learns by the cookie.
+type clientState struct {
+	id       ID
+	deadline int64 // of a persistent cookie, in Unix milliseconds; else 0
+}
+
+// clientState returns what the client has to know of s.
+func (s *Session) clientState() (clientState, phase) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := clientState{id: s.id}
+	if t := s.f.timeouts(&s.state); t.Persistent {
+		c.deadline = t.deadline(s.state.start).UnixMilli()
+	}
+	return c, s.phase
+}
+
+// cookieCarries reports whether a browser keeps id and sends it back as it is.
+func (f *Factory) cookieCarries(id ID) bool {
+	c := f.cfg.Cookie.cookie(string(id), !f.cfg.Insecure)
+	return id != "" && len(c.Name)+len(id) <= maxCookie && c.Valid() == nil &&
+		!strings.ContainsAny(string(id), " ,\"")
+}
+
+// cookieValues returns the values of all cookies of a name, malformed ones, which
+// net/http leaves out, included: a client has to be rid of those.
+func cookieValues(h http.Header, name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, line := range h["Cookie"] {
+			for line != "" {
+				var pair string
+				pair, line, _ = strings.Cut(line, ";")
+				key, value, found := strings.Cut(strings.Trim(pair, " \t"), "=")
+				if found && key == name && !yield(value) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// sendCookie adds the cookie to the header, and keeps caches from keeping it
+// (OWASP ASVS 5.0, 14.3.2). What the handler has said about caching stays, as
+// far as no-store leaves something of it.
+func sendCookie(h http.Header, c *http.Cookie) {
+	h.Add("Set-Cookie", c.String())
+	if !listed(h, "Cache-Control", "no-store") {
+		h.Set("Cache-Control", strings.Join(append(h.Values("Cache-Control"), "no-store"), ", "))
+	}
+}
+
+// varyByCookie tells caches that the response depends on the session.
+func varyByCookie(h http.Header) {
+	if !listed(h, "Vary", "Cookie") && !listed(h, "Vary", "*") {
+		h.Add("Vary", "Cookie")
+	}
+}
+
+// listed reports whether a comma-separated header field has a member.
+func listed(h http.Header, field, member string) bool {
+	for _, line := range h.Values(field) {
+		for item := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(item), member) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,49 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+
+	"gosession.dev/session/driver"
+)
+
+// The errors that callers act on; test for them with [errors.Is]. An operation
+// that a backend is not capable of fails with [errors.ErrUnsupported]. Anything
+// else that a [Factory] or a [Session] reports of its store is an outage, and
+// never means that there is no session. No error of this package contains an ID,
+// a value or a DSN.
+var (
+	// ErrNotFound: there is no such session: it never was, it has expired, or
+	// it was ended or given another ID.
+	ErrNotFound = driver.ErrNotFound
+
+	// ErrNoValue: the session has no value of that key.
+	ErrNoValue = errors.New("no such value")
+
+	// ErrConflict: others changed the session again and again while this change
+	// was merged, until the time for it was over. Nothing was stored.
+	ErrConflict = driver.ErrConflict
+
+	// ErrTooLarge: the session is larger than its store can hold. What was
+	// stored before is intact.
+	ErrTooLarge = driver.ErrTooLarge
+
+	// ErrCorrupt: what the store has under the session's key can't be decoded.
+	// It is left as it is.
+	ErrCorrupt = driver.ErrCorrupt
+
+	// ErrHeaderSent: the change needs a cookie to be set, and the header of the
+	// response has left already.
+	ErrHeaderSent = errors.New("the response header is sent, so the session cookie can't be set any more")
+
+	// ErrClosed: the factory was closed.
+	ErrClosed = driver.ErrClosed
+)
+
+// wrap says what failed, once.
+func wrap(operation string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("session: %s: %w", operation, err)
+}

@@ -1,0 +1,119 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync"
+	"sync/atomic"
+
+	"gosession.dev/session/driver"
+)
+
+// A Factory creates, finds and ends the sessions of one store. It is to sessions
+// what *sql.DB is to databases: made once, by [Open] or from a [Config], shared by
+// all goroutines, and closed at the end. All of its methods are safe for
+// concurrent use and honour their context; after Close they fail with
+// [ErrClosed].
+type Factory struct {
+	cfg   Config
+	store driver.Store
+
+	// What the store can do beyond the contract; nil if it can't.
+	toucher   driver.Toucher
+	pinger    driver.Pinger
+	lister    driver.SubjectLister
+	destroyer driver.SubjectDestroyer
+
+	noTouch  atomic.Bool // the toucher has said that it can't
+	noAnswer error       // of a store that took longer than StoreTimeout
+	sweeper  *sweeper
+	hint     sync.Once // the hint about Secure cookies on plain HTTP
+}
+
+func newFactory(c Config, store driver.Store) *Factory {
+	f := &Factory{cfg: c, store: store, noAnswer: noAnswerError{c.StoreTimeout}}
+	f.toucher, _ = store.(driver.Toucher)
+	f.pinger, _ = store.(driver.Pinger)
+	f.lister, _ = store.(driver.SubjectLister)
+	f.destroyer, _ = store.(driver.SubjectDestroyer)
+	f.sweeper = startSweeper(f)
+	return f
+}
+
+// Ping connects to the store if need be, prepares it, and returns an error if it
+// can't serve. Programs call it when they start.
+func (f *Factory) Ping(ctx context.Context) error {
+	return wrap("ping", f.call(ctx, func(ctx context.Context) error {
+		if f.pinger != nil {
+			err := f.pinger.Ping(ctx)
+			if !errors.Is(err, errors.ErrUnsupported) {
+				return err
+			}
+		}
+		return f.pingByRetrieve(ctx)
+	}))
+}
+
+func (f *Factory) pingByRetrieve(ctx context.Context) error {
+	id, err := defaultIDs{}.GenerateID()
+	if err != nil {
+		return err
+	}
+	_, err = f.store.Retrieve(ctx, string(id.Key()))
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// Create stores a new, empty session and returns it. In a handler, use
+// [FromContext] instead: it stores a session only if something is set, and sends
+// the cookie.
+func (f *Factory) Create(ctx context.Context) (*Session, error) {
+	s := f.newSession()
+	s.wanted = true
+	if err := s.write(ctx); err != nil {
+		return nil, wrap("create", err)
+	}
+	return s, nil
+}
+
+// Retrieve returns the session of an ID, for servers that get it by other ways
+// than the cookie; in a handler, use [FromContext]. If there is none, or if it
+// has expired, the error matches [ErrNotFound]; an ID of the wrong form never
+// reaches the store. If it can't be decoded, the error matches [ErrCorrupt].
+func (f *Factory) Retrieve(ctx context.Context, id ID) (*Session, error) {
+	s, err := f.retrieve(ctx, id)
+	return s, wrap("retrieve", err)
+}
+
+// Destroy ends the session of a key. If there is none, the error matches
+// [ErrNotFound]. Once Destroy has returned nil, no request that is still being
+// served brings the session back.
+func (f *Factory) Destroy(ctx context.Context, key Key) error {
+	return wrap("destroy", f.call(ctx, func(ctx context.Context) error {
+		return f.store.Destroy(ctx, string(key))
+	}))
+}
+
+// Sessions returns the keys of all live sessions, in no particular order. Those
+// that begin or end meanwhile may be among them. An error ends the sequence. If
+// the store can't list, the error is [errors.ErrUnsupported].
+func (f *Factory) Sessions(ctx context.Context) iter.Seq2[Key, error] {
+	return f.keys(ctx, "sessions", f.store.Sessions)
+}
+
+// DeleteExpired deletes the sessions that have expired, in batches, and returns
+// how many there were. The factory does it by itself, see
+// [Config].SweepInterval.
+func (f *Factory) DeleteExpired(ctx context.Context) (int, error) {
+	n, err := f.store.DeleteExpired(ctx)
+	return n, wrap("delete expired", err)
+}
+
+// Close ends the sweeper, waits for it, and closes the store. It is idempotent.
+func (f *Factory) Close() error {
+	f.sweeper.stop()
+	return wrap("close", f.store.Close())
+}

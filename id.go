@@ -1,0 +1,91 @@
+package session
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+)
+
+// An ID is the secret that a client presents in its cookie: whoever has it, has
+// the session. Printing, logging or marshalling an ID shows nothing of it; to
+// send it by other ways than the cookie, convert it to a string.
+type ID string
+
+// A Key names a session wherever it is not a client that asks: to the store, in
+// logs, in a list of devices. It is the SHA-256 of the [ID] in URL-safe Base64,
+// 43 characters. A key ends a session, but admits nobody: the ID can't be
+// computed from it, and as an ID it finds nothing.
+type Key string
+
+// Key returns the key that belongs to id.
+func (id ID) Key() Key {
+	sum := sha256.Sum256([]byte(id))
+	return Key(base64.RawURLEncoding.EncodeToString(sum[:]))
+}
+
+const hiddenID = "session.ID(hidden)"
+
+// Format writes a placeholder, whatever the verb.
+func (ID) Format(f fmt.State, _ rune) { io.WriteString(f, hiddenID) }
+
+// LogValue returns a placeholder; log the [Key] instead.
+func (ID) LogValue() slog.Value { return slog.StringValue(hiddenID) }
+
+// MarshalText fails, so that no ID ends up in JSON or XML by accident.
+func (ID) MarshalText() ([]byte, error) {
+	return nil, errors.New("session: an ID is a secret and is not marshalled; use its Key, or convert it to a string")
+}
+
+// IDs makes session IDs and tells them from other strings, for [Config.IDs].
+// The methods are called from many goroutines.
+type IDs interface {
+	// GenerateID returns a new ID, made of characters that a cookie can carry
+	// unquoted (RFC 6265bis, cookie-octet) and of at least 128 bits from a
+	// cryptographic random source (OWASP ASVS 5.0, 7.2.3 and 11.5.1; UUIDs do
+	// not qualify). If the source fails, it returns an error and never a weaker
+	// ID. An ID that is taken is drawn again.
+	GenerateID() (ID, error)
+
+	// ValidateID reports whether id has the form of those that GenerateID
+	// returns. An ID that has not never reaches the store.
+	ValidateID(id ID) bool
+}
+
+const (
+	idRandomBytes = 20 // 160 bits
+	idLength      = 32 // 4 bytes of time and the random ones, in Base64
+)
+
+// defaultIDs makes IDs of 32 URL-safe Base64 characters: the time in seconds as
+// 32 bits, so that IDs drawn at different times differ whatever the random
+// source does, and 160 random bits.
+type defaultIDs struct{}
+
+func (defaultIDs) GenerateID() (ID, error) {
+	var b [4 + idRandomBytes]byte
+	binary.BigEndian.PutUint32(b[:], uint32(time.Now().Unix()))
+	if _, err := io.ReadFull(rand.Reader, b[4:]); err != nil {
+		return "", fmt.Errorf("the random source failed: %w", err)
+	}
+	return ID(base64.RawURLEncoding.EncodeToString(b[:])), nil
+}
+
+func (defaultIDs) ValidateID(id ID) bool {
+	if len(id) != idLength {
+		return false
+	}
+	for _, c := range []byte(id) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':
+		default:
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,94 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gosession.dev/session/driver"
+)
+
+// retrieve returns the session of an ID that a client has sent.
+func (f *Factory) retrieve(ctx context.Context, id ID) (*Session, error) {
+	if !f.cfg.IDs.ValidateID(id) {
+		return nil, ErrNotFound
+	}
+	stored, content, err := f.load(ctx, string(id.Key()))
+	if err != nil {
+		return nil, err
+	}
+	codec, err := f.codec(stored.meta.codec)
+	if err != nil {
+		return nil, err
+	}
+	return &Session{
+		f:       f,
+		codec:   codec,
+		writing: make(chan struct{}, 1),
+		id:      id,
+		stored:  stored,
+		state:   content,
+		phase:   live,
+	}, nil
+}
+
+// load retrieves a record and takes it apart.
+func (f *Factory) load(ctx context.Context, key string) (stored, state, error) {
+	var rec *driver.Record
+	err := f.call(ctx, func(ctx context.Context) (err error) {
+		rec, err = f.store.Retrieve(ctx, key)
+		return err
+	})
+	if err != nil {
+		return stored{}, state{}, err
+	}
+	return f.decode(rec)
+}
+
+// decode takes a record apart. The timeouts are enforced here, whatever the store
+// does: an expired record is ErrNotFound.
+func (f *Factory) decode(rec *driver.Record) (stored, state, error) {
+	m, err := parseMeta(rec.Meta)
+	if err != nil {
+		return stored{}, state{}, err
+	}
+	content := state{subject: rec.Subject, start: m.start, own: m.own}
+	if f.expired(&content, m, rec.Expires, time.Now()) {
+		return stored{}, state{}, ErrNotFound
+	}
+	codec, err := f.codec(m.codec)
+	if err != nil {
+		return stored{}, state{}, err
+	}
+	content.values, err = splitValues(codec, rec.Data)
+	return stored{created: rec.Created, expires: rec.Expires, version: rec.Version, meta: m}, content, err
+}
+
+// codec returns the codec of that name.
+func (f *Factory) codec(name string) (Codec, error) {
+	for _, c := range []Codec{f.cfg.Codec, JSON, Gob} {
+		if c.Name() == name {
+			return c, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: its codec %q is not configured", ErrCorrupt, name)
+}
+
+// recordLocked returns what to store, under id, of a session that is used now.
+func (s *Session) recordLocked(id ID, now time.Time) (*driver.Record, meta, error) {
+	data, err := joinValues(s.codec, s.state.values)
+	if err != nil {
+		return nil, meta{}, err
+	}
+	t := s.f.timeouts(&s.state)
+	m := meta{start: s.state.start, seen: now, idle: t.Idle, own: s.state.own, codec: s.codec.Name()}
+	return &driver.Record{
+		Key:     string(id.Key()),
+		Data:    data,
+		Meta:    m.encode(),
+		Created: s.stored.created,
+		Expires: t.expires(s.state.start, now),
+		Subject: s.state.subject,
+		Version: s.stored.version,
+	}, m, nil
+}

@@ -1,0 +1,135 @@
+package session
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+)
+
+// response is the http.ResponseWriter that handlers get. Each way by which the
+// header can leave goes through begin, which commits the session before.
+type response struct {
+	x      *exchange
+	inner  http.ResponseWriter
+	begun  bool  // the session is committed, or failed to be
+	wrote  bool  // the header has left
+	failed error // of the commit; the answer was OnError's, and next writes no more
+}
+
+// begin commits the session once. After an error there is nothing to be written.
+func (w *response) begin() error {
+	if !w.begun {
+		w.begun = true
+		if err := w.x.commit(); err != nil {
+			w.fail(err)
+		}
+	}
+	return w.failed
+}
+
+// fail answers by OnError.
+func (w *response) fail(err error) {
+	w.begun, w.wrote, w.failed = true, true, err
+	h := w.inner.Header()
+	for _, field := range []string{"Cache-Control", "Content-Encoding", "Content-Length", "Content-Range", "Content-Type", "Etag", "Last-Modified", "Location"} {
+		h.Del(field) // they were about another body
+	}
+	varyByCookie(h)
+	h.Set("Cache-Control", "no-store")
+	p := &page{ResponseWriter: w.inner}
+	w.x.report(p, err)
+	if !p.wrote {
+		p.WriteHeader(http.StatusServiceUnavailable)
+	}
+}
+
+func (w *response) Header() http.Header { return w.inner.Header() }
+
+// WriteHeader passes informational responses on without a commit. It ignores a
+// second call: some frameworks call it after Flush.
+func (w *response) WriteHeader(status int) {
+	if 100 <= status && status < 200 && status != http.StatusSwitchingProtocols {
+		if !w.wrote {
+			w.inner.WriteHeader(status)
+		}
+		return
+	}
+	if w.begin() == nil && !w.wrote {
+		w.wrote = true
+		w.inner.WriteHeader(status)
+	}
+}
+
+func (w *response) Write(b []byte) (int, error) {
+	if err := w.begin(); err != nil {
+		return 0, err
+	}
+	w.wrote = true
+	return w.inner.Write(b)
+}
+
+// ReadFrom lets the connection copy files by itself.
+func (w *response) ReadFrom(src io.Reader) (int64, error) {
+	if err := w.begin(); err != nil {
+		return 0, err
+	}
+	w.wrote = true
+	return io.Copy(w.inner, src)
+}
+
+// FlushError is for http.ResponseController.
+func (w *response) FlushError() error {
+	if err := w.begin(); err != nil {
+		return err
+	}
+	err := http.NewResponseController(w.inner).Flush()
+	if err == nil {
+		w.wrote = true
+	}
+	return err
+}
+
+// Flush is for those who ask for an http.Flusher.
+func (w *response) Flush() { _ = w.FlushError() }
+
+// Hijack commits before it gives the connection away. The cookie, if there is
+// one, is in the Header, for whoever writes the response then.
+func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if err := w.begin(); err != nil {
+		return nil, nil, err
+	}
+	conn, rw, err := http.NewResponseController(w.inner).Hijack()
+	if err == nil {
+		w.wrote = true
+	}
+	return conn, rw, err
+}
+
+// Unwrap is for http.ResponseController.
+func (w *response) Unwrap() http.ResponseWriter { return w.inner }
+
+// page notes whether OnError has answered.
+type page struct {
+	http.ResponseWriter
+	wrote bool
+}
+
+func (p *page) WriteHeader(status int) {
+	p.wrote = true
+	p.ResponseWriter.WriteHeader(status)
+}
+
+func (p *page) Write(b []byte) (int, error) {
+	p.wrote = true
+	return p.ResponseWriter.Write(b)
+}
+
+func (p *page) Unwrap() http.ResponseWriter { return p.ResponseWriter }
+
+// silent is what OnError gets to write to when it is too late for an answer.
+type silent struct{}
+
+func (silent) Header() http.Header         { return http.Header{} }
+func (silent) WriteHeader(int)             {}
+func (silent) Write(b []byte) (int, error) { return len(b), nil }

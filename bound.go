@@ -46,8 +46,11 @@ func (e noAnswerError) Unwrap() error { return context.DeadlineExceeded }
 // explain replaces the error of a context that we ended by the reason for it.
 func explain(ctx context.Context, err error) error {
 	var noAnswer noAnswerError
-	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) && errors.As(context.Cause(ctx), &noAnswer) {
-		return noAnswer
+	switch {
+	case err == nil || ctx.Err() == nil || !errors.Is(err, ctx.Err()):
+		return err
+	case errors.As(err, &noAnswer) || !errors.As(context.Cause(ctx), &noAnswer):
+		return err
 	}
-	return err
+	return noAnswer
 }

@@ -94,7 +94,8 @@ func (f *Factory) expired(st *state, m meta, expires, now time.Time) bool {
 // reading does not mean writing.
 const touchShare = 20
 
-// touchDue reports whether a use of the session now has to be stored.
+// touchDue reports whether a use of the session now has to be stored. If Idle is
+// not what it was when the record was written, the record has to learn of it.
 func touchDue(t Timeouts, m meta, expires, next, now time.Time) bool {
-	return next.After(expires) && now.Sub(m.lastSeen(expires)) >= t.Idle/touchShare
+	return (next.After(expires) || t.Idle != m.idle) && now.Sub(m.lastSeen(expires)) >= t.Idle/touchShare
 }

@@ -85,13 +85,17 @@ const (
 // retry reads the session again after a pause: a random one, lest competitors
 // meet again, from a range that doubles with the number of conflicts.
 func (s *Session) retry(ctx context.Context, conflicts int) error {
-	limit := min(firstPause<<min(conflicts, 10), maxPause)
+	var err error
 	select {
-	case <-time.After(rand.N(limit)):
-		return s.reload(ctx)
+	case <-time.After(rand.N(min(firstPause<<min(conflicts, 10), maxPause))):
+		err = s.reload(ctx)
 	case <-ctx.Done():
-		return fmt.Errorf("%w (%d times): %w", ErrConflict, conflicts+1, ctx.Err())
+		err = context.Cause(ctx)
 	}
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("%w, %d times in a row: %w", ErrConflict, conflicts+1, err)
+	}
+	return err
 }
 
 // reload reads the session again and applies the changes to that. They may run

@@ -1,0 +1,358 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"gosession.dev/session"
+	"gosession.dev/session/driver"
+	"gosession.dev/session/drivers/memory"
+)
+
+// immortal is a store that never expires anything: the factory has to.
+type immortal struct {
+	driver.Store
+	expires map[string]time.Time
+}
+
+func newImmortal() *immortal {
+	return &immortal{memory.New(memory.Options{}), map[string]time.Time{}}
+}
+
+const never = 200 * 365 * 24 * time.Hour
+
+func (s *immortal) save(r *driver.Record, do func(*driver.Record) error) error {
+	kept := *r
+	kept.Expires = r.Created.Add(never)
+	err := do(&kept)
+	if err == nil {
+		s.expires[r.Key] = r.Expires
+		r.Version = kept.Version
+	}
+	return err
+}
+
+func (s *immortal) Create(ctx context.Context, r *driver.Record) error {
+	return s.save(r, func(r *driver.Record) error { return s.Store.Create(ctx, r) })
+}
+
+func (s *immortal) Flush(ctx context.Context, r *driver.Record) error {
+	return s.save(r, func(r *driver.Record) error { return s.Store.Flush(ctx, r) })
+}
+
+func (s *immortal) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
+	return s.save(r, func(r *driver.Record) error { return s.Store.ChangeID(ctx, oldKey, r) })
+}
+
+func (s *immortal) Retrieve(ctx context.Context, key string) (*driver.Record, error) {
+	r, err := s.Store.Retrieve(ctx, key)
+	if err == nil {
+		r.Expires = s.expires[key]
+	}
+	return r, err
+}
+
+const hour, day = time.Hour, 24 * time.Hour
+
+// alive asserts at which moment, to the millisecond, a session ends.
+func alive(t *testing.T, f *session.Factory, id session.ID, want bool) {
+	t.Helper()
+	_, err := f.Retrieve(t.Context(), id)
+	if want {
+		require.NoError(t, err)
+	} else {
+		require.ErrorIs(t, err, session.ErrNotFound)
+	}
+}
+
+func TestIdleAndLifetime(t *testing.T) {
+	for name, store := range map[string]func() driver.Store{
+		"store that expires":       func() driver.Store { return memory.New(memory.Options{}) },
+		"store that never expires": func() driver.Store { return newImmortal() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := factory(t, session.Config{}, store())
+				unused := created(t, f)
+				time.Sleep(session.DefaultIdle - time.Millisecond)
+				alive(t, f, unused.ID(), true)
+				time.Sleep(time.Millisecond)
+				alive(t, f, unused.ID(), false)
+
+				used := created(t, f)
+				for range 47 { // used every half hour
+					time.Sleep(hour / 2)
+					s := same(t, f, used)
+					require.NoError(t, s.Set("n", 1))
+					require.NoError(t, s.Flush(t.Context()))
+				}
+				require.Equal(t, used.Created().Add(session.DefaultLifetime), same(t, f, used).Expires())
+				time.Sleep(hour/2 - time.Millisecond)
+				alive(t, f, used.ID(), true)
+				time.Sleep(time.Millisecond)
+				alive(t, f, used.ID(), false)
+			})
+		})
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	require.Equal(t, time.Hour, session.DefaultIdle)
+	require.Equal(t, 24*time.Hour, session.DefaultLifetime)
+	s := created(t, factory(t, session.Config{}, newProbe()))
+	require.Equal(t, session.Timeouts{Idle: hour, Lifetime: day}, s.Timeouts())
+}
+
+// Changing the ID prolongs neither; proving who one is begins a new Lifetime.
+func TestChangeIDDoesNotProlong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		c := session.Config{Timeouts: session.Timeouts{Idle: 10 * hour, Lifetime: 10 * hour}}
+		f := factory(t, c, newImmortal())
+		s := created(t, f)
+		time.Sleep(9 * hour)
+		require.NoError(t, s.ChangeID(ctx))
+		require.Equal(t, s.Created().Add(10*hour), s.Expires())
+		time.Sleep(hour)
+		alive(t, f, s.ID(), false)
+
+		s = created(t, f)
+		began := s.Created()
+		time.Sleep(9 * hour)
+		require.NoError(t, s.SetSubject("ada"))
+		require.NoError(t, s.Flush(ctx))
+		require.Equal(t, began, same(t, f, s).Created())
+		time.Sleep(10*hour - time.Millisecond)
+		alive(t, f, s.ID(), true)
+		time.Sleep(time.Millisecond)
+		alive(t, f, s.ID(), false)
+	})
+}
+
+func TestAnonymousAndOwnTimeouts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		f := factory(t, session.Config{Anonymous: session.Timeouts{Lifetime: 90 * day, Idle: 30 * day}}, newProbe())
+		s := created(t, f)
+		require.Equal(t, 30*day, s.Timeouts().Idle)
+		time.Sleep(29 * day)
+		alive(t, f, s.ID(), true)
+
+		require.NoError(t, s.SetSubject("ada"))
+		require.NoError(t, s.Flush(ctx))
+		require.Equal(t, session.Timeouts{Idle: hour, Lifetime: day}, s.Timeouts())
+		time.Sleep(hour)
+		alive(t, f, s.ID(), false)
+
+		s = created(t, f)
+		own := session.Timeouts{Idle: 14 * day, Lifetime: 60 * day, Persistent: true}
+		require.NoError(t, s.SetTimeouts(own))
+		require.NoError(t, s.SetSubject("ada"))
+		require.NoError(t, s.Flush(ctx))
+		require.Equal(t, own, same(t, f, s).Timeouts())
+		time.Sleep(14*day - time.Millisecond)
+		alive(t, f, s.ID(), true)
+		time.Sleep(time.Millisecond)
+		alive(t, f, s.ID(), false)
+	})
+}
+
+func TestSetTimeoutsRefuses(t *testing.T) {
+	s := created(t, factory(t, session.Config{}, newProbe()))
+	for _, bad := range []session.Timeouts{
+		{Idle: 2 * hour, Lifetime: hour},
+		{Idle: 48 * hour},
+		{Idle: -hour},
+		{Lifetime: -1},
+	} {
+		require.Error(t, s.SetTimeouts(bad), "%+v", bad)
+	}
+	require.Equal(t, session.Timeouts{Idle: hour, Lifetime: day}, s.Timeouts())
+}
+
+// Timeouts that put the end into the past end the session; nothing that has
+// expired reaches the store.
+func TestSetTimeoutsIntoThePast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProbe()
+		f := factory(t, session.Config{SweepInterval: -1}, p)
+		s := created(t, f)
+		time.Sleep(30 * time.Minute)
+		require.NoError(t, s.SetTimeouts(session.Timeouts{Idle: time.Minute, Lifetime: 10 * time.Minute}))
+		require.ErrorIs(t, s.Flush(t.Context()), session.ErrNotFound)
+		require.Equal(t, map[string]int{"Create": 1, "Destroy": 1}, p.take())
+		alive(t, f, s.ID(), false)
+	})
+}
+
+// Timeouts that an operator shortens hold for the sessions that there are.
+func TestShortenedConfig(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		store := memory.New(memory.Options{})
+		long := session.Timeouts{Idle: 10 * hour, Lifetime: 100 * hour}
+		before := factory(t, session.Config{Timeouts: long, SweepInterval: -1}, store)
+		shortIdle := factory(t, session.Config{Timeouts: session.Timeouts{Idle: 2 * hour, Lifetime: 100 * hour}, SweepInterval: -1}, store)
+		shortLifetime := factory(t, session.Config{Timeouts: session.Timeouts{Idle: 2 * hour, Lifetime: 3 * hour}, SweepInterval: -1}, store)
+		s := created(t, before)
+		time.Sleep(hour)
+		alive(t, shortIdle, s.ID(), true)
+		time.Sleep(hour)
+		alive(t, before, s.ID(), true)
+		alive(t, shortIdle, s.ID(), false)
+
+		require.NoError(t, same(t, before, s).Flush(ctx)) // touches
+		time.Sleep(time.Minute)
+		alive(t, shortIdle, s.ID(), true)
+		time.Sleep(hour)
+		alive(t, shortIdle, s.ID(), true)
+		alive(t, shortLifetime, s.ID(), false)
+
+		used := same(t, shortIdle, s)
+		require.NoError(t, used.Flush(ctx))
+		require.Equal(t, time.Now().Add(2*hour).UTC().Truncate(time.Millisecond), same(t, before, s).Expires())
+	})
+}
+
+// Promise 3: the expiry moves after a twentieth of Idle, not before.
+func TestThrottledTouch(t *testing.T) {
+	for name, tt := range map[string]struct {
+		wrap  func(*probe) driver.Store
+		touch string
+	}{
+		"Toucher": {func(p *probe) driver.Store { return p }, "Touch"},
+		"without": {func(p *probe) driver.Store { return bare{p} }, "Flush"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx := t.Context()
+				p := newProbe()
+				f := factory(t, session.Config{SweepInterval: -1}, tt.wrap(p))
+				s := created(t, f)
+				first := s.Expires()
+				time.Sleep(hour/20 - time.Millisecond)
+				p.take()
+				require.NoError(t, same(t, f, s).Flush(ctx))
+				require.Equal(t, map[string]int{"Retrieve": 1}, p.take())
+				time.Sleep(time.Millisecond)
+				require.NoError(t, same(t, f, s).Flush(ctx))
+				require.Equal(t, map[string]int{"Retrieve": 1, tt.touch: 1}, p.take())
+				require.Equal(t, first.Add(hour/20), same(t, f, s).Expires())
+				time.Sleep(time.Minute)
+				require.NoError(t, same(t, f, s).Flush(ctx))
+				require.Zero(t, p.take()[tt.touch], "the twentieth counts from the last move")
+			})
+		})
+	}
+}
+
+// Moving the expiry loses to whoever has changed the session, without an error.
+func TestTouchMeetsConflict(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		f := factory(t, session.Config{SweepInterval: -1}, bare{memory.New(memory.Options{})})
+		s := created(t, f)
+		time.Sleep(10 * time.Minute)
+		reader, writer := same(t, f, s), same(t, f, s)
+		require.NoError(t, writer.Set("n", 1))
+		require.NoError(t, writer.Flush(ctx))
+		require.NoError(t, reader.Flush(ctx))
+		require.True(t, same(t, f, s).Has("n"))
+		require.NoError(t, reader.Set("m", 2))
+		require.NoError(t, reader.Flush(ctx))
+		require.Equal(t, map[string]any{"n": 1., "m": 2.}, values(t, same(t, f, s)))
+	})
+}
+
+// A wrapper that has Touch and can't may say so when it is called.
+func TestTouchUnsupported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		f := factory(t, session.Config{SweepInterval: -1}, touchless{memory.New(memory.Options{})})
+		s := created(t, f)
+		time.Sleep(10 * time.Minute)
+		require.NoError(t, same(t, f, s).Flush(ctx))
+		require.Equal(t, s.Expires().Add(10*time.Minute), same(t, f, s).Expires())
+	})
+}
+
+type touchless struct{ driver.Store }
+
+func (touchless) Touch(context.Context, string, time.Time) error {
+	return errors.ErrUnsupported
+}
+
+func TestLastSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		f := factory(t, session.Config{SweepInterval: -1}, newProbe())
+		s := created(t, f)
+		require.NoError(t, s.SetSubject("ada"))
+		require.NoError(t, s.Flush(ctx))
+		for range 3 {
+			time.Sleep(10 * time.Minute)
+			require.NoError(t, same(t, f, s).Flush(ctx))
+			for info, err := range f.SubjectSessions(ctx, "ada") {
+				require.NoError(t, err)
+				require.Equal(t, time.Now().UTC(), info.LastSeen)
+				require.Equal(t, s.Created(), info.Created)
+				require.Equal(t, time.Now().Add(hour).UTC(), info.Expires)
+			}
+		}
+	})
+}
+
+func TestSweeper(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProbe()
+		f := factory(t, session.Config{}, p)
+		created(t, f)
+		time.Sleep(session.DefaultIdle + 10*time.Minute)
+		synctest.Wait()
+		sweeps := p.take()["DeleteExpired"]
+		require.GreaterOrEqual(t, sweeps, 70*4/25, "every 5 minutes, give or take a quarter")
+		require.LessOrEqual(t, sweeps, 70*4/15+1)
+		n, err := f.DeleteExpired(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, n, "the sweeper has deleted it")
+
+		require.NoError(t, f.Close())
+		p.take()
+		time.Sleep(day)
+		require.Empty(t, p.take(), "Close ends the sweeper")
+	})
+}
+
+func TestSweeperOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProbe()
+		f := factory(t, session.Config{SweepInterval: -1}, p)
+		created(t, f)
+		time.Sleep(day)
+		require.Zero(t, p.take()["DeleteExpired"])
+		n, err := f.DeleteExpired(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+	})
+}
+
+// Close does not wait for a sweep that takes long; it ends it.
+func TestCloseEndsSweep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProbe()
+		f := factory(t, session.Config{}, p)
+		p.intercept(func(ctx context.Context, call string) error {
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		time.Sleep(10 * time.Minute)
+		start := time.Now()
+		require.NoError(t, f.Close())
+		require.Zero(t, time.Since(start))
+	})
+}

@@ -18,8 +18,8 @@ type Config struct {
 	Timeouts Timeouts
 
 	// Anonymous are, instead of Timeouts, for sessions without a subject, that
-	// is, of visitors who have not signed in. Fields that are 0 are those of
-	// Timeouts.
+	// is, of visitors who have not signed in. If it is left out altogether it is
+	// Timeouts; else Idle and Lifetime are, where they are 0.
 	Anonymous Timeouts
 
 	// Cookie is the cookie that carries the ID.
@@ -103,6 +103,9 @@ func (c Config) New(store driver.Store) (*Factory, error) {
 // complete fills in the defaults and refuses what contradicts itself.
 func (c Config) complete() (Config, error) {
 	c.Timeouts = c.Timeouts.or(Timeouts{Idle: DefaultIdle, Lifetime: DefaultLifetime})
+	if c.Anonymous == (Timeouts{}) {
+		c.Anonymous = c.Timeouts
+	}
 	c.Anonymous = c.Anonymous.or(c.Timeouts)
 	c.Cookie = c.Cookie.complete(c.Insecure)
 	if c.Codec == nil {

@@ -3,6 +3,8 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -76,6 +78,10 @@ func (x *exchange) Value(key any) any {
 	}
 	return x.Context.Value(key)
 }
+
+// Format keeps the request's cookies and the ID out of a context, or a
+// ResponseWriter, that is printed.
+func (x *exchange) Format(f fmt.State, _ rune) { io.WriteString(f, "session.Factory.Handler") }
 
 // provide reads the session when it is called first, under the context of the
 // request: a shorter deadline of this caller must not fail the others.

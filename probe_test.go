@@ -2,9 +2,8 @@ package session_test
 
 import (
 	"context"
-	"fmt"
+	"io"
 	"iter"
-	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -205,6 +204,8 @@ func (c *client) get(path string) *http.Response {
 	c.t.Helper()
 	resp, err := c.Client.Get(c.url + path)
 	require.NoError(c.t, err)
+	_, err = io.Copy(io.Discard, resp.Body)
+	require.NoError(c.t, err)
 	require.NoError(c.t, resp.Body.Close())
 	return resp
 }
@@ -228,8 +229,4 @@ func cookieOf(w *httptest.ResponseRecorder) *http.Cookie {
 		}
 	}
 	return nil
-}
-
-func count(calls map[string]int) string {
-	return strings.TrimPrefix(fmt.Sprint(maps.Clone(calls)), "map")
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -108,6 +109,9 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // Unwrap is for http.ResponseController.
 func (w *response) Unwrap() http.ResponseWriter { return w.inner }
+
+// Format is that of exchange.
+func (w *response) Format(f fmt.State, verb rune) { w.x.Format(f, verb) }
 
 // page notes whether OnError has answered.
 type page struct {

@@ -98,6 +98,10 @@ func (s *Session) Key() Key {
 	return ""
 }
 
+// Format writes the key of the session, whatever the verb, and never its ID or
+// values.
+func (s *Session) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "session.Session{Key:%q}", s.Key()) }
+
 // IsNew reports whether the session is not in the store yet.
 func (s *Session) IsNew() bool {
 	s.mu.Lock()

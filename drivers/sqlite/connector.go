@@ -1,0 +1,99 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
+)
+
+// connector opens the connections of a pool. It implements the Connector of
+// database/sql/driver.
+type connector struct{ dsn dsn }
+
+func (c connector) Driver() driver.Driver { return &sqlite3.SQLiteDriver{} }
+
+// Connect opens a connection. Another process that sets the journal mode at the
+// same time makes SQLite busy in a way that its timeout does not cover.
+func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
+	for {
+		conn, err := c.connect()
+		if err == nil || !isBusy(err) {
+			return conn, err
+		}
+		select {
+		case <-time.After(rand.N(10 * time.Millisecond)):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+func (c connector) connect() (driver.Conn, error) {
+	if err := c.createFile(); err != nil {
+		return nil, err
+	}
+	conn, err := c.Driver().Open(c.dsn.uri)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.checkJournal(conn); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
+}
+
+// createFile makes a new file before SQLite does, which would let others read it.
+func (c connector) createFile() error {
+	if c.dsn.path == "" {
+		return nil
+	}
+	file, err := os.OpenFile(c.dsn.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		if info, err := os.Stat(c.dsn.path); err == nil && info.IsDir() {
+			return errors.New("the file can't be opened: it is a directory")
+		}
+		return nil
+	}
+	if err != nil {
+		if pathError, ok := errors.AsType[*fs.PathError](err); ok {
+			err = pathError.Err // without the path, which is the DSN
+		}
+		return fmt.Errorf("the file can't be created: %w", err)
+	}
+	return file.Close()
+}
+
+// checkJournal makes sure that what was asked for was granted: on some file
+// systems, networks' above all, SQLite says no by silence.
+func (c connector) checkJournal(conn driver.Conn) error {
+	if !c.dsn.wal {
+		return nil
+	}
+	rows, err := conn.(driver.QueryerContext).QueryContext(context.Background(), "PRAGMA journal_mode", nil)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	mode := make([]driver.Value, 1)
+	if err := rows.Next(mode); err != nil && err != io.EOF {
+		return err
+	}
+	if text := fmt.Sprint(mode[0]); !strings.EqualFold(text, "wal") {
+		return fmt.Errorf("the journal mode is %s: there is no WAL on this file system, or the file can't be written to; choose another with _journal_mode", text)
+	}
+	return nil
+}
+
+func isBusy(err error) bool {
+	sqliteError, ok := errors.AsType[sqlite3.Error](err)
+	return ok && (sqliteError.Code == sqlite3.ErrBusy || sqliteError.Code == sqlite3.ErrLocked)
+}

@@ -1,0 +1,106 @@
+package sqlstore
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Dialect is what differs between databases. There is [SQLite]; that of another
+// database fills in the same fields.
+type Dialect struct {
+	// Quote returns a name such that it is taken for nothing else.
+	Quote func(name string) string
+
+	// Placeholder returns the n-th parameter of a statement, from 1.
+	Placeholder func(n int) string
+
+	// Schema returns statements that create the table and its indexes, each of
+	// them harmless if what it creates is there. All names are quoted.
+	Schema func(t Table) []string
+
+	// IgnoreDuplicate ends an INSERT that has to do nothing, without an error, if
+	// there is a row of that key. The name of the column is quoted.
+	IgnoreDuplicate func(id string) string
+
+	// DeleteBatch returns a DELETE of as many rows of a table as its second
+	// parameter says, of those whose expires is at most its first. The names of
+	// the table and of its key are quoted.
+	DeleteBatch func(table, id string) string
+
+	// Data returns what is bound for the values of a session.
+	Data func(data []byte) any
+
+	// IsDuplicate, IsBusy and IsTooLarge tell errors of the database apart: a
+	// row of that key exists; somebody else writes, try again; the row is larger
+	// than the database can hold.
+	IsDuplicate, IsBusy, IsTooLarge func(error) bool
+
+	// OneWriter says that the database has one writer at a time, whom others
+	// had better queue for in the process than poll for.
+	OneWriter bool
+}
+
+// Table has the names that a schema is about, quoted.
+type Table struct {
+	Name, ID, Data string
+
+	// ExpiresIndex and SubjectIndex are the names of the indexes on expires, and
+	// on subject and key.
+	ExpiresIndex, SubjectIndex string
+}
+
+// SQLite is the dialect of SQLite 3.24 and later, through whichever driver.
+var SQLite = Dialect{
+	Quote:           func(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` },
+	Placeholder:     func(n int) string { return fmt.Sprintf("?%d", n) },
+	Schema:          sqliteSchema,
+	IgnoreDuplicate: func(id string) string { return "ON CONFLICT (" + id + ") DO NOTHING" },
+	DeleteBatch: func(table, id string) string {
+		return fmt.Sprintf("DELETE FROM %[1]s WHERE %[2]s IN (SELECT %[2]s FROM %[1]s WHERE expires <= ?1 LIMIT ?2)", table, id)
+	},
+	Data:        sqliteData,
+	IsDuplicate: says("UNIQUE constraint failed"),
+	IsBusy:      says("database is locked", "database table is locked", "SQLITE_BUSY"),
+	IsTooLarge:  says("string or blob too big"),
+	OneWriter:   true,
+}
+
+func sqliteSchema(t Table) []string {
+	return []string{
+		`CREATE TABLE IF NOT EXISTS ` + t.Name + ` (
+	` + t.ID + ` TEXT NOT NULL PRIMARY KEY,
+	` + t.Data + ` BLOB NOT NULL,
+	meta BLOB NOT NULL,
+	created INTEGER NOT NULL,
+	expires INTEGER NOT NULL,
+	subject TEXT NOT NULL,
+	version INTEGER NOT NULL
+)`,
+		`CREATE INDEX IF NOT EXISTS ` + t.ExpiresIndex + ` ON ` + t.Name + ` (expires)`,
+		`CREATE INDEX IF NOT EXISTS ` + t.SubjectIndex + ` ON ` + t.Name + ` (subject, ` + t.ID + `) WHERE subject <> ''`,
+	}
+}
+
+// sqliteData binds what is text as text, for SQLite's JSON functions and its
+// shell. SQLite keeps text of any bytes, but other tools stop at a NUL.
+func sqliteData(data []byte) any {
+	text := string(data)
+	if utf8.ValidString(text) && !strings.Contains(text, "\x00") {
+		return text
+	}
+	return data
+}
+
+// says returns a function that finds one of the phrases in an error: the types of
+// errors are the SQL drivers' own, and this package imports none.
+func says(phrases ...string) func(error) bool {
+	return func(err error) bool {
+		for _, phrase := range phrases {
+			if err != nil && strings.Contains(err.Error(), phrase) {
+				return true
+			}
+		}
+		return false
+	}
+}

@@ -1,0 +1,76 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"gosession.dev/session/driver"
+)
+
+// exec runs a statement that writes, as the process's only writer if the dialect
+// wants that, and returns how many rows it concerned.
+func (s *Store) exec(ctx context.Context, stmt *sql.Stmt, args ...any) (int64, error) {
+	var rows int64
+	err := s.asWriter(ctx, func() error {
+		result, err := stmt.ExecContext(ctx, args...)
+		if err == nil {
+			rows, err = result.RowsAffected()
+		}
+		return err
+	})
+	return rows, err
+}
+
+// asWriter runs a write when it is its turn: SQLite itself makes writers poll for
+// each other, which is slow and unfair, and does not end with ctx.
+func (s *Store) asWriter(ctx context.Context, write func() error) error {
+	if s.dialect.OneWriter {
+		select {
+		case s.writer <- struct{}{}:
+			defer func() { <-s.writer }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return s.explain(ctx, s.retry(ctx, write))
+}
+
+// maxPause is how long to wait at most for a writer of another process before
+// trying again.
+const maxPause = 10 * time.Millisecond
+
+// retry runs do again while the database is busy with others, until ctx is done.
+func (s *Store) retry(ctx context.Context, do func() error) error {
+	for {
+		err := do()
+		if err == nil || !s.dialect.IsBusy(err) {
+			return err
+		}
+		select {
+		case <-time.After(rand.N(maxPause)):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// explain puts an error of the database into the terms of package driver.
+func (s *Store) explain(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case s.closed.Load():
+		return driver.ErrClosed
+	case ctx.Err() != nil:
+		return fmt.Errorf("%w (%w)", ctx.Err(), err)
+	case s.dialect.IsTooLarge(err):
+		return fmt.Errorf("%w: %w", driver.ErrTooLarge, err)
+	}
+	return err
+}
+
+// now is the time by which this process judges what has expired.
+func now() int64 { return time.Now().UnixMilli() }

@@ -1,0 +1,191 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"gosession.dev/session/driver"
+)
+
+// Create implements [driver.Store].
+func (s *Store) Create(ctx context.Context, r *driver.Record) error {
+	st, err := s.ready(ctx)
+	if err != nil {
+		return err
+	}
+	// A random start, so that a key that was destroyed and is created again does
+	// not repeat a version.
+	version := rand.Int64N(1<<62) + 1
+	insert := func() (int64, error) {
+		return s.exec(ctx, st.create, r.Key, s.dialect.Data(r.Data), blob(r.Meta), r.Created.UnixMilli(), r.Expires.UnixMilli(), r.Subject, version)
+	}
+	rows, err := insert()
+	if err == nil && rows == 0 {
+		if err := s.makeWay(ctx, st, r.Key); err != nil {
+			return err
+		}
+		rows, err = insert()
+	}
+	switch {
+	case err != nil:
+		return err
+	case rows == 0:
+		return driver.ErrExists
+	}
+	r.Version = uint64(version)
+	return nil
+}
+
+// makeWay deletes the record under key if it has expired, and returns ErrExists
+// if it has not.
+func (s *Store) makeWay(ctx context.Context, st *statements, key string) error {
+	rows, err := s.exec(ctx, st.bury, key, now())
+	if err == nil && rows == 0 {
+		return driver.ErrExists
+	}
+	return err
+}
+
+// Retrieve implements [driver.Store].
+func (s *Store) Retrieve(ctx context.Context, key string) (*driver.Record, error) {
+	st, err := s.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := &driver.Record{Key: key}
+	var created, expires, version int64
+	err = s.retry(ctx, func() error {
+		return st.retrieve.QueryRowContext(ctx, key, now()).Scan(&r.Data, &r.Meta, &created, &expires, &r.Subject, &version)
+	})
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, driver.ErrNotFound
+	case err != nil:
+		return nil, s.explain(ctx, err)
+	}
+	r.Created, r.Expires = time.UnixMilli(created).UTC(), time.UnixMilli(expires).UTC()
+	r.Version = uint64(version)
+	return r, nil
+}
+
+// Flush implements [driver.Store].
+func (s *Store) Flush(ctx context.Context, r *driver.Record) error {
+	st, err := s.ready(ctx)
+	if err != nil {
+		return err
+	}
+	return s.replace(ctx, st, st.flush, r.Key, r)
+}
+
+// ChangeID implements [driver.Store]. It is one statement, as Flush is.
+func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
+	st, err := s.ready(ctx)
+	if err != nil {
+		return err
+	}
+	err = s.replace(ctx, st, st.rename, oldKey, r, r.Key)
+	if s.dialect.IsDuplicate(err) {
+		if err := s.makeWay(ctx, st, r.Key); err != nil {
+			return err
+		}
+		err = s.replace(ctx, st, st.rename, oldKey, r, r.Key)
+		if s.dialect.IsDuplicate(err) {
+			return driver.ErrExists
+		}
+	}
+	return err
+}
+
+// replace writes r over the record under key if that is of r's version.
+func (s *Store) replace(ctx context.Context, st *statements, stmt *sql.Stmt, key string, r *driver.Record, more ...any) error {
+	args := []any{s.dialect.Data(r.Data), blob(r.Meta), r.Expires.UnixMilli(), r.Subject, key, int64(r.Version), now()}
+	rows, err := s.exec(ctx, stmt, append(args, more...)...)
+	switch {
+	case err != nil:
+		return err
+	case rows == 0:
+		return s.whyNot(ctx, st, key)
+	}
+	r.Version++
+	return nil
+}
+
+// whyNot tells why a conditional write has found nothing to write to.
+func (s *Store) whyNot(ctx context.Context, st *statements, key string) error {
+	var one int
+	err := s.retry(ctx, func() error {
+		return st.exists.QueryRowContext(ctx, key, now()).Scan(&one)
+	})
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return driver.ErrNotFound
+	case err != nil:
+		return s.explain(ctx, err)
+	}
+	return driver.ErrConflict
+}
+
+// Touch implements [driver.Toucher]. The version stays, so that it is no conflict
+// for a request that writes.
+func (s *Store) Touch(ctx context.Context, key string, expires time.Time) error {
+	st, err := s.ready(ctx)
+	if err != nil {
+		return err
+	}
+	rows, err := s.exec(ctx, st.touch, expires.UnixMilli(), key, now())
+	if err == nil && rows == 0 {
+		return driver.ErrNotFound
+	}
+	return err
+}
+
+// Destroy implements [driver.Store].
+func (s *Store) Destroy(ctx context.Context, key string) error {
+	st, err := s.ready(ctx)
+	if err != nil {
+		return err
+	}
+	rows, err := s.exec(ctx, st.destroy, key, now())
+	if err == nil && rows == 0 {
+		return driver.ErrNotFound
+	}
+	return err
+}
+
+// DestroySubject implements [driver.SubjectDestroyer], in one statement.
+func (s *Store) DestroySubject(ctx context.Context, subject string, except ...string) error {
+	st, err := s.ready(ctx)
+	if err != nil {
+		return err
+	}
+	query, args := st.destroySubject, []any{subject}
+	for i, key := range except {
+		query += " AND " + s.dialect.Quote(s.names.id) + " <> " + s.dialect.Placeholder(i+2)
+		args = append(args, key)
+	}
+	return s.asWriter(ctx, func() error {
+		_, err := s.db.ExecContext(ctx, query, args...)
+		return err
+	})
+}
+
+// Ping implements [driver.Pinger]: it prepares the table if need be, and looks
+// into it.
+func (s *Store) Ping(ctx context.Context) error {
+	_, err := s.Retrieve(ctx, "")
+	if errors.Is(err, driver.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// blob is never nil, which would be NULL.
+func blob(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}

@@ -1,0 +1,64 @@
+package sqlstore
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	firstBatch = 50
+	maxBatch   = 1000
+
+	// batchTime is about how long a batch keeps other writers out.
+	batchTime = time.Millisecond
+)
+
+// DeleteExpired implements [driver.Store]. Between batches it lets others write
+// for as long as the last one took; how many rows are a batch follows from that
+// time too.
+func (s *Store) DeleteExpired(ctx context.Context) (int, error) {
+	deleted := 0
+	for batch := firstBatch; ; {
+		rows, took, err := s.deleteBatch(ctx, batch)
+		deleted += rows
+		if err != nil || rows < batch {
+			return deleted, err
+		}
+		batch = nextBatch(batch, took)
+		select {
+		case <-time.After(took):
+		case <-ctx.Done():
+			return deleted, ctx.Err()
+		}
+	}
+}
+
+func (s *Store) deleteBatch(ctx context.Context, size int) (deleted int, took time.Duration, err error) {
+	st, err := s.ready(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	err = s.asWriter(ctx, func() error {
+		start := time.Now()
+		result, err := st.deleteExpired.ExecContext(ctx, now(), size)
+		took = time.Since(start)
+		if err != nil {
+			return err
+		}
+		rows, err := result.RowsAffected()
+		deleted = int(rows)
+		return err
+	})
+	return deleted, took, err
+}
+
+// nextBatch is the size of the batch after one that took that long.
+func nextBatch(batch int, took time.Duration) int {
+	switch {
+	case took > 2*batchTime:
+		return max(batch/2, 1)
+	case took < batchTime/2:
+		return min(batch*2, maxBatch)
+	}
+	return batch
+}

@@ -1,0 +1,88 @@
+// Command webapp is a small shop whose visitors have sessions: it signs in and
+// out, keeps a cart, says things once, and lists a user's devices.
+//
+//	go run ./examples/webapp
+//
+// Sessions are in SQLite and survive a restart. The flags -driver and -dsn, or
+// SESSION_DRIVER and SESSION_DSN, put them elsewhere; nothing else changes.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"gosession.dev/session"
+
+	// All backends: two strings pick one.
+	_ "gosession.dev/session/drivers/memory"
+	_ "gosession.dev/session/drivers/sqlite"
+)
+
+func main() {
+	log.SetFlags(0)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Stdout)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		log.Fatal("webapp: ", err)
+	}
+}
+
+// run serves until ctx is done.
+func run(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("webapp", flag.ContinueOnError)
+	addr := flags.String("addr", "127.0.0.1:8080", "listen here; port 0 picks a free one")
+	driver := flags.String("driver", cmp.Or(os.Getenv("SESSION_DRIVER"), "sqlite"), "session `driver`: "+strings.Join(session.Drivers(), ", "))
+	dsn := flags.String("dsn", os.Getenv("SESSION_DSN"), "the driver's data source; for sqlite a file, by default webapp.db")
+	insecure := flags.Bool("insecure", false, "send the cookie without Secure, for Safari over plain HTTP")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *dsn == "" && *driver == "sqlite" {
+		*dsn = "webapp.db"
+	}
+
+	sessions, err := session.Config{Insecure: *insecure}.Open(*driver, *dsn)
+	if err != nil {
+		return err
+	}
+	defer sessions.Close()
+	if err := sessions.Ping(ctx); err != nil {
+		return err
+	}
+
+	listener, err := net.Listen("tcp", *addr)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "Sessions are kept by the driver %s (there are: %s).\n", *driver, strings.Join(session.Drivers(), ", "))
+	fmt.Fprintf(out, "Point your browser at http://%s/ and stop with Ctrl-C.\n", listener.Addr())
+	return serve(ctx, listener, newShop(sessions).handler())
+}
+
+// serve lets requests that are under way finish when ctx is done.
+func serve(ctx context.Context, listener net.Listener, h http.Handler) error {
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return srv.Shutdown(ctx)
+}

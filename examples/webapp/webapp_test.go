@@ -1,0 +1,217 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"gosession.dev/session"
+)
+
+// visitor is a browser: it keeps cookies and follows redirects.
+type visitor struct {
+	t    *testing.T
+	url  string
+	http *http.Client
+}
+
+func newVisitor(t *testing.T, url string, transport http.RoundTripper) *visitor {
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	return &visitor{t, url, &http.Client{Transport: transport, Jar: jar, Timeout: 20 * time.Second}}
+}
+
+func (v *visitor) see() string {
+	v.t.Helper()
+	resp, err := v.http.Get(v.url + "/")
+	return v.body(resp, err)
+}
+
+func (v *visitor) post(path string, fields ...string) string {
+	v.t.Helper()
+	form := url.Values{}
+	for i := 0; i < len(fields); i += 2 {
+		form.Set(fields[i], fields[i+1])
+	}
+	resp, err := v.http.PostForm(v.url+path, form)
+	return v.body(resp, err)
+}
+
+func (v *visitor) body(resp *http.Response, err error) string {
+	v.t.Helper()
+	require.NoError(v.t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(v.t, err)
+	require.Equal(v.t, http.StatusOK, resp.StatusCode, "%s", body)
+	return string(body)
+}
+
+// cookie is the value of the session cookie.
+func (v *visitor) cookie() string {
+	u, err := url.Parse(v.url)
+	require.NoError(v.t, err)
+	for _, c := range v.http.Jar.Cookies(u) {
+		if c.Name == "__Host-session" {
+			return c.Value
+		}
+	}
+	return ""
+}
+
+var keyOnPage = regexp.MustCompile(`name="key" value="([^"]+)"`)
+
+func TestShop(t *testing.T) {
+	for driver, dsn := range map[string]string{
+		"memory": "",
+		"sqlite": "file:" + filepath.Join(t.TempDir(), "shop.db"),
+	} {
+		t.Run(driver, func(t *testing.T) {
+			sessions, err := session.Open(driver, dsn)
+			require.NoError(t, err)
+			defer sessions.Close()
+			require.NoError(t, sessions.Ping(t.Context()))
+			srv := httptest.NewTLSServer(newShop(sessions).handler())
+			defer srv.Close()
+			goShopping(t, srv.URL, srv.Client().Transport)
+		})
+	}
+}
+
+// goShopping does all that the page offers, with two browsers of one user.
+func goShopping(t *testing.T, url string, transport http.RoundTripper) {
+	laptop, phone := newVisitor(t, url, transport), newVisitor(t, url, transport)
+	require.Contains(t, laptop.see(), "Nothing yet")
+	require.Empty(t, laptop.cookie(), "looking makes no session")
+
+	require.Contains(t, laptop.post("/cart", "fruit", "Apples"), "Apples are in your cart.")
+	anonymous := laptop.cookie()
+	require.NotEmpty(t, anonymous)
+	require.NotContains(t, laptop.see(), "are in your cart", "it is said once")
+	require.Contains(t, laptop.see(), `<span id="total">1</span>`)
+
+	page := laptop.post("/sign-in", "name", "<Ada>")
+	require.Contains(t, page, "Welcome, &lt;Ada&gt;!")
+	require.Contains(t, page, `<span id="total">1</span>`, "the cart stays")
+	require.NotEqual(t, anonymous, laptop.cookie(), "the ID changes at sign-in")
+	require.NotContains(t, page, laptop.cookie())
+
+	phone.post("/sign-in", "name", "<Ada>", "remember", "yes")
+	other := newVisitor(t, url, transport)
+	other.post("/sign-in", "name", "Bob")
+	page = laptop.see()
+	keys := keyOnPage.FindAllStringSubmatch(page, -1)
+	require.Len(t, keys, 1, "the phone; this one has no button, and Bob is somebody else")
+	require.Contains(t, page, "this one")
+
+	require.Contains(t, laptop.post("/devices/end", "key", keys[0][1]), "That device is signed out.")
+	require.Contains(t, phone.see(), "Sign in", "out at the next click")
+	require.Contains(t, laptop.post("/devices/end", "key", keys[0][1]), "signed out already")
+	require.Contains(t, other.post("/devices/end", "key", string(session.ID(laptop.cookie()).Key())), "signed out already", "not his")
+	require.Contains(t, laptop.see(), "Signed in as")
+
+	phone.post("/sign-in", "name", "<Ada>")
+	require.Contains(t, phone.post("/devices/end-others"), "All other devices are signed out.")
+	require.NotContains(t, laptop.see(), "Signed in as")
+	require.Contains(t, other.see(), "Signed in as")
+
+	old := phone.cookie()
+	require.Contains(t, phone.post("/sign-out"), "You are signed out.")
+	require.NotEqual(t, old, phone.cookie())
+	require.NotContains(t, phone.see(), "Signed in as")
+
+	require.Contains(t, phone.post("/sign-in", "name", "  "), "Please tell your name.")
+	require.Contains(t, phone.post("/sign-in", "name", strings.Repeat("x", 300)), "Please tell a shorter name.")
+	require.Contains(t, phone.post("/devices/end-others"), "Please sign in first.")
+}
+
+// Forms of other sites get nowhere.
+func TestCrossSiteFormIsRefused(t *testing.T) {
+	sessions, err := session.Open("memory", "")
+	require.NoError(t, err)
+	defer sessions.Close()
+	r := httptest.NewRequest("POST", "https://shop.example/cart", strings.NewReader("fruit=Apples"))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	w := httptest.NewRecorder()
+	newShop(sessions).handler().ServeHTTP(w, r)
+	require.Equal(t, http.StatusForbidden, w.Code)
+	require.Empty(t, w.Header().Values("Set-Cookie"))
+}
+
+// The README's command, with the default backend: sessions survive a restart.
+func TestCommandKeepsSessionsOverRestart(t *testing.T) {
+	dir := t.TempDir()
+	bin := filepath.Join(dir, "webapp")
+	build := exec.Command("go", "build", "-o", bin, ".")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+
+	url, stop := start(t, bin, dir)
+	ada := newVisitor(t, url, nil)
+	ada.post("/sign-in", "name", "Ada")
+	require.Contains(t, ada.post("/cart", "fruit", "Pears"), `<span id="total">1</span>`)
+	stop()
+	_, err = os.Stat(filepath.Join(dir, "webapp.db"))
+	require.NoError(t, err)
+
+	again, stop := start(t, bin, dir, "-addr", strings.TrimPrefix(url, "http://"))
+	defer stop()
+	require.Equal(t, url, again)
+	page := ada.see()
+	require.Contains(t, page, "Signed in as")
+	require.Contains(t, page, `<span id="total">1</span>`)
+}
+
+// start runs the binary in dir until stop is called, which expects a clean end.
+func start(t *testing.T, bin, dir string, args ...string) (url string, stop func()) {
+	t.Helper()
+	cmd := exec.Command(bin, append([]string{"-addr", "127.0.0.1:0"}, args...)...)
+	cmd.Dir = dir
+	cmd.Stderr = os.Stderr
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	lines := bufio.NewScanner(stdout)
+	for url == "" && lines.Scan() {
+		_, rest, _ := strings.Cut(lines.Text(), "http://")
+		address, _, found := strings.Cut(rest, "/")
+		if found {
+			url = "http://" + address
+		}
+	}
+	require.NotEmpty(t, url, "the program says where to point the browser")
+	return url, func() {
+		require.NoError(t, cmd.Process.Signal(os.Interrupt))
+		require.NoError(t, cmd.Wait())
+	}
+}
+
+func TestBadFlags(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for want, args := range map[string][]string{
+		`unknown driver "nope"`:         {"-driver", "nope"},
+		"max_sessions":                  {"-driver", "memory", "-dsn", "x?max_sessions=y"},
+		"flag provided but not defined": {"-nope"},
+		"unknown DSN parameter":         {"-driver", "memory", "-dsn", "x?secret-canary=1"},
+		"listen tcp":                    {"-driver", "memory", "-addr", "nowhere:nothing"},
+	} {
+		err := run(t.Context(), args, io.Discard)
+		require.ErrorContains(t, err, want)
+	}
+	require.ErrorIs(t, run(ctx, []string{"-driver", "memory"}, io.Discard), context.Canceled)
+}

@@ -19,34 +19,46 @@ func (s *Store) Create(ctx context.Context, r *driver.Record) error {
 	// A random start, so that a key that was destroyed and is created again does
 	// not repeat a version.
 	version := rand.Int64N(1<<62) + 1
-	insert := func() (int64, error) {
-		return s.exec(ctx, st.create, r.Key, s.dialect.Data(r.Data), blob(r.Meta), r.Created.UnixMilli(), r.Expires.UnixMilli(), r.Subject, version)
-	}
-	rows, err := insert()
-	if err == nil && rows == 0 {
+	for {
+		rows, err := s.exec(ctx, st.create, r.Key, s.dialect.Data(r.Data), blob(r.Meta), r.Created.UnixMilli(), r.Expires.UnixMilli(), r.Subject, version)
+		if err != nil {
+			return err
+		}
+		if rows > 0 {
+			r.Version = uint64(version)
+			return nil
+		}
 		if err := s.makeWay(ctx, st, r.Key); err != nil {
 			return err
 		}
-		rows, err = insert()
 	}
-	switch {
-	case err != nil:
-		return err
-	case rows == 0:
-		return driver.ErrExists
-	}
-	r.Version = uint64(version)
-	return nil
 }
 
 // makeWay deletes the record under key if it has expired, and returns ErrExists
-// if it has not.
+// if it has not. That there is none, any more, is fine.
 func (s *Store) makeWay(ctx context.Context, st *statements, key string) error {
-	rows, err := s.exec(ctx, st.bury, key, now())
-	if err == nil && rows == 0 {
+	if _, err := s.exec(ctx, st.bury, key, now()); err != nil {
+		return err
+	}
+	switch live, err := s.isLive(ctx, st, key); {
+	case err != nil:
+		return err
+	case live:
 		return driver.ErrExists
 	}
-	return err
+	return nil
+}
+
+// isLive reports whether there is a live record under key.
+func (s *Store) isLive(ctx context.Context, st *statements, key string) (bool, error) {
+	var one int
+	err := s.retry(ctx, func() error {
+		return st.exists.QueryRowContext(ctx, key, now()).Scan(&one)
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, s.explain(ctx, err)
 }
 
 // Retrieve implements [driver.Store].
@@ -86,46 +98,35 @@ func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) e
 	if err != nil {
 		return err
 	}
-	err = s.replace(ctx, st, st.rename, oldKey, r, r.Key)
-	if s.dialect.IsDuplicate(err) {
+	for {
+		err := s.replace(ctx, st, st.rename, oldKey, r, r.Key)
+		if !s.dialect.IsDuplicate(err) {
+			return err
+		}
 		if err := s.makeWay(ctx, st, r.Key); err != nil {
 			return err
 		}
-		err = s.replace(ctx, st, st.rename, oldKey, r, r.Key)
-		if s.dialect.IsDuplicate(err) {
-			return driver.ErrExists
-		}
 	}
-	return err
 }
 
 // replace writes r over the record under key if that is of r's version.
 func (s *Store) replace(ctx context.Context, st *statements, stmt *sql.Stmt, key string, r *driver.Record, more ...any) error {
 	args := []any{s.dialect.Data(r.Data), blob(r.Meta), r.Expires.UnixMilli(), r.Subject, key, int64(r.Version), now()}
 	rows, err := s.exec(ctx, stmt, append(args, more...)...)
-	switch {
+	if err != nil {
+		return err
+	}
+	if rows > 0 {
+		r.Version++
+		return nil
+	}
+	switch live, err := s.isLive(ctx, st, key); {
 	case err != nil:
 		return err
-	case rows == 0:
-		return s.whyNot(ctx, st, key)
+	case live:
+		return driver.ErrConflict
 	}
-	r.Version++
-	return nil
-}
-
-// whyNot tells why a conditional write has found nothing to write to.
-func (s *Store) whyNot(ctx context.Context, st *statements, key string) error {
-	var one int
-	err := s.retry(ctx, func() error {
-		return st.exists.QueryRowContext(ctx, key, now()).Scan(&one)
-	})
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return driver.ErrNotFound
-	case err != nil:
-		return s.explain(ctx, err)
-	}
-	return driver.ErrConflict
+	return driver.ErrNotFound
 }
 
 // Touch implements [driver.Toucher]. The version stays, so that it is no conflict

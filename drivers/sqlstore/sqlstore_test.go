@@ -1,0 +1,227 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	_ "github.com/mattn/go-sqlite3"
+	"github.com/stretchr/testify/require"
+
+	"gosession.dev/session/driver"
+	"gosession.dev/session/drivertest"
+)
+
+func record(key string, ttl time.Duration) *driver.Record {
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	return &driver.Record{Key: key, Data: []byte(`{"cart":{"items":3}}`), Created: now, Expires: now.Add(ttl)}
+}
+
+// database is an application's own, opened with what go-sqlite3 does by default.
+func database(t testing.TB) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite3", filepath.Join(t.TempDir(), "app.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return db
+}
+
+// ownDatabase opens stores as an application does that has a database.
+type ownDatabase struct{ t *testing.T }
+
+func (o ownDatabase) Open(dsn string) (driver.Store, error) {
+	if strings.Contains(dsn, "?") {
+		return nil, fmt.Errorf("unknown parameter")
+	}
+	db, err := sql.Open("sqlite3", dsn+"?_journal_mode=WAL")
+	require.NoError(o.t, err)
+	o.t.Cleanup(func() { require.NoError(o.t, db.Close()) })
+	return New(db, SQLite, Options{Table: "web"}), nil
+}
+
+func TestConformanceWithOwnDatabase(t *testing.T) {
+	drivertest.Run(t, drivertest.Target{
+		Driver:     ownDatabase{t},
+		DSN:        func(t testing.TB) string { return filepath.Join(t.TempDir(), "app.db") },
+		Implements: drivertest.Toucher | drivertest.Pinger | drivertest.SubjectLister | drivertest.SubjectDestroyer,
+	})
+}
+
+func TestCloseLeavesTheDatabaseOpen(t *testing.T) {
+	db := database(t)
+	s := New(db, SQLite)
+	require.NoError(t, s.Create(t.Context(), record("k", time.Hour)))
+	require.NoError(t, s.Close())
+	require.NoError(t, s.Close())
+	_, err := s.Retrieve(t.Context(), "k")
+	require.ErrorIs(t, err, driver.ErrClosed)
+	require.NoError(t, db.Ping())
+	_, err = New(db, SQLite).Retrieve(t.Context(), "k")
+	require.NoError(t, err)
+}
+
+// Bad names reach no statement; every call says which.
+func TestNames(t *testing.T) {
+	db := database(t)
+	for _, o := range []Options{{Table: `x"; DROP TABLE users; --`}, {IDColumn: "a b"}, {DataColumn: "1"}, {IDColumn: "x", DataColumn: "X"}, {DataColumn: "Subject"}} {
+		require.Error(t, o.Validate())
+		s := New(db, SQLite, o)
+		require.ErrorContains(t, s.Ping(t.Context()), "sqlstore: ")
+		require.ErrorContains(t, s.Create(t.Context(), record("k", time.Hour)), "sqlstore: ")
+	}
+	// A name that is a keyword is as good as any, since all are quoted.
+	s := New(db, SQLite, Options{Table: "select", IDColumn: "order", DataColumn: "group"})
+	require.NoError(t, s.Create(t.Context(), record("k", time.Hour)))
+	var data string
+	require.NoError(t, db.QueryRow(`SELECT "group" FROM "select" WHERE "order" = 'k'`).Scan(&data))
+}
+
+// The values can be queried, and stores of several tables do not meet.
+func TestDataIsReadable(t *testing.T) {
+	db := database(t)
+	a, b := New(db, SQLite), New(db, SQLite, Options{Table: "other"})
+	require.NoError(t, a.Create(t.Context(), record("k", time.Hour)))
+	_, err := b.Retrieve(t.Context(), "k")
+	require.ErrorIs(t, err, driver.ErrNotFound)
+	var items int
+	require.NoError(t, db.QueryRow(`SELECT json_extract(data, '$.cart.items') FROM sessions`).Scan(&items))
+	require.Equal(t, 3, items)
+}
+
+func TestSchemaOfALaterRelease(t *testing.T) {
+	db := database(t)
+	require.NoError(t, New(db, SQLite).Create(t.Context(), record("k", time.Hour)))
+	_, err := db.Exec(`UPDATE sessions_schema SET version = 2`)
+	require.NoError(t, err)
+	s := New(db, SQLite)
+	require.ErrorContains(t, s.Ping(t.Context()), "schema version 2, and this release knows version 1")
+	_, err = db.Exec(`UPDATE sessions_schema SET version = 1`)
+	require.NoError(t, err)
+	require.NoError(t, s.Ping(t.Context()), "a failed first use is tried again")
+}
+
+// A table of the application's own that does not fit is refused and left alone.
+func TestForeignTable(t *testing.T) {
+	for name, tt := range map[string]struct{ ddl, want string }{
+		"no columns":     {`CREATE TABLE sessions (id TEXT PRIMARY KEY, data BLOB)`, "no such column: expires"},
+		"no data column": {`CREATE TABLE sessions (id TEXT PRIMARY KEY, meta, created, expires, subject, version)`, `no column named data`},
+		"key not unique": {`CREATE TABLE sessions (id TEXT, data, meta, created, expires, subject, version)`, "ON CONFLICT clause does not match"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := database(t)
+			_, err := db.Exec(tt.ddl)
+			require.NoError(t, err)
+			require.ErrorContains(t, New(db, SQLite).Ping(t.Context()), tt.want)
+		})
+	}
+}
+
+// What is asked for often is found by an index.
+func TestIndexesAreUsed(t *testing.T) {
+	db := database(t)
+	s := New(db, SQLite)
+	require.NoError(t, s.Ping(t.Context()))
+	for query, want := range map[string]string{
+		`SELECT data FROM sessions WHERE id = 'k' AND expires > 1`:                                                      "USING INDEX sqlite_autoindex_sessions_1 (id=?)",
+		`SELECT id FROM sessions WHERE id > 'k' AND expires > 1 ORDER BY id LIMIT 500`:                                  "USING INDEX sqlite_autoindex_sessions_1 (id>?)",
+		`SELECT id FROM sessions WHERE subject = 'a' AND subject <> '' AND id > '' AND expires > 1 ORDER BY id LIMIT 5`: "USING INDEX sessions_subject (subject=? AND id>?)",
+		`DELETE FROM sessions WHERE subject = 'a' AND subject <> ''`:                                                    "INDEX sessions_subject (subject=?)",
+		`SELECT id FROM sessions WHERE expires <= 1 LIMIT 10`:                                                           "USING INDEX sessions_expires (expires<?)",
+	} {
+		var plan strings.Builder
+		rows, err := db.Query("EXPLAIN QUERY PLAN " + query)
+		require.NoError(t, err)
+		for rows.Next() {
+			var id, parent, unused int
+			var detail string
+			require.NoError(t, rows.Scan(&id, &parent, &unused, &detail))
+			plan.WriteString(detail + "\n")
+		}
+		require.NoError(t, rows.Err())
+		require.Contains(t, plan.String(), want)
+		require.NotContains(t, plan.String(), "TEMP B-TREE")
+	}
+}
+
+// Batches adapt to how long they keep others out, and others get their turn.
+func TestSweepBatches(t *testing.T) {
+	require.Equal(t, 100, nextBatch(50, batchTime/4))
+	require.Equal(t, 50, nextBatch(50, batchTime))
+	require.Equal(t, 25, nextBatch(50, 3*batchTime))
+	require.Equal(t, 1, nextBatch(1, time.Second))
+	require.Equal(t, maxBatch, nextBatch(maxBatch, 0))
+
+	ctx := t.Context()
+	s := New(database(t), SQLite)
+	for i := range 3 * firstBatch {
+		require.NoError(t, s.Create(ctx, record(fmt.Sprint("old", i), -time.Hour)))
+	}
+	require.NoError(t, s.Create(ctx, record("live", time.Hour)))
+	deleted, _, err := s.deleteBatch(ctx, firstBatch)
+	require.NoError(t, err)
+	require.Equal(t, firstBatch, deleted, "a batch has a limit")
+	n, err := s.DeleteExpired(ctx)
+	require.NoError(t, err)
+	require.Equal(t, 2*firstBatch, n)
+	_, err = s.Retrieve(ctx, "live")
+	require.NoError(t, err)
+}
+
+// A sweep that is interrupted tells how far it came.
+func TestSweepInterrupted(t *testing.T) {
+	s := New(database(t), SQLite)
+	for i := range 2 * firstBatch {
+		require.NoError(t, s.Create(t.Context(), record(fmt.Sprint("old", i), -time.Hour)))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	s.dialect.IsBusy = func(error) bool { return false }
+	deleted, _, err := s.deleteBatch(ctx, 10)
+	require.NoError(t, err)
+	require.Equal(t, 10, deleted)
+	cancel()
+	n, err := s.DeleteExpired(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Zero(t, n)
+}
+
+// A database that is busy with others is tried again until the context is done.
+func TestBusyIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &Store{dialect: SQLite}
+		tries := 0
+		busy := func() error {
+			if tries++; tries < 5 {
+				return fmt.Errorf("database is locked")
+			}
+			return nil
+		}
+		require.NoError(t, s.retry(t.Context(), busy))
+		require.Equal(t, 5, tries)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		err := s.explain(ctx, s.retry(ctx, func() error { return fmt.Errorf("database is locked") }))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorContains(t, err, "database is locked")
+		require.Equal(t, time.Second, time.Since(start))
+	})
+}
+
+// Writers of a process queue, and leave the queue when their context is done.
+func TestWritersQueue(t *testing.T) {
+	s := New(database(t), SQLite)
+	require.NoError(t, s.Create(t.Context(), record("k", time.Hour)))
+	s.writer <- struct{}{} // somebody writes
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, s.Destroy(ctx, "k"), context.DeadlineExceeded)
+	_, err := s.Retrieve(t.Context(), "k")
+	require.NoError(t, err, "readers do not queue")
+	<-s.writer
+	require.NoError(t, s.Destroy(t.Context(), "k"))
+}

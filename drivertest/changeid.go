@@ -1,0 +1,199 @@
+package drivertest
+
+import (
+	"gosession.dev/session/driver"
+)
+
+const (
+	changeIDMoves  = "After it returned nil the record must be alive under r.Key and must be absent under oldKey."
+	changeIDWrites = "ChangeID is a Flush that also moves the record from oldKey to r.Key, which differ."
+	changeIDFails  = "It must return ErrConflict and ErrNotFound by the same rules as Flush, judged by oldKey, " +
+		"and ErrExists if r.Key holds a live record; in each of these cases nothing has changed."
+	expiredIsAbsent = "Expired means absent, in every method, whether or not the backend has removed the record yet."
+)
+
+var changeIDChecks = []check{
+	{name: "ChangeID/Moves", in: "Store.ChangeID", rule: changeIDMoves, fn: changeIDMovesRecord},
+	{name: "ChangeID/Writes", in: "Store.ChangeID", rule: changeIDWrites, fn: changeIDWritesRecord},
+	{name: "ChangeID/SetsVersion", in: "Store.ChangeID", rule: changeIDWrites, fn: changeIDSetsVersion},
+	{name: "ChangeID/KeepsCreated", in: "Record.Created", rule: comesBackEqual, fn: changeIDKeepsCreated},
+	{name: "ChangeID/Conflict", in: "Store.ChangeID", rule: changeIDFails, fn: changeIDConflict},
+	{name: "ChangeID/NeverInserts", in: "Store.ChangeID", rule: changeIDFails, fn: changeIDNeverInserts},
+	{name: "ChangeID/NeverOverwrites", in: "Store.ChangeID", rule: changeIDFails, fn: changeIDNeverOverwrites},
+	{name: "ChangeID/OverExpired", in: "package driver", rule: expiredIsAbsent, fn: changeIDOverExpired},
+	{name: "ChangeID/Large", in: "Store.ChangeID", rule: changeIDWrites, fn: changeIDLarge},
+	{name: "ChangeID/OneWins", in: "Store.ChangeID", rule: changeIDFails, fn: changeIDOneWins},
+	{name: "ChangeID/Races", in: "Store.ChangeID", rule: changeIDMoves, fn: changeIDRaces},
+}
+
+func changeIDMovesRecord(t *trial) {
+	s := t.open()
+	r := t.record()
+	s.create(r, nil)
+	moved := renamed(r, t.key())
+	s.changeID(r.Key, moved, nil)
+	s.holds(moved)
+	s.lacks(r.Key)
+}
+
+func changeIDWritesRecord(t *trial) {
+	s := t.open()
+	r := t.record()
+	s.create(r, nil)
+	moved := renamed(changed(r), t.key())
+	s.changeID(r.Key, moved, nil)
+	s.holds(moved, "Key", "Data", "Meta", "Expires", "Subject")
+	again := renamed(moved, t.key())
+	again.Subject = ""
+	s.changeID(moved.Key, again, nil)
+	s.holds(again, "Subject")
+}
+
+func changeIDSetsVersion(t *trial) {
+	s := t.open()
+	r := t.record()
+	s.create(r, nil)
+	moved := renamed(r, t.key())
+	t.expect(s.Store.ChangeID(t.ctx, r.Key, moved), nil, "ChangeID(%q, %q)", r.Key, moved.Key)
+	s.accepts(moved, "ChangeID")
+}
+
+func changeIDKeepsCreated(t *trial) {
+	s := t.open()
+	r := t.record()
+	s.create(r, nil)
+	moved := renamed(s.retrieve(r.Key), t.key())
+	s.changeID(r.Key, copyOf(moved), nil)
+	s.holds(moved, "Created")
+}
+
+func changeIDConflict(t *trial) {
+	s := t.open()
+	r := t.record()
+	s.create(r, nil)
+	stale := renamed(changed(r), t.key())
+	s.flush(withData(r, "first"), nil)
+	before := s.retrieve(r.Key)
+	s.changeID(r.Key, stale, driver.ErrConflict)
+	s.unchanged(before)
+	s.lacks(stale.Key)
+}
+
+func changeIDNeverInserts(t *trial) {
+	s := t.open()
+	other := t.record()
+	s.create(other, nil)
+	absent, r := t.key(), renamed(other, t.key())
+	s.changeID(absent, r, driver.ErrNotFound)
+	s.lacks(absent, r.Key)
+	s.holds(other)
+}
+
+func changeIDNeverOverwrites(t *trial) {
+	s := t.open()
+	r, other := t.record(), t.record()
+	s.create(r, nil)
+	s.create(other, nil)
+	before, otherBefore := s.retrieve(r.Key), s.retrieve(other.Key)
+	s.changeID(r.Key, renamed(r, other.Key), driver.ErrExists)
+	s.unchanged(before)
+	s.unchanged(otherBefore)
+}
+
+func changeIDOverExpired(t *trial) {
+	s := t.open()
+	r := t.record()
+	s.create(r, nil)
+	old := s.createBrief()
+	t.waitUntil(old.Expires)
+	moved := renamed(r, old.Key)
+	s.changeID(r.Key, moved, nil)
+	s.holds(moved)
+}
+
+func changeIDLarge(t *trial) {
+	s := t.open()
+	r := t.record()
+	s.create(r, nil)
+	before := s.retrieve(r.Key)
+	moved := renamed(r, t.key())
+	moved.Data = mebibyte()
+	if t.fits(s.Store.ChangeID(t.ctx, r.Key, moved), "ChangeID(%q, %q) with 1 MiB", r.Key, moved.Key) {
+		s.holds(moved)
+	} else {
+		s.unchanged(before)
+		s.lacks(moved.Key)
+	}
+}
+
+// A sign-in that is sent twice: one of the two gets the session.
+func changeIDOneWins(t *trial) {
+	const rounds, rivals = 20, 3
+	s := t.open()
+	for range rounds {
+		r := t.record()
+		s.create(r, nil)
+		moved := make([]*driver.Record, rivals)
+		for i := range moved {
+			moved[i] = renamed(r, t.key())
+		}
+		errs := together(rivals, func(i int) error {
+			return s.Store.ChangeID(t.ctx, r.Key, copyOf(moved[i]))
+		})
+		winner := t.oneWins("ChangeID", errs, driver.ErrNotFound, driver.ErrConflict)
+		for i, m := range moved {
+			if i == winner {
+				s.holds(m)
+			} else {
+				s.lacks(m.Key)
+			}
+		}
+	}
+}
+
+// ChangeID, Flush and, in every other round, Destroy meet on one record. What
+// they returned and what is alive then has to be the result of some order of
+// the three.
+func changeIDRaces(t *trial) {
+	const rounds = 40
+	a, b := t.open(), t.open()
+	for round := range rounds {
+		r := t.record()
+		a.create(r, nil)
+		moved := renamed(r, t.key())
+		errs := together(2+round%2, func(i int) error {
+			switch i {
+			case 0:
+				return a.Store.ChangeID(t.ctx, r.Key, copyOf(moved))
+			case 1:
+				return b.Store.Flush(t.ctx, withData(r, "flushed"))
+			}
+			return a.Store.Destroy(t.ctx, r.Key)
+		})
+		t.judgeRace(b, r, moved, append(errs, driver.ErrNotFound)[:3])
+	}
+}
+
+func (t *trial) judgeRace(s *handle, r, moved *driver.Record, errs []error) {
+	t.Helper()
+	calls := "ChangeID, Flush, Destroy at once = " + text(errs[0]) + ", " + text(errs[1]) + ", " + text(errs[2])
+	for _, err := range errs {
+		if err != nil && !gone(err) {
+			t.Fatalf("%s; want nil, ErrConflict or ErrNotFound", calls)
+		}
+	}
+	hasMoved, flushed, destroyed := errs[0] == nil, errs[1] == nil, errs[2] == nil
+	switch {
+	case hasMoved && (flushed || destroyed):
+		t.Fatalf("%s; want ChangeID or the others to succeed", calls)
+	case !hasMoved && !flushed && !destroyed:
+		t.Fatalf("%s; want one of them to succeed", calls)
+	}
+	alive := map[string]bool{r.Key: !hasMoved && !destroyed, moved.Key: hasMoved}
+	for _, key := range []string{r.Key, moved.Key} {
+		_, err := s.Store.Retrieve(t.ctx, key)
+		if found := err == nil; found != alive[key] {
+			t.Fatalf("%s, then Retrieve(%q) finds a record: %t; want %t", calls, key, found, alive[key])
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package drivertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+const (
+	contextDone = "Context: a method whose context is done must return an error for which errors.Is(err, ctx.Err()) holds, " +
+		"and must not write."
+	contextWaits = "A method that waits for the backend returns when its context is done."
+)
+
+var contextChecks = []check{
+	{name: "Context/Cancelled", in: "package driver", rule: contextDone, fn: contextCancelled},
+	{name: "Context/Expired", in: "package driver", rule: contextDone, fn: contextExpired},
+	{name: "Context/WritesNothing", in: "package driver", rule: contextDone, fn: contextWritesNothing},
+	{name: "Context/Dead", in: "package driver", rule: contextWaits, dead: true, fn: contextDead},
+}
+
+func contextCancelled(t *trial) {
+	ctx, cancel := context.WithCancel(t.ctx)
+	cancel()
+	t.failsWith(ctx, "cancelled")
+}
+
+func contextExpired(t *trial) {
+	ctx, cancel := context.WithDeadline(t.ctx, time.Now().Add(-time.Second))
+	defer cancel()
+	t.failsWith(ctx, "expired")
+}
+
+// failsWith checks that every method returns the error of ctx, which is done.
+func (t *trial) failsWith(ctx context.Context, state string) {
+	t.Helper()
+	s := t.open()
+	r := t.record()
+	s.create(r, nil)
+	for _, m := range t.works(s.Store) {
+		if err := m.call(ctx, s.Store, r); !errors.Is(err, ctx.Err()) {
+			t.Errorf("%s with context %s = %s; want %s", m.name, state, text(err), text(ctx.Err()))
+		}
+	}
+}
+
+func contextWritesNothing(t *trial) {
+	ctx, cancel := context.WithCancel(t.ctx)
+	cancel()
+	s := t.open()
+	for _, m := range t.has(s.Store) {
+		r := t.record()
+		s.create(r, nil)
+		before := s.retrieve(r.Key)
+		m.call(ctx, s.Store, r)
+		s.unchanged(before)
+		s.lacks(r.Key+"-created", r.Key+"-moved")
+	}
+}
+
+// All methods wait at once, each for the whole of its time.
+func contextDead(t *trial) {
+	s := t.openDSN(t.tgt.DeadDSN(t.TB))
+	t.callsDead(s, func(m method, err error, took time.Duration) error {
+		if took > deadline+slack {
+			return fmt.Errorf("%s of a server that never answers took %v; want %v and little more", m.name, took, deadline)
+		}
+		return nil
+	})
+}
+
+// callsDead calls every method of a store whose server never answers, but Ping,
+// which has a check of its own.
+func (t *trial) callsDead(s *handle, judge func(m method, err error, took time.Duration) error) {
+	t.Helper()
+	r := t.record()
+	r.Version = 1
+	ms := slices.DeleteFunc(t.has(s.Store), func(m method) bool { return m.name == "Ping" })
+	t.allSucceed(len(ms), func(i int) error {
+		ctx, cancel := context.WithTimeout(t.ctx, deadline)
+		defer cancel()
+		start := time.Now()
+		err := t.within(hung, func() error { return ms[i].call(ctx, s.Store, r) })
+		return judge(ms[i], err, time.Since(start))
+	})
+}

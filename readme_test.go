@@ -17,13 +17,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// blocks returns the code blocks of a language of the README.
-func blocks(t *testing.T, language string) []string {
+// blocks returns the code blocks of a language of a page.
+func blocks(t *testing.T, page, language string) []string {
 	t.Helper()
-	readme, err := os.ReadFile("README.md")
+	text, err := os.ReadFile(page)
 	require.NoError(t, err)
 	var found []string
-	for _, match := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllSubmatch(readme, -1) {
+	for _, match := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllSubmatch(text, -1) {
 		found = append(found, string(match[1]))
 	}
 	require.NotEmpty(t, found)
@@ -69,7 +69,7 @@ func main() {}
 
 // Each snippet compiles.
 func TestReadmeCompiles(t *testing.T) {
-	for i, code := range blocks(t, "go") {
+	for i, code := range blocks(t, "README.md", "go") {
 		switch {
 		case strings.HasPrefix(code, "func "):
 			code = fragment + code
@@ -101,7 +101,7 @@ func TestReadmeProgram(t *testing.T) {
 	addr := fmt.Sprintf("localhost:%d", listener.Addr().(*net.TCPAddr).Port)
 	require.NoError(t, listener.Close())
 
-	program := blocks(t, "go")[0]
+	program := blocks(t, "README.md", "go")[0]
 	require.Contains(t, program, "localhost:8080")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte(strings.ReplaceAll(program, "localhost:8080", addr)), 0o600))
 	bin := filepath.Join(dir, "program")
@@ -136,10 +136,25 @@ func TestReadmeProgram(t *testing.T) {
 // The commands are those that are run elsewhere: CI runs the second, which runs
 // the tests of the first.
 func TestReadmeCommands(t *testing.T) {
-	commands := blocks(t, "sh")
+	commands := blocks(t, "README.md", "sh")
 	require.Equal(t, []string{"go run ./examples/webapp\n", "bash test.sh\n", "go get gosession.dev/session\n"}, commands)
 	ci, err := os.ReadFile(".ci/run")
 	require.NoError(t, err)
 	require.Contains(t, string(ci), "exec "+strings.TrimSpace(commands[1]))
 	require.FileExists(t, "examples/webapp/main.go")
+}
+
+// What the walk-through shows is what is in the driver.
+func TestWalkThroughIsTrue(t *testing.T) {
+	var driver strings.Builder
+	files, err := filepath.Glob("examples/filedriver/*.go")
+	require.NoError(t, err)
+	for _, file := range files {
+		src, err := os.ReadFile(file)
+		require.NoError(t, err)
+		driver.Write(src)
+	}
+	for _, code := range blocks(t, "docs/writing-a-driver.md", "go") {
+		require.Contains(t, driver.String(), strings.TrimRight(code, "\n"))
+	}
 }

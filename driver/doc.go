@@ -56,7 +56,7 @@
 //		})
 //	}
 //
-// The package examples/filedriver of this module is such a driver, in about 150
+// The package examples/filedriver of this module is such a driver, in some 200
 // lines, to be read beside this page.
 //
 // # Rules for all methods
@@ -73,7 +73,9 @@
 // the backend returns when its context is done.
 //
 // Bytes: a store must neither keep nor alias the Data and Meta of a record that
-// it is given, and those of a record that it returns belong to the caller.
+// it is given, and those of a record that it returns belong to the caller. Of a
+// record that it is given it must change nothing but Version, and that only on
+// success.
 //
 // Close: after Close every method must fail with [ErrClosed]. Calls that Close
 // overtakes either finish or fail with ErrClosed or with the backend's error;

@@ -13,8 +13,9 @@ import (
 const (
 	ownsNoBytes = "Bytes: a store must neither keep nor alias the Data and Meta of a record that it is given, " +
 		"and those of a record that it returns belong to the caller."
-	opaque     = "Package session fills it; to a store all of it but Key, Expires, Subject and Version is opaque."
-	nilIsEmpty = "Nil and empty are the same."
+	changesVersion = "Of a record that it is given it must change nothing but Version, and that only on success."
+	opaque         = "Package session fills it; to a store all of it but Key, Expires, Subject and Version is opaque."
+	nilIsEmpty     = "Nil and empty are the same."
 )
 
 var bytesChecks = []check{
@@ -23,6 +24,7 @@ var bytesChecks = []check{
 	{name: "Bytes/GivenToChangeID", in: "package driver", rule: ownsNoBytes, fn: bytesGivenToChangeID},
 	{name: "Bytes/Returned", in: "package driver", rule: ownsNoBytes, fn: bytesReturned},
 	{name: "Bytes/Appended", in: "package driver", rule: ownsNoBytes, fn: bytesAppended},
+	{name: "Bytes/OnlyVersion", in: "package driver", rule: changesVersion, fn: bytesOnlyVersion},
 	{name: "Bytes/EveryValue", in: "Record", rule: opaque, fn: bytesEveryValue},
 	{name: "Bytes/LongMeta", in: "package driver", rule: guarantees, fn: bytesLongMeta},
 	{name: "Bytes/EmptyData", in: "Record.Data", rule: nilIsEmpty, fn: bytesEmptyData},
@@ -58,6 +60,33 @@ func bytesGivenToChangeID(t *trial) {
 	s.changeID(r.Key, moved, nil)
 	scribble(moved)
 	s.holds(want, "Meta")
+}
+
+// What the calls return is left to other checks.
+func bytesOnlyVersion(t *trial) {
+	s := t.open()
+	unchanged := func(call string, r *driver.Record, do func() error) {
+		t.Helper()
+		want, fields := copyOf(r), allFields
+		if do() == nil {
+			fields = allFields[:len(allFields)-1] // Version is the last
+		}
+		if d := difference(r, want, fields...); d != "" {
+			t.Fatalf("%s(r) makes r%s", call, d)
+		}
+	}
+	r := t.record()
+	create := func() error { return s.Store.Create(t.ctx, r) }
+	unchanged("Create", r, create)
+	unchanged("Create", r, create) // the key is taken now
+	t.expect(s.askVersion(r), nil, "Retrieve(%q)", r.Key)
+	stale, staleMoved := changed(r), renamed(r, t.key())
+	unchanged("Flush", r, func() error { return s.Store.Flush(t.ctx, r) })
+	unchanged("Flush", stale, func() error { return s.Store.Flush(t.ctx, stale) })
+	unchanged("ChangeID", staleMoved, func() error { return s.Store.ChangeID(t.ctx, r.Key, staleMoved) })
+	t.expect(s.askVersion(r), nil, "Retrieve(%q)", r.Key)
+	moved := renamed(r, t.key())
+	unchanged("ChangeID", moved, func() error { return s.Store.ChangeID(t.ctx, r.Key, moved) })
 }
 
 func bytesReturned(t *trial) {

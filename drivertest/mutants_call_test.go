@@ -37,6 +37,17 @@ var versionMutants = []mutant{
 }
 
 var byteMutants = []mutant{
+	{kills: "Bytes/OnlyVersion", fault: "counts the version up before it knows whether it may",
+		breaks: func(s *store) {
+			flush := s.flush
+			s.flush = func(ctx context.Context, r *driver.Record) error {
+				err := flush(ctx, r)
+				if errors.Is(err, driver.ErrConflict) {
+					r.Version++
+				}
+				return err
+			}
+		}},
 	{kills: "Keys/Odd", fault: "stores keys in a column that takes digits for a number",
 		also: []string{"Keys/Listed"}, // has the same keys
 		breaks: func(s *store) {

@@ -165,7 +165,7 @@ var openMutants = []mutant{
 
 var writeMutants = []mutant{
 	{kills: "Create/NeverOverwrites", fault: "answers ErrExists, but has overwritten",
-		also: []string{"Create/OneWins"}, // the losers write too
+		also: []string{"Create/OneWins", "Bytes/OnlyVersion"}, // the losers write too, and set a version
 		breaks: func(s *store) {
 			create := s.create
 			s.create = func(ctx context.Context, r *driver.Record) error {
@@ -192,7 +192,9 @@ var writeMutants = []mutant{
 			create := s.create
 			s.create = func(ctx context.Context, r *driver.Record) error {
 				err := create(ctx, r)
-				r.Version += 1000
+				if err == nil {
+					r.Version += 1000
+				}
 				return err
 			}
 		}},

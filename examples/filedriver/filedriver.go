@@ -191,14 +191,20 @@ func (s *store) locked(ctx context.Context, f func(dir *os.Root) error) error {
 			return err
 		}
 		defer lock.Close()
-		for syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
+		for {
+			err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+			if err == nil {
+				return f(dir)
+			}
+			if err != syscall.EWOULDBLOCK && err != syscall.EINTR {
+				return err
+			}
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
 			case <-time.After(rand.N(time.Millisecond)):
 			}
 		}
-		return f(dir)
 	})
 }
 

@@ -48,5 +48,8 @@ func lookup(name string) (driver.Driver, error) {
 	if names := Drivers(); len(names) > 0 {
 		registered = "registered are: " + strings.Join(names, ", ")
 	}
+	if strings.ContainsAny(name, ":/@?= ") {
+		return nil, fmt.Errorf("session: unknown driver; its name, not shown here, looks like a DSN: are the arguments of Open swapped? %s", registered)
+	}
 	return nil, fmt.Errorf("session: unknown driver %q (forgotten import _ \"gosession.dev/session/drivers/%s\"?); %s", name, name, registered)
 }

@@ -33,6 +33,10 @@ func TestOpenUnknownDriver(t *testing.T) {
 	require.ErrorContains(t, err, `import _ "gosession.dev/session/drivers/memcach"`)
 	require.ErrorContains(t, err, "memory")
 	require.NotContains(t, err.Error(), "secret-dsn")
+
+	_, err = session.Open("user:canary@host/db", "memory")
+	require.ErrorContains(t, err, "are the arguments of Open swapped?")
+	require.NotContains(t, err.Error(), "canary")
 }
 
 func TestOpenBadDSN(t *testing.T) {

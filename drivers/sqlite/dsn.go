@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gosession.dev/session/drivers/sqlstore"
@@ -39,6 +40,19 @@ var known = []string{
 	"_fk", "_foreign_keys", "_ignore_check_constraints", "_loc", "_locking", "_locking_mode", "_mutex",
 	"_query_only", "_recursive_triggers", "_rt", "_stmt_cache_size", "_vacuum", "_writable_schema",
 	"cache", "immutable", "mode", "modeof", "nolock", "psow", "vfs",
+}
+
+// allowed are the values of parameters that take words, in lower case: go-sqlite3
+// looks at them only when it connects.
+var allowed = map[string]string{
+	"_journal":       "delete truncate persist memory wal off",
+	"_journal_mode":  "delete truncate persist memory wal off",
+	"_secure_delete": "0 no false off 1 yes true on fast",
+	"_sync":          "0 off 1 normal 2 full 3 extra",
+	"_synchronous":   "0 off 1 normal 2 full 3 extra",
+	"_txlock":        "immediate deferred exclusive",
+	"cache":          "shared private",
+	"mode":           "ro rw rwc memory",
 }
 
 func parseDSN(text string) (dsn, error) {
@@ -94,6 +108,21 @@ func checkParams(params url.Values) error {
 			return fmt.Errorf("sqlite: unknown DSN parameter %q; there are table, id_column, data_column, and those of go-sqlite3 and of SQLite's URIs", name)
 		case len(params[name]) > 1:
 			return fmt.Errorf("sqlite: DSN parameter %q is given more than once", name)
+		}
+		if err := checkValue(name, strings.ToLower(params.Get(name))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkValue(name, value string) error {
+	if words := allowed[name]; words != "" && !slices.Contains(strings.Fields(words), value) {
+		return fmt.Errorf("sqlite: DSN parameter %q takes one of: %s", name, words)
+	}
+	if name == "_busy_timeout" || name == "_timeout" {
+		if ms, err := strconv.Atoi(value); err != nil || ms < 0 {
+			return fmt.Errorf("sqlite: DSN parameter %q takes a number of milliseconds", name)
 		}
 	}
 	return nil

@@ -103,6 +103,11 @@ func TestBadDSN(t *testing.T) {
 		"s.db?data_column=expires":              `has a column "expires" already`,
 		"s.db?id_column=a&data_column=A":        "the same",
 		"s.db?table=" + strings.Repeat("x", 56): "the name given as table",
+		"s.db?_txlock=canary":                   "takes one of: immediate deferred exclusive",
+		"s.db?mode=canary":                      "takes one of: ro rw rwc memory",
+		"s.db?_journal=":                        "takes one of: delete",
+		"s.db?_busy_timeout=canary":             "takes a number of milliseconds",
+		"s.db?_timeout=-1":                      "takes a number of milliseconds",
 	} {
 		_, err := Driver{}.Open(dsn)
 		require.ErrorContains(t, err, want, dsn)

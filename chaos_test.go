@@ -1,0 +1,108 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"gosession.dev/session"
+	"gosession.dev/session/driver"
+)
+
+// Six requests of one client, each of three goroutines, do all that can be done to
+// a session at once, over a store that fails and meets conflicts at random. What
+// was acknowledged is there afterwards, once.
+func TestChaos(t *testing.T) {
+	for seed := range uint64(20) {
+		for kind, store := range stores() {
+			t.Run(fmt.Sprint(kind, "/", seed), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { chaos(t, seed, store) })
+			})
+		}
+	}
+}
+
+func chaos(t *testing.T, seed uint64, store driver.Store) {
+	ctx := t.Context()
+	p := newProbe()
+	p.Store = store
+	var wrapped driver.Store = p
+	if _, touches := store.(driver.Toucher); !touches {
+		wrapped = bare{p}
+	}
+	f := factory(t, session.Config{SweepInterval: -1, StoreTimeout: time.Minute}, wrapped)
+	s := created(t, f)
+	outage := errors.New("connection refused")
+	var mu sync.Mutex // guards rnd, for the store
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	p.intercept(func(_ context.Context, call string) error {
+		mu.Lock()
+		n := rnd.IntN(20)
+		mu.Unlock()
+		time.Sleep(time.Duration(n) * time.Microsecond)
+		switch {
+		case n == 0:
+			return outage
+		case n == 1 && (call == "Flush" || call == "ChangeID"):
+			return driver.ErrConflict
+		}
+		return nil
+	})
+
+	increments := 0
+	var wg sync.WaitGroup
+	for g := range 6 {
+		mine, err := f.Retrieve(ctx, s.ID())
+		for errors.Is(err, outage) {
+			mine, err = f.Retrieve(ctx, s.ID())
+		}
+		require.NoError(t, err)
+		for h := range 3 {
+			wg.Go(func() {
+				rnd := rand.New(rand.NewPCG(seed, uint64(10*g+h+1)))
+				for i := range 30 {
+					switch rnd.IntN(6) {
+					case 0:
+						require.NoError(t, mine.Set(fmt.Sprint("own", g, h), i))
+					case 1:
+						require.NoError(t, mine.SetTimeouts(session.Timeouts{Idle: time.Hour, Lifetime: 2 * time.Hour}))
+					case 2:
+						if err := mine.Flush(ctx); err != nil {
+							require.ErrorIs(t, err, outage)
+						}
+					case 3:
+						require.NoError(t, mine.Delete("nobody's"))
+					default:
+						require.NoError(t, session.Update(mine, "n", func(n int) int { return n + 1 }))
+						mu.Lock()
+						increments++
+						mu.Unlock()
+					}
+				}
+				require.NoError(t, mine.Set(fmt.Sprint("own", g, h), "last"))
+				err := mine.Flush(ctx)
+				for errors.Is(err, outage) {
+					err = mine.Flush(ctx)
+				}
+				require.NoError(t, err)
+			})
+		}
+	}
+	wg.Wait()
+
+	p.intercept(nil)
+	got := values(t, same(t, f, s))
+	require.Equal(t, float64(increments), got["n"])
+	for g := range 6 {
+		for h := range 3 {
+			require.Equal(t, "last", got[fmt.Sprint("own", g, h)])
+		}
+	}
+}

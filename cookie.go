@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -146,6 +147,24 @@ func (f *Factory) cookieCarries(id ID) bool {
 	c := f.cfg.Cookie.cookie(string(id), !f.cfg.Insecure)
 	return id != "" && len(c.Name)+len(id) <= maxCookie && c.Valid() == nil &&
 		!strings.ContainsAny(string(id), " ,\"")
+}
+
+// hintAtLoopback says once why a developer's browser may not keep its session.
+func (x *exchange) hintAtLoopback() {
+	if x.f.cfg.Insecure || x.r.TLS != nil || !isLoopback(x.r.Host) {
+		return
+	}
+	x.f.hint.Do(func() {
+		x.f.cfg.Logger.Info("session: the cookie is Secure, which Safari does not send to a loopback host over plain HTTP; if you develop with it, set Config.Insecure")
+	})
+}
+
+func isLoopback(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // cookieValues returns the values of all cookies of a name, malformed ones, which

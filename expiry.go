@@ -66,6 +66,19 @@ func (t Timeouts) expires(start, now time.Time) time.Time {
 	return expires.Truncate(time.Millisecond)
 }
 
+// SetTimeouts gives this session timeouts of its own, for instance those of
+// "remember me". Fields that are 0 are those of [Config].
+func (s *Session) SetTimeouts(t Timeouts) error {
+	err := t.or(s.f.cfg.Timeouts).validate()
+	if err != nil && t.or(s.f.cfg.Anonymous).validate() != nil {
+		return wrap("set timeouts", err)
+	}
+	return wrap("set timeouts", s.change(change{apply: func(st *state) error {
+		st.own = &t
+		return nil
+	}}))
+}
+
 // millis is the time as records have it.
 func millis(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
 

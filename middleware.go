@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"sync"
 )
@@ -240,24 +239,6 @@ func (x *exchange) report(w http.ResponseWriter, err error) {
 	if first {
 		x.f.cfg.OnError(w, x.r, err)
 	}
-}
-
-// hintAtLoopback says once why a developer's browser may not keep its session.
-func (x *exchange) hintAtLoopback() {
-	if x.f.cfg.Insecure || x.r.TLS != nil || !isLoopback(x.r.Host) {
-		return
-	}
-	x.f.hint.Do(func() {
-		x.f.cfg.Logger.Info("session: the cookie is Secure, which Safari does not send to a loopback host over plain HTTP; if you develop with it, set Config.Insecure")
-	})
-}
-
-func isLoopback(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func (s *Session) setHeaderSent(sent bool) {

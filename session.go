@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"sync"
 	"time"
-	"unicode/utf8"
 )
 
 // A Session is what is known of one client. It holds values under string keys;
@@ -141,82 +139,6 @@ func (s *Session) Subject() string {
 	return s.state.subject
 }
 
-// Has reports whether there is a value under key.
-func (s *Session) Has(key string) bool {
-	_, ok := s.raw(key)
-	return ok
-}
-
-// Keys returns the keys of the values, sorted.
-func (s *Session) Keys() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Sorted(maps.Keys(s.state.values))
-}
-
-// Set encodes v and stores it under key: what happens to v later does not matter.
-// It fails for what the codec can't carry or would silently lose, and the error
-// names the key and the type.
-func (s *Session) Set(key string, v any) error {
-	if !utf8.ValidString(key) {
-		return errors.New("session: set: a key must be UTF-8")
-	}
-	data, err := encodeValue(s.codec, key, v)
-	if err != nil {
-		return wrap("set", err)
-	}
-	return wrap("set", s.change(change{key: key, replaces: true, apply: func(st *state) error {
-		st.values[key] = data
-		return nil
-	}}))
-}
-
-// Delete removes the value under key, if there is one.
-func (s *Session) Delete(key string) error {
-	if !s.Has(key) {
-		return nil
-	}
-	return wrap("delete", s.change(deletion(key)))
-}
-
-// Clear removes all values, and nothing else.
-func (s *Session) Clear() error {
-	return wrap("clear", s.change(change{apply: func(st *state) error {
-		clear(st.values)
-		return nil
-	}}))
-}
-
-const maxSubject = 255 // bytes; what databases index without asking
-
-// SetSubject says whom the session belongs to: call it when somebody has signed
-// in, or has proved again who he is. Lifetime begins anew, and the flush that
-// stores it also changes the ID (OWASP ASVS 5.0, 7.2.4), so that an ID that
-// somebody else has planted or seen before is worth nothing after. "" is nobody.
-func (s *Session) SetSubject(subject string) error {
-	if len(subject) > maxSubject || !utf8.ValidString(subject) || slices.Contains([]byte(subject), 0) {
-		return fmt.Errorf("session: set subject: it must be UTF-8 of at most %d bytes without NUL", maxSubject)
-	}
-	now := millis(time.Now())
-	return wrap("set subject", s.change(change{renames: true, apply: func(st *state) error {
-		st.subject, st.start = subject, now
-		return nil
-	}}))
-}
-
-// SetTimeouts gives this session timeouts of its own, for instance those of
-// "remember me". Fields that are 0 are those of [Config].
-func (s *Session) SetTimeouts(t Timeouts) error {
-	err := t.or(s.f.cfg.Timeouts).validate()
-	if err != nil && t.or(s.f.cfg.Anonymous).validate() != nil {
-		return wrap("set timeouts", err)
-	}
-	return wrap("set timeouts", s.change(change{apply: func(st *state) error {
-		st.own = &t
-		return nil
-	}}))
-}
-
 // Flush stores what was changed. If nothing was, it moves the expiry when that
 // is due, and otherwise costs nothing. If others have changed the session since
 // it was read, the changes are applied again to what they stored; see [Update].
@@ -282,12 +204,4 @@ func (s *Session) end(how phase) {
 	s.state = state{values: map[string][]byte{}}
 	s.changes, s.inFlight = nil, 0
 	s.edits++
-}
-
-// raw returns the encoded value under key.
-func (s *Session) raw(key string) ([]byte, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	data, ok := s.state.values[key]
-	return data, ok
 }

@@ -3,10 +3,29 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"slices"
 	"time"
+	"unicode/utf8"
 )
+
+const maxSubject = 255 // bytes; what databases index without asking
+
+// SetSubject says whom the session belongs to: call it when somebody has signed
+// in, or has proved again who he is. Lifetime begins anew, and the flush that
+// stores it also changes the ID (OWASP ASVS 5.0, 7.2.4), so that an ID that
+// somebody else has planted or seen before is worth nothing after. "" is nobody.
+func (s *Session) SetSubject(subject string) error {
+	if len(subject) > maxSubject || !utf8.ValidString(subject) || slices.Contains([]byte(subject), 0) {
+		return fmt.Errorf("session: set subject: it must be UTF-8 of at most %d bytes without NUL", maxSubject)
+	}
+	now := millis(time.Now())
+	return wrap("set subject", s.change(change{renames: true, apply: func(st *state) error {
+		st.subject, st.start = subject, now
+		return nil
+	}}))
+}
 
 // Info is what a user is shown of one of his sessions.
 type Info struct {

@@ -1,8 +1,12 @@
 package session
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
+	"unicode/utf8"
 )
 
 // Get returns the value under key. If there is none, the error matches
@@ -57,6 +61,52 @@ func Update[T any](s *Session, key string, fn func(T) T) error {
 	return wrap("update", s.changeUnlocked(update, update))
 }
 
+// Has reports whether there is a value under key.
+func (s *Session) Has(key string) bool {
+	_, ok := s.raw(key)
+	return ok
+}
+
+// Keys returns the keys of the values, sorted.
+func (s *Session) Keys() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.state.values))
+}
+
+// Set encodes v and stores it under key: what happens to v later does not matter.
+// It fails for what the codec can't carry or would silently lose, and the error
+// names the key and the type.
+func (s *Session) Set(key string, v any) error {
+	if !utf8.ValidString(key) {
+		return errors.New("session: set: a key must be UTF-8")
+	}
+	data, err := encodeValue(s.codec, key, v)
+	if err != nil {
+		return wrap("set", err)
+	}
+	return wrap("set", s.change(change{key: key, replaces: true, apply: func(st *state) error {
+		st.values[key] = data
+		return nil
+	}}))
+}
+
+// Delete removes the value under key, if there is one.
+func (s *Session) Delete(key string) error {
+	if !s.Has(key) {
+		return nil
+	}
+	return wrap("delete", s.change(deletion(key)))
+}
+
+// Clear removes all values, and nothing else.
+func (s *Session) Clear() error {
+	return wrap("clear", s.change(change{apply: func(st *state) error {
+		clear(st.values)
+		return nil
+	}}))
+}
+
 // valueError tells of a value that can't be encoded or decoded. Its text has the
 // key and the types, never the value.
 type valueError struct {
@@ -93,4 +143,12 @@ func encodeValue(c Codec, key string, v any) ([]byte, error) {
 		return nil, &valueError{key: key, typ: reflect.TypeOf(v), verb: "stored as", cause: err}
 	}
 	return data, nil
+}
+
+// raw returns the encoded value under key.
+func (s *Session) raw(key string) ([]byte, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	data, ok := s.state.values[key]
+	return data, ok
 }

@@ -18,7 +18,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"gosession.dev/session"
+	_ "gosession.dev/session/drivers/memcache"
 	_ "gosession.dev/session/drivers/sqlite"
+	"gosession.dev/session/internal/testserver"
 )
 
 // The promises, over HTTP and with real backends.
@@ -93,9 +95,13 @@ func anotherProcess(t *testing.T, driver, dsn string) (url string) {
 
 // backends opens a factory for each kind of backend.
 func backends(t *testing.T, run func(t *testing.T, f *session.Factory)) {
-	for driver, dsn := range map[string]string{"memory": "", "sqlite": filepath.Join(t.TempDir(), "s.db")} {
+	for driver, dsn := range map[string]func(t *testing.T) string{
+		"memory":   func(*testing.T) string { return "" },
+		"sqlite":   newFile,
+		"memcache": newMemcached,
+	} {
 		t.Run(driver, func(t *testing.T) {
-			f, err := session.Open(driver, dsn)
+			f, err := session.Open(driver, dsn(t))
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, f.Close()) })
 			require.NoError(t, f.Ping(t.Context()))
@@ -103,6 +109,10 @@ func backends(t *testing.T, run func(t *testing.T, f *session.Factory)) {
 		})
 	}
 }
+
+func newFile(t *testing.T) string { return filepath.Join(t.TempDir(), "s.db") }
+
+func newMemcached(t *testing.T) string { return testserver.StartMemcached(t).Addr + "?timeout=5s" }
 
 // request sends the cookie and expects 200.
 func request(t testing.TB, c *http.Client, url string, id session.ID) (body string, cookies []*http.Cookie) {
@@ -154,12 +164,16 @@ func TestNoUpdateIsLost(t *testing.T) {
 }
 
 func TestNoUpdateIsLostByTwoProcesses(t *testing.T) {
-	dsn := filepath.Join(t.TempDir(), "s.db")
-	f, err := session.Open("sqlite", dsn)
-	require.NoError(t, err)
-	defer f.Close()
-	id := created(t, f).ID()
-	count(t, id, anotherProcess(t, "sqlite", dsn), anotherProcess(t, "sqlite", dsn))
+	for driver, newDSN := range map[string]func(*testing.T) string{"sqlite": newFile, "memcache": newMemcached} {
+		t.Run(driver, func(t *testing.T) {
+			dsn := newDSN(t)
+			f, err := session.Open(driver, dsn)
+			require.NoError(t, err)
+			defer f.Close()
+			id := created(t, f).ID()
+			count(t, id, anotherProcess(t, driver, dsn), anotherProcess(t, driver, dsn))
+		})
+	}
 }
 
 // Somebody signs out while four of his requests are in flight.

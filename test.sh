@@ -7,17 +7,20 @@ cd "$(dirname "$0")"
 # A missing server is a failure here, not a skipped test.
 export SESSION_TEST_REQUIRE=1
 
-# go-sqlite3 and the race detector need a C compiler.
+# go-sqlite3 and the race detector need a C compiler, the tests of drivers/memcache
+# a memcached.
 export CGO_ENABLED=1
-if ! command -v "${CC:-cc}" >/dev/null && ! command -v gcc >/dev/null; then
-	if command -v apt-get >/dev/null; then
-		sudo=$([ "$(id -u)" = 0 ] || echo sudo)
-		$sudo apt-get update -qq
-		$sudo apt-get install -y -qq gcc libc6-dev
-	else
-		echo "test.sh: no C compiler; install gcc or clang" >&2
+missing=()
+command -v "${CC:-cc}" >/dev/null || command -v gcc >/dev/null || missing+=(gcc libc6-dev)
+command -v memcached >/dev/null || missing+=(memcached)
+if [ ${#missing[@]} -gt 0 ]; then
+	if ! command -v apt-get >/dev/null; then
+		echo "test.sh: missing: ${missing[*]}; install them" >&2
 		exit 1
 	fi
+	sudo=$([ "$(id -u)" = 0 ] || echo sudo)
+	$sudo apt-get update -qq
+	$sudo apt-get install -y -qq "${missing[@]}"
 fi
 
 echo "== form"

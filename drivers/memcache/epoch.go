@@ -1,0 +1,115 @@
+package memcache
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/bradfitz/gomemcache/memcache"
+
+	"gosession.dev/session/driver"
+)
+
+// epoch is the number that the sessions of a subject have to carry to be alive.
+// It is an item of its own, and counts up. If memcached has evicted it, nobody
+// knows any more which sessions were ended: then all of the subject have.
+type epoch struct {
+	Number uint64            `json:"n"`
+	Except map[string]uint64 `json:"x,omitempty"` // keys that an older epoch still is good for
+	token  uint64
+}
+
+// admits reports whether a session under key that carries that epoch is alive.
+func (e *epoch) admits(key string, number uint64) bool {
+	if e == nil || number == 0 {
+		return false
+	}
+	return number == e.Number || e.Except[key] == number
+}
+
+// admitsFold is admits for the part of the epoch that is in a version.
+func (e *epoch) admitsFold(key string, part uint64) bool {
+	if e == nil || part == 0 {
+		return false
+	}
+	return part == fold(e.Number) || part == fold(e.Except[key])
+}
+
+// epochKey can't be the key of a record, in which there is no "@".
+func (s *Store) epochKey(subject string) string {
+	sum := sha256.Sum256([]byte(subject))
+	return s.prefix + "@" + base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// epoch returns that of a subject, or nil if there is none.
+func (s *Store) epoch(ctx context.Context, subject string) (*epoch, error) {
+	var it *memcache.Item
+	err := s.do(ctx, func() (err error) {
+		it, err = s.client.Get(s.epochKey(subject))
+		return err
+	})
+	if errors.Is(err, memcache.ErrCacheMiss) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	e := &epoch{token: it.CasID}
+	if err := json.Unmarshal(it.Value, e); err != nil || e.Number == 0 {
+		return nil, fmt.Errorf("%w: the epoch of its subject", driver.ErrCorrupt)
+	}
+	return e, nil
+}
+
+// begun is epoch, and begins one if there is none: at a random number, so that
+// what an epoch before an eviction has ended stays ended.
+func (s *Store) begun(ctx context.Context, subject string) (*epoch, error) {
+	for {
+		e, err := s.epoch(ctx, subject)
+		if e != nil || err != nil {
+			return e, err
+		}
+		value, err := json.Marshal(epoch{Number: rand.Uint64N(1<<53-1) + 1})
+		if err != nil {
+			return nil, err
+		}
+		err = s.do(ctx, func() error {
+			return s.client.Add(&memcache.Item{Key: s.epochKey(subject), Value: value})
+		})
+		if err != nil && !errors.Is(err, memcache.ErrNotStored) {
+			return nil, err
+		}
+	}
+}
+
+// DestroySubject implements [driver.SubjectDestroyer]: it counts the epoch up, in
+// one write. The exceptions stand in the epoch, with the number that they carry.
+func (s *Store) DestroySubject(ctx context.Context, subject string, except ...string) error {
+	for {
+		e, err := s.epoch(ctx, subject)
+		if err != nil || e == nil {
+			return err
+		}
+		next := epoch{Number: e.Number + 1, Except: map[string]uint64{}}
+		for _, key := range except {
+			r, err := s.get(ctx, key)
+			if err == nil && r.Subject == subject {
+				next.Except[key] = r.epoch
+			} else if err != nil && !errors.Is(err, driver.ErrNotFound) {
+				return err
+			}
+		}
+		value, err := json.Marshal(next)
+		if err != nil {
+			return err
+		}
+		err = s.cas(ctx, &memcache.Item{Key: s.epochKey(subject), Value: value}, e.token)
+		if !errors.Is(err, driver.ErrConflict) && !errors.Is(err, driver.ErrNotFound) {
+			return err
+		}
+	}
+}

@@ -1,0 +1,351 @@
+package memcache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bradfitz/gomemcache/memcache"
+	"github.com/stretchr/testify/require"
+
+	"gosession.dev/session/driver"
+	"gosession.dev/session/internal/testserver"
+)
+
+func record(key string, ttl time.Duration) *driver.Record {
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	return &driver.Record{Key: key, Data: []byte(`{"a":1}`), Created: now, Expires: now.Add(ttl)}
+}
+
+func open(t testing.TB, dsn string) *Store {
+	t.Helper()
+	s, err := Driver{}.Open(dsn)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s.(*Store)
+}
+
+func TestDSN(t *testing.T) {
+	d, err := parseDSN("a:1,[::1]:2,/run/memcached.sock?prefix=x&timeout=2s&max_idle_conns=7&max_item_size=2048")
+	require.NoError(t, err)
+	require.Equal(t, []net.Addr{address{"tcp", "a:1"}, address{"tcp", "[::1]:2"}, address{"unix", "/run/memcached.sock"}}, d.addrs)
+	require.Equal(t, 2*time.Second, d.timeout)
+	require.Equal(t, 7, d.maxIdleConns)
+	require.Equal(t, Options{Prefix: "x", MaxItemSize: 2048}, d.options)
+	for dsn, want := range map[string]string{
+		"":                     "must be host:port",
+		"a:1,":                 "must be host:port",
+		"a":                    "must be host:port",
+		":11211":               "must be host:port",
+		"a:1,b:1,a:1":          "twice",
+		"a:1?%zz":              "malformed",
+		"a:1?size=1":           `unknown DSN parameter "size"`,
+		"a:1?prefix=a&prefix=": "more than once",
+		"a:1?prefix=a%0ab":     `"prefix" must be`,
+		"a:1?timeout=-1s":      `"timeout" must be`,
+		"a:1?max_idle_conns=0": `"max_idle_conns" must be`,
+		"a:1?max_item_size=10": `"max_item_size" must be`,
+	} {
+		_, err := Driver{}.Open(dsn)
+		require.ErrorContains(t, err, want, dsn)
+	}
+}
+
+func FuzzDSN(f *testing.F) {
+	f.Add("a:1,/b?prefix=x&timeout=1s")
+	f.Fuzz(func(t *testing.T, dsn string) {
+		if d, err := parseDSN(dsn); err == nil {
+			require.NotEmpty(t, d.addrs)
+		}
+	})
+}
+
+// commands returns how often the server was asked what.
+func commands(t *testing.T, addr string) (gets, sets int) {
+	t.Helper()
+	s := open(t, addr)
+	for name, n := range map[string]*int{"cmd_get": &gets, "cmd_set": &sets} {
+		found, err := s.command(t.Context(), s.servers.(*servers).addrs[0], "stats", func(line string) (string, bool) {
+			return strings.CutPrefix(line, "STAT "+name+" ")
+		})
+		require.NoError(t, err)
+		require.Len(t, found, 1)
+		_, err = fmt.Sscan(found[0], n)
+		require.NoError(t, err)
+	}
+	return gets, sets
+}
+
+// What the comment of the package says of round trips, by the server's count.
+func TestRoundTrips(t *testing.T) {
+	ctx := t.Context()
+	m := testserver.StartMemcached(t)
+	s := open(t, m.Addr)
+	for _, subject := range []string{"", "ada"} {
+		more := len(subject) / 3 // one get for the epoch
+		r := record("k"+subject, time.Hour)
+		r.Subject = subject
+		require.NoError(t, s.Create(ctx, r))
+		for call, tt := range map[string]struct {
+			do         func() error
+			gets, sets int
+		}{
+			"Retrieve": {func() (err error) { r, err = s.Retrieve(ctx, r.Key); return err }, 1 + more, 0},
+			"Touch":    {func() error { return s.Touch(ctx, r.Key, time.Now().Add(time.Hour)) }, 1 + more, 1},
+		} {
+			gets, sets := commands(t, m.Addr)
+			require.NoError(t, tt.do(), call)
+			getsAfter, setsAfter := commands(t, m.Addr)
+			require.Equal(t, tt.gets, getsAfter-gets, "%s: gets", call)
+			require.Equal(t, tt.sets, setsAfter-sets, "%s: sets", call)
+		}
+		r, err := s.Retrieve(ctx, r.Key)
+		require.NoError(t, err)
+		gets, sets := commands(t, m.Addr)
+		require.NoError(t, s.Flush(ctx, r))
+		getsAfter, setsAfter := commands(t, m.Addr)
+		require.Equal(t, more, getsAfter-gets, "Flush: gets")
+		require.Equal(t, 1, setsAfter-sets, "Flush: sets")
+	}
+}
+
+// Beyond 30 days memcached takes a relative time for an absolute one, in 1970.
+func TestLongExpiry(t *testing.T) {
+	ctx := t.Context()
+	s := open(t, testserver.StartMemcached(t).Addr)
+	for _, days := range []int{31, 400, 36500} {
+		r := record(fmt.Sprint("d", days), time.Duration(days)*24*time.Hour)
+		require.NoError(t, s.Create(ctx, r))
+		got, err := s.Retrieve(ctx, r.Key)
+		require.NoError(t, err)
+		require.Equal(t, r.Expires, got.Expires)
+	}
+	require.Equal(t, int32(1001), expiration(time.UnixMilli(1_000_001)), "rounded up")
+	require.Equal(t, int32(1000), expiration(time.UnixMilli(1_000_000)))
+	require.Positive(t, expiration(time.Time{}), "0 would be for ever")
+}
+
+// Too large an item is refused before it is sent; the largest that is not, the
+// server takes.
+func TestTooLarge(t *testing.T) {
+	ctx := t.Context()
+	s := open(t, testserver.StartMemcached(t).Addr)
+	r := record("k", time.Hour)
+	require.NoError(t, s.Create(ctx, r))
+	largest := 0
+	for size := 1<<20 + 100; largest == 0; size-- {
+		r.Data = make([]byte, size)
+		if _, err := s.item(r, 0); err == nil {
+			largest = size
+		}
+	}
+	require.Greater(t, largest, 1<<20-200)
+	for _, size := range []int{largest, largest + 1, 2 << 20} {
+		r, err := s.Retrieve(ctx, r.Key)
+		require.NoError(t, err)
+		r.Data = []byte(strings.Repeat("x", size))
+		err = s.Flush(ctx, r)
+		if size > largest {
+			require.ErrorIs(t, err, driver.ErrTooLarge)
+			require.ErrorContains(t, err, "max_item_size is 1048576")
+		} else {
+			require.NoError(t, err)
+		}
+		got, err := s.Retrieve(ctx, r.Key)
+		require.NoError(t, err)
+		require.Len(t, got.Data, largest, "what was there is intact")
+	}
+}
+
+// The exceptions of "log out everywhere" go on, also after another one.
+func TestDestroySubjectExcept(t *testing.T) {
+	ctx := t.Context()
+	s := open(t, testserver.StartMemcached(t).Addr)
+	for _, key := range []string{"a", "b", "c"} {
+		r := record(key, time.Hour)
+		r.Subject = "ada"
+		require.NoError(t, s.Create(ctx, r))
+	}
+	alive := func(want ...string) {
+		t.Helper()
+		var got []string
+		for _, key := range []string{"a", "b", "c"} {
+			if _, err := s.Retrieve(ctx, key); err == nil {
+				got = append(got, key)
+			} else {
+				require.ErrorIs(t, err, driver.ErrNotFound)
+			}
+		}
+		require.Equal(t, want, got)
+	}
+	stale, err := s.Retrieve(ctx, "b")
+	require.NoError(t, err)
+	require.NoError(t, s.DestroySubject(ctx, "ada", "a", "c"))
+	alive("a", "c")
+	require.ErrorIs(t, s.Flush(ctx, stale), driver.ErrNotFound, "a late write brings nothing back")
+	alive("a", "c")
+	r, err := s.Retrieve(ctx, "a")
+	require.NoError(t, err)
+	require.NoError(t, s.Flush(ctx, r))
+	require.NoError(t, s.DestroySubject(ctx, "ada", "c", "b"))
+	alive("c")
+	require.NoError(t, s.DestroySubject(ctx, "ada"))
+	alive()
+
+	// Nobody knows what an epoch that was evicted had ended.
+	r = record("a2", time.Hour)
+	r.Subject = "ada"
+	require.NoError(t, s.Create(ctx, r))
+	require.NoError(t, s.client.Delete(s.epochKey("ada")))
+	_, err = s.Retrieve(ctx, "a2")
+	require.ErrorIs(t, err, driver.ErrNotFound)
+	alive()
+}
+
+// A listing shows our sessions only, and a client whose servers are not known
+// can't make one.
+func TestListing(t *testing.T) {
+	ctx := t.Context()
+	m := testserver.StartMemcached(t)
+	client := memcache.New(m.Addr)
+	require.NoError(t, client.Set(&memcache.Item{Key: "somebody's", Value: []byte("x")}))
+	require.NoError(t, client.Set(&memcache.Item{Key: "sess:garbage", Value: []byte("x")}))
+	s, other := open(t, m.Addr), open(t, m.Addr+"?prefix=other:")
+	want := map[string]bool{}
+	for i := range 1000 {
+		r := record(fmt.Sprint("k", i), time.Hour)
+		r.Subject = []string{"", "ada", "bob"}[i%3]
+		r.Data = []byte(strings.Repeat("x", i*3)) // in many slab classes
+		require.NoError(t, s.Create(ctx, r))
+		want[r.Key] = r.Subject != "bob"
+	}
+	require.NoError(t, other.Create(ctx, record("other", time.Hour)))
+	require.NoError(t, s.DestroySubject(ctx, "bob"))
+	got := map[string]bool{}
+	for key, err := range s.Sessions(ctx) {
+		require.NoError(t, err)
+		require.False(t, got[key], "%s is told twice", key)
+		got[key] = true
+	}
+	for key, alive := range want {
+		require.Equal(t, alive, got[key], key)
+	}
+	require.NotContains(t, got, "other")
+
+	own := New(client, Options{})
+	for _, err := range own.Sessions(ctx) {
+		require.ErrorIs(t, err, errors.ErrUnsupported)
+	}
+	_, err := own.Retrieve(ctx, "k0")
+	require.NoError(t, err)
+	require.NoError(t, own.Close())
+	_, err = client.Get("somebody's")
+	require.NoError(t, err, "the client is the application's")
+}
+
+// Another server takes over its share, and nothing else moves.
+func TestAnotherServerMovesItsShare(t *testing.T) {
+	three := newServers([]net.Addr{address{"tcp", "a:1"}, address{"tcp", "b:1"}, address{"tcp", "c:1"}})
+	four := newServers(append(append([]net.Addr{}, three.addrs...), address{"tcp", "d:1"}))
+	const sessions = 30_000
+	moved, perServer := 0, map[string]int{}
+	var list, longer memcache.ServerList
+	require.NoError(t, list.SetServers("127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"))
+	require.NoError(t, longer.SetServers("127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3", "127.0.0.1:4"))
+	movedByList := 0
+	for i := range sessions {
+		key := fmt.Sprintf("sess:%d", i)
+		before, err := three.PickServer(key)
+		require.NoError(t, err)
+		after, err := four.PickServer(key)
+		require.NoError(t, err)
+		perServer[before.String()]++
+		if before != after {
+			require.Equal(t, "d:1", after.String())
+			moved++
+		}
+		a, err := list.PickServer(key)
+		require.NoError(t, err)
+		b, err := longer.PickServer(key)
+		require.NoError(t, err)
+		if a.String() != b.String() {
+			movedByList++
+		}
+	}
+	t.Logf("a fourth server moves %.1f %% of %d sessions; with gomemcache's list %.1f %%",
+		100*float64(moved)/sessions, sessions, 100*float64(movedByList)/sessions)
+	require.InDelta(t, 0.25, float64(moved)/sessions, 0.02)
+	for name, n := range perServer {
+		require.InDelta(t, 1./3, float64(n)/sessions, 0.03, name)
+	}
+}
+
+// One of three servers is killed: its sessions are outages, the others go on, and
+// when it is back it takes new ones.
+func TestOneOfThreeServersDies(t *testing.T) {
+	ctx := t.Context()
+	var ms []*testserver.Memcached
+	var addrs []string
+	for range 3 {
+		m := testserver.StartMemcached(t)
+		ms, addrs = append(ms, m), append(addrs, m.Addr)
+	}
+	s := open(t, strings.Join(addrs, ","))
+	require.NoError(t, s.Ping(ctx))
+	on := map[string][]string{}
+	for i := range 90 {
+		r := record(fmt.Sprint("k", i), time.Hour)
+		require.NoError(t, s.Create(ctx, r))
+		addr, err := s.servers.PickServer(s.recordKey(r.Key))
+		require.NoError(t, err)
+		on[addr.String()] = append(on[addr.String()], r.Key)
+	}
+	ms[1].Stop()
+	require.Error(t, s.Ping(ctx))
+	for addr, keys := range on {
+		for _, key := range keys {
+			_, err := s.Retrieve(ctx, key)
+			if addr != ms[1].Addr {
+				require.NoError(t, err)
+				continue
+			}
+			require.Error(t, err)
+			require.NotErrorIs(t, err, driver.ErrNotFound, "an outage is no logout")
+			require.NotContains(t, err.Error(), addr)
+		}
+	}
+	for _, err := range s.Sessions(ctx) {
+		if err != nil {
+			require.NotErrorIs(t, err, errors.ErrUnsupported)
+		}
+	}
+
+	ms[1].Start()
+	key := on[ms[1].Addr][0]
+	require.Eventually(t, func() bool {
+		_, err := s.Retrieve(ctx, key)
+		return errors.Is(err, driver.ErrNotFound)
+	}, 10*time.Second, 10*time.Millisecond, "memcached forgets when it is restarted")
+	require.NoError(t, s.Create(ctx, record(key, time.Hour)))
+	_, err := s.Retrieve(ctx, key)
+	require.NoError(t, err)
+}
+
+// Calls end with their context, whatever the server does.
+func TestDeadServer(t *testing.T) {
+	addr, _, _ := strings.Cut(dead(t), "?")
+	s := open(t, addr+"?timeout=2s")
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	_, err := s.Retrieve(ctx, "k")
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	for _, err := range s.Sessions(ctx) {
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	}
+	require.Less(t, time.Since(start), time.Second)
+}

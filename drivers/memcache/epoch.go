@@ -47,11 +47,7 @@ func (s *Store) epochKey(subject string) string {
 
 // epoch returns that of a subject, or nil if there is none.
 func (s *Store) epoch(ctx context.Context, subject string) (*epoch, error) {
-	var it *memcache.Item
-	err := s.do(ctx, func() (err error) {
-		it, err = s.client.Get(s.epochKey(subject))
-		return err
-	})
+	it, err := s.fetch(ctx, s.epochKey(subject))
 	if errors.Is(err, memcache.ErrCacheMiss) {
 		return nil, nil
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"syscall"
 	"time"
 
 	"github.com/bradfitz/gomemcache/memcache"
@@ -69,15 +71,27 @@ type entry struct {
 	current        uint64 // that of its subject when it was found alive
 }
 
+// fetch reads an item. A server that was restarted has closed the connections that
+// the client keeps, each of which is good for one error: reading can be tried
+// again. Writing can't, for its outcome is not known.
+func (s *Store) fetch(ctx context.Context, name string) (*memcache.Item, error) {
+	for tries := 0; ; tries++ {
+		it, err := await(ctx, s, func() (*memcache.Item, error) { return s.client.Get(name) })
+		if !wasClosed(err) || tries > s.client.MaxIdleConns {
+			return it, err
+		}
+	}
+}
+
+func wasClosed(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
 // get returns what is under key. If it has expired, or its subject's epoch is
 // over, the error is ErrNotFound and there is an entry, of which only the token
 // counts.
 func (s *Store) get(ctx context.Context, key string) (*entry, error) {
-	var it *memcache.Item
-	err := s.do(ctx, func() (err error) {
-		it, err = s.client.Get(s.recordKey(key))
-		return err
-	})
+	it, err := s.fetch(ctx, s.recordKey(key))
 	if errors.Is(err, memcache.ErrCacheMiss) {
 		return nil, driver.ErrNotFound
 	}

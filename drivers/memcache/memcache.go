@@ -130,24 +130,38 @@ func (s *Store) Close() error {
 	return s.client.Close()
 }
 
-// do makes a call of the client, which has no context of its own: when ctx is done
-// the call goes on alone, for as long as the client's timeout lets it, and what
-// becomes of it is not known.
-func (s *Store) do(ctx context.Context, call func() error) error {
+// await makes a call of the client, which has no context of its own: when ctx is
+// done the call goes on alone, for as long as the client's timeout lets it, and
+// what becomes of it is not known.
+func await[T any](ctx context.Context, s *Store, call func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	var none T
 	switch {
 	case s.closed.Load():
-		return driver.ErrClosed
+		return none, driver.ErrClosed
 	case ctx.Err() != nil:
-		return ctx.Err()
+		return none, ctx.Err()
 	}
-	done := make(chan error, 1)
-	go func() { done <- call() }()
+	done := make(chan result, 1)
+	go func() {
+		value, err := call()
+		done <- result{value, err}
+	}()
 	select {
-	case err := <-done:
-		return s.explain(err)
+	case r := <-done:
+		return r.value, s.explain(r.err)
 	case <-ctx.Done():
-		return ctx.Err()
+		return none, ctx.Err()
 	}
+}
+
+// do is await for calls that return an error only.
+func (s *Store) do(ctx context.Context, call func() error) error {
+	_, err := await(ctx, s, func() (struct{}, error) { return struct{}{}, call() })
+	return err
 }
 
 // explain takes the address, which is the DSN, out of an error of the network.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -333,6 +334,32 @@ func TestOneOfThreeServersDies(t *testing.T) {
 	require.NoError(t, s.Create(ctx, record(key, time.Hour)))
 	_, err := s.Retrieve(ctx, key)
 	require.NoError(t, err)
+}
+
+// The connections that a restart has closed are no outage.
+func TestRestart(t *testing.T) {
+	ctx := t.Context()
+	m := testserver.StartMemcached(t)
+	s := open(t, m.Addr)
+	require.NoError(t, s.Create(ctx, record("k", time.Hour)))
+	var wg sync.WaitGroup
+	for range 32 { // at once, so that there are many connections
+		wg.Go(func() {
+			for range 20 {
+				_, err := s.Retrieve(ctx, "k")
+				require.NoError(t, err)
+			}
+		})
+	}
+	wg.Wait()
+	m.Stop()
+	_, err := s.Retrieve(ctx, "k")
+	require.Error(t, err)
+	require.NotErrorIs(t, err, driver.ErrNotFound)
+	m.Start()
+	_, err = s.Retrieve(ctx, "k")
+	require.ErrorIs(t, err, driver.ErrNotFound)
+	require.NoError(t, s.Create(ctx, record("k", time.Hour)))
 }
 
 // Calls end with their context, whatever the server does.

@@ -19,6 +19,7 @@ import (
 
 	"gosession.dev/session"
 	_ "gosession.dev/session/drivers/memcache"
+	_ "gosession.dev/session/drivers/mongo"
 	_ "gosession.dev/session/drivers/sqlite"
 	"gosession.dev/session/internal/testserver"
 )
@@ -99,6 +100,7 @@ func backends(t *testing.T, run func(t *testing.T, f *session.Factory)) {
 		"memory":   func(*testing.T) string { return "" },
 		"sqlite":   newFile,
 		"memcache": newMemcached,
+		"mongo":    newMongo,
 	} {
 		t.Run(driver, func(t *testing.T) {
 			f, err := session.Open(driver, dsn(t))
@@ -113,6 +115,10 @@ func backends(t *testing.T, run func(t *testing.T, f *session.Factory)) {
 func newFile(t *testing.T) string { return filepath.Join(t.TempDir(), "s.db") }
 
 func newMemcached(t *testing.T) string { return testserver.StartMemcached(t).Addr + "?timeout=5s" }
+
+func newMongo(t *testing.T) string {
+	return testserver.StartMongo(t).DSN(fmt.Sprintf("t%d", time.Now().UnixNano()), "")
+}
 
 // request sends the cookie and expects 200.
 func request(t testing.TB, c *http.Client, url string, id session.ID) (body string, cookies []*http.Cookie) {
@@ -164,7 +170,9 @@ func TestNoUpdateIsLost(t *testing.T) {
 }
 
 func TestNoUpdateIsLostByTwoProcesses(t *testing.T) {
-	for driver, newDSN := range map[string]func(*testing.T) string{"sqlite": newFile, "memcache": newMemcached} {
+	for driver, newDSN := range map[string]func(*testing.T) string{
+		"sqlite": newFile, "memcache": newMemcached, "mongo": newMongo,
+	} {
 		t.Run(driver, func(t *testing.T) {
 			dsn := newDSN(t)
 			f, err := session.Open(driver, dsn)
@@ -191,9 +199,14 @@ func TestNoSessionComesBack(t *testing.T) {
 			id := created(t, f).ID()
 			var wg sync.WaitGroup
 			for range 4 {
-				// A request that comes after signing out opens a new session; it
-				// is not the one that ended.
-				wg.Go(func() { request(t, c, srv.URL+"/count", id) })
+				wg.Go(func() {
+					// A request that comes after signing out opens a new session; it
+					// is not the one that ended.
+					_, cookies := request(t, c, srv.URL+"/count", id)
+					for _, opened := range cookies {
+						_ = f.Destroy(context.Background(), session.ID(opened.Value).Key())
+					}
+				})
 			}
 			wg.Go(func() { request(t, c, srv.URL+"/sign-out", id) })
 			wg.Wait()

@@ -41,7 +41,12 @@ import (
 	"testing"
 	"time"
 
+	gomemcache "github.com/bradfitz/gomemcache/memcache"
+	mongodb "go.mongodb.org/mongo-driver/v2/mongo"
+
 	"gosession.dev/session"
+	"gosession.dev/session/drivers/memcache"
+	"gosession.dev/session/drivers/mongo"
 	"gosession.dev/session/drivers/sqlstore"
 	"gosession.dev/session/drivertest"
 	"gosession.dev/session/examples/filedriver"
@@ -52,11 +57,15 @@ const day = 24 * time.Hour
 var (
 	ctx                    context.Context
 	db                     *sql.DB
+	client                 *mongodb.Client
+	cache                  *gomemcache.Client
 	key                    session.Key
 	token                  string
 	_                      = errors.Is
 	_                      = fmt.Sprint
 	_                      = sqlstore.New
+	_                      = mongo.New
+	_                      = memcache.New
 	_                      = drivertest.Run
 	_                      = filedriver.Driver{}
 	_                      testing.TB

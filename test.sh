@@ -8,7 +8,7 @@ cd "$(dirname "$0")"
 export SESSION_TEST_REQUIRE=1
 
 # go-sqlite3 and the race detector need a C compiler, the tests of drivers/memcache
-# a memcached.
+# a memcached. Those of drivers/mongo build their server.
 export CGO_ENABLED=1
 missing=()
 command -v "${CC:-cc}" >/dev/null || command -v gcc >/dev/null || missing+=(gcc libc6-dev)
@@ -32,6 +32,7 @@ fi
 go mod tidy -diff
 go vet ./...
 go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+go -C internal/testserver/servers vet ./...
 
 echo "== tests"
 go test -race ./...

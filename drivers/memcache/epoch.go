@@ -73,8 +73,8 @@ func (s *Store) begun(ctx context.Context, subject string) (*epoch, error) {
 		if err != nil {
 			return nil, err
 		}
-		err = s.do(ctx, func() error {
-			return s.client.Add(&memcache.Item{Key: s.epochKey(subject), Value: value})
+		err = s.do(ctx, func(c *memcache.Client) error {
+			return c.Add(&memcache.Item{Key: s.epochKey(subject), Value: value})
 		})
 		if err != nil && !errors.Is(err, memcache.ErrNotStored) {
 			return nil, err

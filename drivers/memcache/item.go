@@ -76,8 +76,8 @@ type entry struct {
 // again. Writing can't, for its outcome is not known.
 func (s *Store) fetch(ctx context.Context, name string) (*memcache.Item, error) {
 	for tries := 0; ; tries++ {
-		it, err := await(ctx, s, func() (*memcache.Item, error) { return s.client.Get(name) })
-		if !wasClosed(err) || tries > s.client.MaxIdleConns {
+		it, err := await(ctx, s, func(c *memcache.Client) (*memcache.Item, error) { return c.Get(name) })
+		if !wasClosed(err) || tries > s.maxIdle {
 			return it, err
 		}
 	}
@@ -133,7 +133,7 @@ func parse(key string, it *memcache.Item) (*entry, error) {
 // stays.
 func (s *Store) cas(ctx context.Context, it *memcache.Item, token uint64) error {
 	it.CasID = token
-	err := s.do(ctx, func() error { return s.client.CompareAndSwap(it) })
+	err := s.do(ctx, func(c *memcache.Client) error { return c.CompareAndSwap(it) })
 	switch {
 	case errors.Is(err, memcache.ErrCacheMiss), errors.Is(err, memcache.ErrNotStored):
 		return driver.ErrNotFound

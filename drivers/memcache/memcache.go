@@ -29,13 +29,18 @@
 //
 // Round trips: Retrieve 1, Flush 1, and one more each for a session with a
 // subject. Touch takes 2 or 3, ChangeID 3 or 4.
+//
+// Measured on two cores with memcached beside: Retrieve takes 0.9 to 1.1 times the
+// client's Get, Retrieve and Flush 0.7 to 1.1 times its Get and CompareAndSwap
+// (go test -bench Overhead). Listing 100,000 sessions takes half a second and 18
+// MiB of heap; meanwhile the 99th percentile of others' Retrieve went from 0.12 to
+// 0.3 ms, the longest was 11 ms. A fourth server took over 25.5 % of 30,000
+// sessions; with the client's own list of servers 74.8 % would have moved.
 package memcache
 
 import (
-	"context"
-	"errors"
+	"cmp"
 	"math"
-	"net"
 	"sync/atomic"
 	"time"
 
@@ -59,11 +64,8 @@ func (Driver) Open(dsn string) (driver.Store, error) {
 		return nil, err
 	}
 	servers := newServers(d.addrs)
-	client := memcache.NewFromSelector(servers)
-	client.Timeout = d.timeout
-	client.MaxIdleConns = d.maxIdleConns
-	s := New(client, d.options)
-	s.servers, s.timeout, s.owned = servers, d.timeout, true
+	s := newStore(servers, d.timeout, d.maxIdleConns, d.options)
+	s.lines = &lines{servers: servers, timeout: d.timeout, maxIdle: d.maxIdleConns}
 	return s, nil
 }
 
@@ -90,10 +92,11 @@ const (
 // Store is a [driver.Store] in memcached. Its methods are safe for concurrent
 // use.
 type Store struct {
-	client  *memcache.Client
+	client  *memcache.Client        // an application's own, or nil
+	lines   *lines                  // else
+	maxIdle int                     // connections for each server
 	servers memcache.ServerSelector // nil if they are not known
 	timeout time.Duration           // of a listing, for each line of an answer
-	owned   bool                    // Close closes client
 	prefix  string
 	maxSize int
 	closed  atomic.Bool
@@ -108,84 +111,30 @@ var (
 
 // New returns a store on an application's own client, which Close leaves open.
 // Its MaxIdleConns must be more than gomemcache's default of 2 for a web server.
+// Each call takes a goroutine here, which a store by DSN needs not.
 func New(client *memcache.Client, o Options) *Store {
-	s := &Store{client: client, servers: o.Servers, timeout: client.Timeout, prefix: o.Prefix, maxSize: o.MaxItemSize}
-	if s.prefix == "" {
-		s.prefix = defaultPrefix
-	}
-	if s.maxSize == 0 {
-		s.maxSize = defaultMaxItemSize
-	}
-	if s.timeout == 0 {
-		s.timeout = memcache.DefaultTimeout
-	}
+	s := newStore(o.Servers, cmp.Or(client.Timeout, memcache.DefaultTimeout), client.MaxIdleConns, o)
+	s.client = client
 	return s
 }
 
-// Close closes the client if Open has made it.
+func newStore(servers memcache.ServerSelector, timeout time.Duration, maxIdle int, o Options) *Store {
+	return &Store{
+		servers: servers,
+		timeout: timeout,
+		maxIdle: maxIdle,
+		prefix:  cmp.Or(o.Prefix, defaultPrefix),
+		maxSize: cmp.Or(o.MaxItemSize, defaultMaxItemSize),
+	}
+}
+
+// Close closes the connections of a store that Open has made.
 func (s *Store) Close() error {
-	if s.closed.Swap(true) || !s.owned {
+	if s.closed.Swap(true) || s.lines == nil {
 		return nil
 	}
-	return s.client.Close()
+	return s.lines.close()
 }
-
-// await makes a call of the client, which has no context of its own: when ctx is
-// done the call goes on alone, for as long as the client's timeout lets it, and
-// what becomes of it is not known.
-func await[T any](ctx context.Context, s *Store, call func() (T, error)) (T, error) {
-	type result struct {
-		value T
-		err   error
-	}
-	var none T
-	switch {
-	case s.closed.Load():
-		return none, driver.ErrClosed
-	case ctx.Err() != nil:
-		return none, ctx.Err()
-	}
-	done := make(chan result, 1)
-	go func() {
-		value, err := call()
-		done <- result{value, err}
-	}()
-	select {
-	case r := <-done:
-		return r.value, s.explain(r.err)
-	case <-ctx.Done():
-		return none, ctx.Err()
-	}
-}
-
-// do is await for calls that return an error only.
-func (s *Store) do(ctx context.Context, call func() error) error {
-	_, err := await(ctx, s, func() (struct{}, error) { return struct{}{}, call() })
-	return err
-}
-
-// explain takes the address, which is the DSN, out of an error of the network.
-func (s *Store) explain(err error) error {
-	var timeout *memcache.ConnectTimeoutError
-	switch opError, ok := errors.AsType[*net.OpError](err); {
-	case err != nil && s.closed.Load():
-		return driver.ErrClosed
-	case ok:
-		return &serverError{opError.Op, opError.Err}
-	case errors.As(err, &timeout):
-		return &serverError{"dial", context.DeadlineExceeded}
-	}
-	return err
-}
-
-// serverError is what has happened between us and a server.
-type serverError struct {
-	op    string
-	cause error
-}
-
-func (e *serverError) Error() string { return "memcached: " + e.op + ": " + e.cause.Error() }
-func (e *serverError) Unwrap() error { return e.cause }
 
 // expiration is when memcached may forget an item: in absolute seconds, since a
 // relative time is taken for an absolute one if it is longer than 30 days; rounded

@@ -1,6 +1,7 @@
 package memcache
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"sync/atomic"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/bradfitz/gomemcache/memcache"
 	"github.com/stretchr/testify/require"
+
 	"gosession.dev/session/drivertest"
 	"gosession.dev/session/internal/testserver"
 )
@@ -47,22 +49,50 @@ func BenchmarkStore(b *testing.B) {
 	drivertest.Bench(b, target(b, testserver.StartMemcached(b).Addr))
 }
 
-// BenchmarkRaw is the floor: the client's own calls with the same items.
-func BenchmarkRaw(b *testing.B) {
-	s := open(b, testserver.StartMemcached(b).Addr)
-	it := &memcache.Item{Key: "sess:k", Value: make([]byte, 500), Expiration: expiration(time.Now().Add(time.Hour))}
-	require.NoError(b, s.client.Set(it))
-	b.Run("Get", func(b *testing.B) {
-		for b.Loop() {
-			_, err := s.client.Get("sess:k")
-			require.NoError(b, err)
-		}
-	})
-	b.Run("GetAndCas", func(b *testing.B) {
-		for b.Loop() {
-			it, err := s.client.Get("sess:k")
-			require.NoError(b, err)
-			require.NoError(b, s.client.CompareAndSwap(it))
-		}
-	})
+// BenchmarkOverhead sets the store beside the client's own calls, on one server,
+// with items of one size. The store is called as package session calls it: under a
+// deadline.
+func BenchmarkOverhead(b *testing.B) {
+	m := testserver.StartMemcached(b)
+	s, c := open(b, m.Addr), memcache.New(m.Addr)
+	own := New(c, Options{})
+	ctx, cancel := context.WithTimeout(b.Context(), time.Hour)
+	defer cancel()
+	r := record("k", time.Hour)
+	r.Data = make([]byte, 450)
+	require.NoError(b, s.Create(ctx, r))
+	it, err := c.Get("sess:k")
+	require.NoError(b, err)
+	it.Key, it.Expiration = "raw", expiration(r.Expires)
+	require.NoError(b, c.Set(it))
+	for _, bm := range []struct {
+		name string
+		do   func() error
+	}{
+		{"Get/raw", func() error { _, err := c.Get("raw"); return err }},
+		{"Get/own-client", func() error { _, err := own.Retrieve(ctx, "k"); return err }},
+		{"Get/store", func() error { _, err := s.Retrieve(ctx, "k"); return err }},
+		{"GetAndCas/raw", func() error {
+			it, err := c.Get("raw")
+			if err != nil {
+				return err
+			}
+			it.Expiration = expiration(r.Expires)
+			return c.CompareAndSwap(it)
+		}},
+		{"GetAndCas/store", func() error {
+			r, err := s.Retrieve(ctx, "k")
+			if err != nil {
+				return err
+			}
+			return s.Flush(ctx, r)
+		}},
+	} {
+		b.Run(bm.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				require.NoError(b, bm.do())
+			}
+		})
+	}
 }

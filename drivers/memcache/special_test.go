@@ -201,7 +201,7 @@ func TestDestroySubjectExcept(t *testing.T) {
 	r = record("a2", time.Hour)
 	r.Subject = "ada"
 	require.NoError(t, s.Create(ctx, r))
-	require.NoError(t, s.client.Delete(s.epochKey("ada")))
+	require.NoError(t, s.do(ctx, func(c *memcache.Client) error { return c.Delete(s.epochKey("ada")) }))
 	_, err = s.Retrieve(ctx, "a2")
 	require.ErrorIs(t, err, driver.ErrNotFound)
 	alive()
@@ -289,7 +289,7 @@ func TestAnotherServerMovesItsShare(t *testing.T) {
 // when it is back it takes new ones.
 func TestOneOfThreeServersDies(t *testing.T) {
 	ctx := t.Context()
-	var ms []*testserver.Memcached
+	var ms []*testserver.Server
 	var addrs []string
 	for range 3 {
 		m := testserver.StartMemcached(t)

@@ -31,7 +31,7 @@ func (s *Store) Create(ctx context.Context, r *driver.Record) error {
 // dropped yet, makes room.
 func (s *Store) add(ctx context.Context, it *memcache.Item, key string) error {
 	for {
-		err := s.do(ctx, func() error { return s.client.Add(it) })
+		err := s.do(ctx, func(c *memcache.Client) error { return c.Add(it) })
 		if !errors.Is(err, memcache.ErrNotStored) {
 			return err
 		}
@@ -163,7 +163,7 @@ func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) e
 	if errors.Is(err, driver.ErrConflict) || errors.Is(err, driver.ErrNotFound) {
 		// After another error the old record may be gone, and the copy is all
 		// that there is.
-		undo := s.do(context.WithoutCancel(ctx), func() error { return s.client.Delete(it.Key) })
+		undo := s.do(context.WithoutCancel(ctx), func(c *memcache.Client) error { return c.Delete(it.Key) })
 		return errors.Join(err, ignore(undo, memcache.ErrCacheMiss))
 	}
 	if err == nil {
@@ -197,7 +197,7 @@ func (s *Store) Destroy(ctx context.Context, key string) error {
 	if _, err := s.get(ctx, key); err != nil && !errors.Is(err, driver.ErrCorrupt) {
 		return err
 	}
-	err := s.do(ctx, func() error { return s.client.Delete(s.recordKey(key)) })
+	err := s.do(ctx, func(c *memcache.Client) error { return c.Delete(s.recordKey(key)) })
 	if errors.Is(err, memcache.ErrCacheMiss) {
 		return driver.ErrNotFound
 	}
@@ -214,7 +214,7 @@ func (s *Store) DeleteExpired(ctx context.Context) (int, error) {
 
 // Ping implements [driver.Pinger]: every server has to answer.
 func (s *Store) Ping(ctx context.Context) error {
-	return s.do(ctx, s.client.Ping)
+	return s.do(ctx, (*memcache.Client).Ping)
 }
 
 // ignore returns err unless it is one of those.

@@ -28,6 +28,7 @@ import (
 	// All backends: two strings pick one.
 	_ "gosession.dev/session/drivers/memcache"
 	_ "gosession.dev/session/drivers/memory"
+	_ "gosession.dev/session/drivers/mongo"
 	_ "gosession.dev/session/drivers/sqlite"
 )
 

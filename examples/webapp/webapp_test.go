@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -80,6 +81,9 @@ func TestShop(t *testing.T) {
 		"memory":   func(t *testing.T) string { return "" },
 		"sqlite":   func(t *testing.T) string { return "file:" + filepath.Join(t.TempDir(), "shop.db") },
 		"memcache": func(t *testing.T) string { return testserver.StartMemcached(t).Addr },
+		"mongo": func(t *testing.T) string {
+			return testserver.StartMongo(t).DSN(fmt.Sprintf("t%d", time.Now().UnixNano()), "data=document")
+		},
 	} {
 		t.Run(driver, func(t *testing.T) {
 			sessions, err := session.Open(driver, dsn(t))

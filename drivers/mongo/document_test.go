@@ -1,0 +1,285 @@
+package mongo
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"gosession.dev/session"
+	"gosession.dev/session/driver"
+	"gosession.dev/session/internal/testserver"
+)
+
+// An operator can query and change what is stored as a document, and what a
+// session has stored comes back as it was.
+func TestDataAsDocument(t *testing.T) {
+	ctx := t.Context()
+	dsn := newDSN(testserver.StartMongo(t), "data=document")
+	f, err := session.Open("mongo", dsn)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, f.Close()) })
+	s, err := f.Create(ctx)
+	require.NoError(t, err)
+	values := map[string]any{
+		"cart":      map[string]any{"items": 3, "total": 12.5, "of": []any{}, "notes": map[string]any{}, "gift": nil},
+		"big":       int64(math.MaxInt64),
+		"small":     int64(math.MinInt64),
+		"pi":        math.Pi,
+		"tiny":      math.SmallestNonzeroFloat64,
+		"nothing":   nil,
+		"yes":       true,
+		"a.b":       map[string]any{"c.d": 1, "$set": 2, "%2E": 3, "": 4, "$": 5},
+		"text":      "<a href=\"x\">ü\u2028\x00</a>",
+		"bytes":     []byte{0, 1, 255},
+		"time":      time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC),
+		"mixed":     []any{1, "two", 3.5, nil, map[string]any{"x": []any{1}}},
+		"_id":       "not MongoDB's",
+		"ключ":      "значение",
+		"$where":    "1",
+		"key":       "k",
+		"negative":  -0.25,
+		"exponents": []float64{1e21, 1e-7, 1e300},
+	}
+	for key, value := range values {
+		require.NoError(t, s.Set(key, value))
+	}
+	require.NoError(t, s.Flush(ctx))
+
+	again, err := f.Retrieve(ctx, s.ID())
+	require.NoError(t, err)
+	for key, want := range values {
+		got, err := session.Get[json.RawMessage](again, key)
+		require.NoError(t, err, key)
+		text, err := json.Marshal(want)
+		require.NoError(t, err)
+		require.Equal(t, string(text), string(got), key)
+	}
+
+	st, err := Driver{}.Open(dsn)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, st.Close()) })
+	coll, err := st.(*Store).ready(ctx)
+	require.NoError(t, err)
+	for _, query := range []bson.D{
+		{{Key: "data.cart.items", Value: 3}},
+		{{Key: "data.cart.total", Value: bson.D{{Key: "$gt", Value: 12}}}},
+		{{Key: "data.big", Value: int64(math.MaxInt64)}},
+		{{Key: "data.yes", Value: true}, {Key: "data._id", Value: "not MongoDB's"}},
+	} {
+		n, err := coll.CountDocuments(ctx, query)
+		require.NoError(t, err)
+		require.EqualValues(t, 1, n, query)
+	}
+
+	// By other means a document may get what no codec has written.
+	_, err = coll.UpdateMany(ctx, bson.D{}, bson.D{{Key: "$set", Value: bson.D{{Key: "data.cart.items", Value: int32(4)}, {Key: "version", Value: int64(1)}}}})
+	require.NoError(t, err)
+	again, err = f.Retrieve(ctx, s.ID())
+	require.NoError(t, err)
+	cart, err := session.Get[struct{ Items int }](again, "cart")
+	require.NoError(t, err)
+	require.Equal(t, 4, cart.Items)
+	_, err = coll.UpdateMany(ctx, bson.D{}, bson.D{{Key: "$set", Value: bson.D{{Key: "data.when", Value: time.Now()}}}})
+	require.NoError(t, err)
+	_, err = f.Retrieve(ctx, s.ID())
+	require.ErrorIs(t, err, session.ErrCorrupt)
+	require.ErrorContains(t, err, "which is no JSON")
+}
+
+// What no document holds byte for byte is stored as binary, and either store
+// reads what the other has written.
+func TestDataThatIsNoDocument(t *testing.T) {
+	ctx := t.Context()
+	m := testserver.StartMongo(t)
+	dsn := newDSN(m, "")
+	stores := map[bool]driver.Store{}
+	for _, asDocument := range []bool{true, false} {
+		st, err := Driver{}.Open(dsn + map[bool]string{true: "data=document", false: "data=binary"}[asDocument])
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, st.Close()) })
+		stores[asDocument] = st
+	}
+	nested := os.Getenv("SESSION_TEST_MONGO_URI") != "" // FerretDB takes no arrays in arrays
+	deep := strings.Repeat(`{"a":`, 95) + "1" + strings.Repeat("}", 95)
+	for data, isDocument := range map[string]bool{
+		`{}`:                         true,
+		`{"a":[[[1]],[]]}`:           nested,
+		`{"a":{"b":[1,2,{}]}}`:       true,
+		`{"n":9007199254740993}`:     true,
+		`{"n":18446744073709551615}`: false,
+		`{"n":1.50}`:                 false,
+		`{"n":1e400}`:                false,
+		`{"n":1.0e1}`:                false,
+		`{"a":1,"a":2}`:              false,
+		`{"a": 1}`:                   false,
+		`{"a":"\u0041"}`:             false,
+		`{"a":1}{}`:                  false,
+		"{\"a\":\"\xff\"}":           false,
+		`[1]`:                        false,
+		`null`:                       false,
+		``:                           false,
+		"\x00\x01":                   false,
+		deep:                         false,
+	} {
+		for asDocument, st := range stores {
+			r := record("k")
+			r.Data = []byte(data)
+			require.NoError(t, st.Create(ctx, r), data)
+			coll, err := st.(*Store).ready(ctx)
+			require.NoError(t, err)
+			var stored struct{ Data bson.RawValue }
+			require.NoError(t, coll.FindOne(ctx, bson.D{{Key: "key", Value: "k"}}).Decode(&stored))
+			require.Equal(t, asDocument && isDocument, stored.Data.Type == bson.TypeEmbeddedDocument, data)
+			got, err := stores[!asDocument].Retrieve(ctx, "k")
+			require.NoError(t, err)
+			require.Equal(t, data, string(got.Data))
+			require.NoError(t, st.Destroy(ctx, "k"))
+		}
+	}
+}
+
+// What a document is made from comes back byte for byte, or no document is made.
+func FuzzFromJSON(f *testing.F) {
+	for _, seed := range []string{`{}`, `{"a.b":{"$c":[1,2.5,null,true,"x"]},"":1e21}`, `{"a":-0}`, `{"%24":"$"}`, `[]`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		raw, ok := fromJSON(data)
+		if !ok {
+			return
+		}
+		require.NoError(t, raw.Validate())
+		back, err := appendJSON(nil, raw)
+		require.NoError(t, err)
+		require.Equal(t, string(data), string(back))
+	})
+}
+
+// Whatever stands in a collection is read without a panic.
+func FuzzAppendJSON(f *testing.F) {
+	raw, _ := fromJSON([]byte(`{"a":[1,"x",null,{"b":2.5}],"c":9007199254740993}`))
+	f.Add([]byte(raw))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if bson.Raw(data).Validate() != nil {
+			return // the client refuses it
+		}
+		if text, err := appendJSON(nil, data); err == nil {
+			require.True(t, json.Valid(text))
+		}
+	})
+}
+
+func TestTooLarge(t *testing.T) {
+	ctx := t.Context()
+	m := testserver.StartMongo(t)
+	for params, data := range map[string]func(size int) []byte{
+		"data=binary":   func(size int) []byte { return make([]byte, size) },
+		"data=document": func(size int) []byte { return []byte(`{"a":"` + strings.Repeat("x", size-8) + `"}`) },
+	} {
+		st, err := Driver{}.Open(newDSN(m, params))
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, st.Close()) })
+		r := record("k")
+		require.NoError(t, st.Create(ctx, r))
+		for _, size := range []int{16<<20 - 100, 17 << 20} {
+			r.Data = data(size)
+			err := st.Flush(ctx, r)
+			require.ErrorIs(t, err, driver.ErrTooLarge)
+			require.ErrorContains(t, err, "16777216")
+			require.ErrorIs(t, st.Create(ctx, &driver.Record{Key: "n", Data: r.Data, Created: r.Created, Expires: r.Expires}), driver.ErrTooLarge)
+		}
+		got, err := st.Retrieve(ctx, "k")
+		require.NoError(t, err)
+		require.Equal(t, `{"a":1}`, string(got.Data), "what was there is intact")
+		r.Data = data(16<<20 - 1000)
+		if params == "data=binary" { // the other takes FerretDB a while
+			require.NoError(t, st.Flush(ctx, r), "the server takes what we take")
+		}
+	}
+
+	// Small numbers take nine times the room in a document that they take in JSON.
+	s := newStore(nil, Options{DataAsDocument: true})
+	data := []byte(`{"a":[0` + strings.Repeat(",0", 1000) + `]}`)
+	require.Equal(t, bson.TypeEmbeddedDocument, s.encodeData(data, 20_000).Type)
+	require.Equal(t, bson.TypeBinary, s.encodeData(data, 10_000).Type)
+}
+
+// A document with other fields is neither absent nor an outage.
+func TestCorrupt(t *testing.T) {
+	ctx := t.Context()
+	st, err := Driver{}.Open(newDSN(testserver.StartMongo(t), ""))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, st.Close()) })
+	coll, err := st.(*Store).ready(ctx)
+	require.NoError(t, err)
+	later := bson.E{Key: "expires", Value: time.Now().Add(time.Hour)}
+	for key, d := range map[string]bson.D{
+		"a": {{Key: "data", Value: 5}},
+		"b": {{Key: "data", Value: bson.D{}}, {Key: "version", Value: "x"}},
+		"c": {},
+	} {
+		_, err := coll.InsertOne(ctx, append(d, later, bson.E{Key: "key", Value: key}))
+		require.NoError(t, err)
+		_, err = st.Retrieve(ctx, key)
+		require.ErrorIs(t, err, driver.ErrCorrupt, key)
+		require.False(t, errors.Is(err, driver.ErrNotFound))
+		require.NoError(t, st.Destroy(ctx, key))
+	}
+}
+
+func TestDSN(t *testing.T) {
+	d, err := parseDSN("mongodb://ada:s%40cret@a:1,b:2/shop?replicaSet=rs&collection=s%2Fx&data=document&w=2")
+	require.NoError(t, err)
+	require.Equal(t, dsn{
+		uri:        "mongodb://ada:s%40cret@a:1,b:2/shop?replicaSet=rs&w=2",
+		database:   "shop",
+		collection: "s/x",
+		options:    Options{DataAsDocument: true},
+	}, d)
+	d, err = parseDSN("mongodb://a/db")
+	require.NoError(t, err)
+	require.Equal(t, dsn{uri: "mongodb://a/db", database: "db", collection: "sessions"}, d)
+	for dsn, want := range map[string]string{
+		"":                                      "no MongoDB connection string",
+		"sqlite":                                "no MongoDB connection string",
+		"mongodb://ada:se:cret@host/db":         "no MongoDB connection string",
+		"mongodb://host":                        "names no database",
+		"mongodb+srv://host/?w=2":               "names no database",
+		"mongodb://host/db?colection=x":         `unknown DSN parameter "colection"`,
+		"mongodb+srv://host/db?colection=x":     `unknown DSN parameter "colection"`,
+		"mongodb://host/db?collection=":         `"collection" must be`,
+		"mongodb://host/db?collection=a$b":      `"collection" must be`,
+		"mongodb://host/db?data=json":           `"data" must be binary or document`,
+		"mongodb://host/db?data=%zz":            `"data" is malformed`,
+		"mongodb://host/db?data=binary&data=b":  "more than once",
+		"mongodb://host/db?w=0":                 `"w" is 0`,
+		"mongodb://host/db?connectTimeoutMS=1s": `"connectTimeoutMS" has a value`,
+		"mongodb://host/db?readPreference=near": "contradict",
+		"mongodb://host/db?tlsCAFile=/nowhere":  "a file that can't be read",
+	} {
+		_, err := Driver{}.Open(dsn)
+		require.ErrorContains(t, err, want, dsn)
+		require.NotContains(t, err.Error(), "cret")
+		require.NotContains(t, err.Error(), "host/")
+	}
+}
+
+func FuzzDSN(f *testing.F) {
+	f.Add("mongodb://ada:secret@a:1,b:2/shop?replicaSet=rs&collection=s&data=document&w=2")
+	f.Fuzz(func(t *testing.T, dsn string) {
+		if strings.Contains(dsn, "=/") { // a file's name
+			return
+		}
+		if d, err := parseDSN(dsn); err == nil {
+			require.NotEmpty(t, d.database)
+			require.NotEmpty(t, d.collection)
+		}
+	})
+}

@@ -1,0 +1,245 @@
+package mongo
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"gosession.dev/session/driver"
+)
+
+// replica is what clients take for the primary of a replica set that has TTL
+// indexes, which no server does that tests can start. It stores nothing: answer
+// makes up the reply to each command, or nil for a plain success.
+func replica(t testing.TB, answer func(command bson.Raw) bson.D) (addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				for answerOne(conn, l.Addr().String(), answer) == nil {
+				}
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+const (
+	opReply   = 1
+	opQuery   = 2004 // only for the first hello
+	opMessage = 2013
+)
+
+// answerOne reads a message of the wire protocol and replies.
+func answerOne(conn net.Conn, addr string, answer func(bson.Raw) bson.D) error {
+	header := make([]byte, 16)
+	if _, err := io.ReadFull(conn, header); err != nil {
+		return err
+	}
+	body := make([]byte, binary.LittleEndian.Uint32(header)-16)
+	if _, err := io.ReadFull(conn, body); err != nil {
+		return err
+	}
+	var command bson.Raw
+	prefix, kind := []byte{0, 0, 0, 0, 0}, uint32(opMessage) // flags, and the kind of the section
+	switch binary.LittleEndian.Uint32(header[12:]) {
+	case opMessage:
+		command = merged(body[5:])
+	case opQuery:
+		command = bson.Raw(body[4+len("admin.$cmd\x00")+8:])
+		prefix, kind = make([]byte, 20), opReply
+		prefix[16] = 1 // one document
+	default:
+		return errors.New("no message that is known")
+	}
+	reply := bson.D{{Key: "ok", Value: 1}}
+	switch name := names([]bson.Raw{command})[0]; name {
+	case "hello", "isMaster", "ismaster":
+		reply = append(reply, bson.D{
+			{Key: "helloOk", Value: true}, {Key: "isWritablePrimary", Value: true}, {Key: "ismaster", Value: true},
+			{Key: "setName", Value: "rs"}, {Key: "hosts", Value: bson.A{addr}}, {Key: "me", Value: addr},
+			{Key: "minWireVersion", Value: 0}, {Key: "maxWireVersion", Value: 21}, {Key: "logicalSessionTimeoutMinutes", Value: 30},
+			{Key: "maxBsonObjectSize", Value: 16 << 20}, {Key: "maxMessageSizeBytes", Value: 48000000}, {Key: "maxWriteBatchSize", Value: 100000},
+		}...)
+	default:
+		if d := answer(command); d != nil {
+			reply = d
+		} else if name == "find" {
+			reply = append(reply, bson.E{Key: "cursor", Value: bson.D{
+				{Key: "id", Value: int64(0)}, {Key: "ns", Value: "d.c"}, {Key: "firstBatch", Value: bson.A{}}}})
+		} else {
+			reply = append(reply, bson.E{Key: "n", Value: 1})
+		}
+	}
+	raw, err := bson.Marshal(reply)
+	if err != nil {
+		return err
+	}
+	message := make([]byte, 16, 16+len(prefix)+len(raw))
+	message = append(append(message, prefix...), raw...)
+	binary.LittleEndian.PutUint32(message, uint32(len(message)))
+	copy(message[8:], header[4:8])
+	binary.LittleEndian.PutUint32(message[12:], kind)
+	_, err = conn.Write(message)
+	return err
+}
+
+// merged is a command with the documents that were sent behind it, as an array.
+func merged(body []byte) bson.Raw {
+	end := binary.LittleEndian.Uint32(body)
+	command, rest := bson.Raw(body[:end]), body[end:]
+	if len(rest) == 0 {
+		return command
+	}
+	name, documents, _ := bytes.Cut(rest[5:], []byte{0})
+	array := bson.A{}
+	for len(documents) > 0 {
+		end := binary.LittleEndian.Uint32(documents)
+		array = append(array, bson.Raw(documents[:end]))
+		documents = documents[end:]
+	}
+	var d bson.D
+	if err := bson.Unmarshal(command, &d); err != nil {
+		panic(err)
+	}
+	raw, err := bson.Marshal(append(d, bson.E{Key: string(name), Value: array}))
+	if err != nil {
+		panic(err)
+	}
+	return raw
+}
+
+// plainly answers every command with success.
+func plainly(bson.Raw) bson.D { return nil }
+
+// Where the server removes what has expired, nobody else does.
+func TestServerWithTTLIndexes(t *testing.T) {
+	ctx := t.Context()
+	s, sent := openWatched(t, "mongodb://"+replica(t, plainly)+"/db")
+	require.NoError(t, s.Ping(ctx))
+	require.Equal(t, []string{"createIndexes", "createIndexes", "createIndexes", "ping"}, names(sent.take()))
+	n, err := s.DeleteExpired(ctx)
+	require.NoError(t, err)
+	require.Zero(t, n)
+	require.Empty(t, sent.take())
+}
+
+// A DSN may ask for secondaries; what an application's client does elsewhere is
+// nothing to its sessions.
+func TestReadPreference(t *testing.T) {
+	const secondaries = "readPreference=secondaryPreferred"
+	uri := "mongodb://" + replica(t, plainly) + "/db?"
+	mode := func(s *Store, sent *recorder) string {
+		_, err := s.Retrieve(t.Context(), "k")
+		require.ErrorIs(t, err, driver.ErrNotFound)
+		commands := sent.take()
+		mode, _ := commands[len(commands)-1].Lookup("$readPreference", "mode").StringValueOK()
+		return mode
+	}
+	require.Empty(t, mode(openWatched(t, uri)))
+	require.Equal(t, "secondaryPreferred", mode(openWatched(t, uri+secondaries)))
+
+	sent := &recorder{}
+	client, err := mongo.Connect(options.Client().ApplyURI(uri + secondaries).SetMonitor(sent.monitor()))
+	require.NoError(t, err)
+	require.Empty(t, mode(New(client.Database("own").Collection("sessions"), Options{}), sent))
+	require.NoError(t, client.Disconnect(t.Context()))
+}
+
+// Whatever a server answers, the error tells neither the DSN nor what was sent,
+// and is an outage.
+func TestErrorsOfTheServer(t *testing.T) {
+	const secret = "the-secret"
+	for want, reply := range map[string]bson.D{
+		"Unauthorized (code 13)": {
+			{Key: "ok", Value: 0}, {Key: "code", Value: 13}, {Key: "codeName", Value: "Unauthorized"}, {Key: "errmsg", Value: secret}},
+		"write refused (code 121)": {
+			{Key: "ok", Value: 1}, {Key: "n", Value: 0},
+			{Key: "writeErrors", Value: bson.A{bson.D{{Key: "index", Value: 0}, {Key: "code", Value: 121}, {Key: "errmsg", Value: secret}}}}},
+		"write concern failed: WriteConcernTimeout (code 64)": {
+			{Key: "ok", Value: 1}, {Key: "n", Value: 1},
+			{Key: "writeConcernError", Value: bson.D{{Key: "code", Value: 64}, {Key: "codeName", Value: "WriteConcernTimeout"}, {Key: "errmsg", Value: secret}}}},
+	} {
+		s, _ := openWatched(t, "mongodb://"+replica(t, func(command bson.Raw) bson.D {
+			if names([]bson.Raw{command})[0] == "update" {
+				return reply
+			}
+			return nil
+		})+"/db")
+		r := record("k")
+		r.Version = 1
+		err := s.Flush(t.Context(), r)
+		require.ErrorContains(t, err, want)
+		require.NotContains(t, err.Error(), secret)
+		require.NotContains(t, err.Error(), "127.0.0.1")
+		for _, answer := range []error{driver.ErrNotFound, driver.ErrConflict, driver.ErrExists} {
+			require.NotErrorIs(t, err, answer)
+		}
+		require.Equal(t, uint64(1), r.Version)
+	}
+}
+
+// A write that got no answer is looked for by its version, which is no other's.
+func TestUnknownOutcome(t *testing.T) {
+	for _, landed := range []bool{true, false} {
+		var version atomic.Int64
+		addr := replica(t, func(command bson.Raw) bson.D {
+			switch names([]bson.Raw{command})[0] {
+			case "update":
+				version.Store(command.Lookup("updates", "0", "u", "$set", "version").Int64())
+				return bson.D{{Key: "hang up", Value: make(chan int)}} // can't be marshalled
+			case "find":
+				if !landed || command.Lookup("filter", "version").Int64() != version.Load() {
+					return nil
+				}
+				return bson.D{{Key: "ok", Value: 1}, {Key: "cursor", Value: bson.D{
+					{Key: "id", Value: int64(0)}, {Key: "ns", Value: "d.c"}, {Key: "firstBatch", Value: bson.A{bson.D{{Key: "_id", Value: 1}}}}}}}
+			}
+			return nil
+		})
+		s, _ := openWatched(t, "mongodb://"+addr+"/db?retryWrites=false")
+		r := record("k")
+		r.Version = 7
+		err := s.Flush(t.Context(), r)
+		if landed {
+			require.NoError(t, err)
+			require.Equal(t, uint64(version.Load()), r.Version)
+		} else {
+			require.ErrorContains(t, err, "connection closed by the server")
+			require.NotErrorIs(t, err, driver.ErrNotFound)
+			require.Equal(t, uint64(7), r.Version)
+		}
+	}
+}
+
+// Hosts that are looked up in DNS are looked up under the context of the first
+// call, which the error shows without naming them.
+func TestSRV(t *testing.T) {
+	s, err := Driver{}.Open("mongodb+srv://sessions.invalid/db?collection=c")
+	require.NoError(t, err, "Open does no look-up")
+	start := time.Now()
+	_, err = s.Retrieve(t.Context(), "k")
+	require.Error(t, err)
+	require.NotErrorIs(t, err, driver.ErrNotFound)
+	require.NotContains(t, err.Error(), "sessions.invalid")
+	require.Less(t, time.Since(start), time.Minute)
+	require.NoError(t, s.Close())
+}

@@ -35,6 +35,19 @@ type Config struct {
 	// Codec encodes values; the default is [JSON].
 	Codec Codec
 
+	// Keys seal what is stored: the values are encrypted, and can be neither
+	// changed nor moved to another session by whoever can write to the database.
+	// The first seals, all open, so that putting a new one in front signs nobody
+	// out; see also [Factory.Reseal]. None means that values are stored as the
+	// codec encodes them.
+	Keys []Secret
+
+	// InsecureReadUnsealed accepts sessions that are not sealed although there
+	// are Keys: for the time after Keys were introduced, until Factory.Reseal
+	// has sealed all sessions. As long as it is set, whoever can write to the
+	// database can plant sessions.
+	InsecureReadUnsealed bool
+
 	// IDs makes and recognizes session IDs. The default makes them of the time
 	// and 160 random bits.
 	IDs IDs
@@ -141,6 +154,12 @@ func (c Config) validate() error {
 	}
 	if n := len(c.Codec.Name()); n == 0 || n > maxCodecName {
 		return fmt.Errorf("session: Config.Codec: its name must be 1 to %d bytes", maxCodecName)
+	}
+	if _, err := newBox(c.Keys); err != nil {
+		return err
+	}
+	if c.InsecureReadUnsealed && len(c.Keys) == 0 {
+		return errors.New("session: Config.InsecureReadUnsealed is for sessions from before there were Config.Keys, and there are none; drop it")
 	}
 	if c.StoreTimeout < 0 {
 		return errors.New("session: Config.StoreTimeout is negative; leave it 0 for 5 s")

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"gosession.dev/session/driver"
+	"gosession.dev/session/internal/seal"
 )
 
 // A Factory creates, finds and ends the sessions of one store. It is to sessions
@@ -18,6 +19,7 @@ import (
 type Factory struct {
 	cfg   Config
 	store driver.Store
+	box   *seal.Box // nil if nothing is sealed
 
 	// What the store can do beyond the contract; nil if it can't.
 	toucher   driver.Toucher
@@ -31,8 +33,10 @@ type Factory struct {
 	hint     sync.Once // the hint about Secure cookies on plain HTTP
 }
 
+// newFactory makes a factory of a Config that is complete and valid.
 func newFactory(c Config, store driver.Store) *Factory {
-	f := &Factory{cfg: c, store: store, noAnswer: noAnswerError{c.StoreTimeout}}
+	box, _ := newBox(c.Keys)
+	f := &Factory{cfg: c, store: store, box: box, noAnswer: noAnswerError{c.StoreTimeout}}
 	f.toucher, _ = store.(driver.Toucher)
 	f.pinger, _ = store.(driver.Pinger)
 	f.lister, _ = store.(driver.SubjectLister)

@@ -38,6 +38,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -63,6 +64,7 @@ var (
 	token                  string
 	_                      = errors.Is
 	_                      = fmt.Sprint
+	_                      = os.Getenv
 	_                      = sqlstore.New
 	_                      = mongo.New
 	_                      = memcache.New

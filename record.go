@@ -60,6 +60,9 @@ func (f *Factory) decode(rec *driver.Record) (stored, state, error) {
 	if err != nil {
 		return stored{}, state{}, err
 	}
+	if _, err := f.unseal(rec); err != nil {
+		return stored{}, state{}, err
+	}
 	content.values, err = splitValues(codec, rec.Data)
 	return stored{created: rec.Created, expires: rec.Expires, version: rec.Version, meta: m}, content, err
 }
@@ -82,7 +85,7 @@ func (s *Session) recordLocked(id ID, now time.Time) (*driver.Record, meta, erro
 	}
 	t := s.f.timeouts(&s.state)
 	m := meta{start: s.state.start, seen: now, idle: t.Idle, own: s.state.own, codec: s.codec.Name()}
-	return &driver.Record{
+	rec := &driver.Record{
 		Key:     string(id.Key()),
 		Data:    data,
 		Meta:    m.encode(),
@@ -90,5 +93,7 @@ func (s *Session) recordLocked(id ID, now time.Time) (*driver.Record, meta, erro
 		Expires: t.expires(s.state.start, now),
 		Subject: s.state.subject,
 		Version: s.stored.version,
-	}, m, nil
+	}
+	s.f.seal(rec)
+	return rec, m, nil
 }

@@ -74,7 +74,7 @@ func (s *Session) mutableLocked(renames bool) error {
 	switch {
 	case s.phase == lost || s.phase == destroyed:
 		return ErrNotFound
-	case s.headerSent && (renames || s.phase == fresh):
+	case s.headerSent && (renames || s.phase == fresh || s.f.inCookie):
 		return ErrHeaderSent
 	}
 	return nil

@@ -88,15 +88,15 @@ func (c Config) Open(driverName, dsn string) (*Factory, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := lookup(driverName)
+	store, err := OpenStore(driverName, dsn)
 	if err != nil {
 		return nil, err
 	}
-	store, err := d.Open(dsn)
+	f, err := newFactory(c, store)
 	if err != nil {
-		return nil, wrap("open "+driverName, err)
+		return nil, errors.Join(err, store.Close())
 	}
-	return newFactory(c, store), nil
+	return f, nil
 }
 
 // New makes a factory over a store that the application has made, of its own
@@ -110,7 +110,7 @@ func (c Config) New(store driver.Store) (*Factory, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newFactory(c, store), nil
+	return newFactory(c, store)
 }
 
 // complete fills in the defaults and refuses what contradicts itself.

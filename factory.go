@@ -21,6 +21,9 @@ type Factory struct {
 	store driver.Store
 	box   *seal.Box // nil if nothing is sealed
 
+	// inCookie: the store is a [driver.ClientSide], whose tokens are the IDs.
+	inCookie bool
+
 	// What the store can do beyond the contract; nil if it can't.
 	toucher   driver.Toucher
 	pinger    driver.Pinger
@@ -34,15 +37,22 @@ type Factory struct {
 }
 
 // newFactory makes a factory of a Config that is complete and valid.
-func newFactory(c Config, store driver.Store) *Factory {
+func newFactory(c Config, store driver.Store) (*Factory, error) {
+	clientSide, inCookie := store.(driver.ClientSide)
+	if inCookie {
+		if len(c.Keys) > 0 {
+			return nil, errors.New("session: Config.Keys are for stores on a server, and this one seals by itself; drop them")
+		}
+		store = clientSide.ForCookie(c.Cookie.Name)
+	}
 	box, _ := newBox(c.Keys)
-	f := &Factory{cfg: c, store: store, box: box, noAnswer: noAnswerError{c.StoreTimeout}}
+	f := &Factory{cfg: c, store: store, inCookie: inCookie, box: box, noAnswer: noAnswerError{c.StoreTimeout}}
 	f.toucher, _ = store.(driver.Toucher)
 	f.pinger, _ = store.(driver.Pinger)
 	f.lister, _ = store.(driver.SubjectLister)
 	f.destroyer, _ = store.(driver.SubjectDestroyer)
 	f.sweeper = startSweeper(f)
-	return f
+	return f, nil
 }
 
 // Ping connects to the store if need be, prepares it, and returns an error if it
@@ -93,12 +103,31 @@ func (f *Factory) Retrieve(ctx context.Context, id ID) (*Session, error) {
 }
 
 // Destroy ends the session of a key. If there is none, the error matches
-// [ErrNotFound]. Once Destroy has returned nil, no request that is still being
+// [ErrNotFound]; if sessions are kept in cookies, [errors.ErrUnsupported]. Once Destroy has returned nil, no request that is still being
 // served brings the session back.
 func (f *Factory) Destroy(ctx context.Context, key Key) error {
 	return wrap("destroy", f.call(ctx, func(ctx context.Context) error {
+		if f.inCookie {
+			return errors.ErrUnsupported
+		}
 		return f.store.Destroy(ctx, string(key))
 	}))
+}
+
+// storeKey is what the store knows the session of an ID by.
+func (f *Factory) storeKey(id ID) string {
+	if f.inCookie {
+		return string(id)
+	}
+	return string(id.Key())
+}
+
+// isWellFormed reports whether an ID may be asked for.
+func (f *Factory) isWellFormed(id ID) bool {
+	if f.inCookie {
+		return len(id) > idLength && f.cookieCarries(id)
+	}
+	return f.cfg.IDs.ValidateID(id)
 }
 
 // Sessions returns the keys of all live sessions, in no particular order. Those

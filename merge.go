@@ -102,7 +102,7 @@ func (s *Session) retry(ctx context.Context, conflicts int) error {
 // code of the caller, see [Update], so the session is not locked meanwhile; if it
 // is changed meanwhile, they are applied once more.
 func (s *Session) reload(ctx context.Context) error {
-	fresh, content, err := s.f.load(ctx, string(s.Key()))
+	fresh, content, err := s.f.load(ctx, s.f.storeKey(s.ID()))
 	if err != nil {
 		return err
 	}

@@ -144,7 +144,7 @@ func (x *exchange) find(ctx context.Context) (*Session, error) {
 	wellFormed, malformed := 0, false
 	for value := range cookieValues(x.r.Header, x.f.cfg.Cookie.Name) {
 		id := ID(value)
-		if !x.f.cfg.IDs.ValidateID(id) {
+		if !x.f.isWellFormed(id) {
 			malformed = true
 			continue
 		}

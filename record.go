@@ -10,10 +10,10 @@ import (
 
 // retrieve returns the session of an ID that a client has sent.
 func (f *Factory) retrieve(ctx context.Context, id ID) (*Session, error) {
-	if !f.cfg.IDs.ValidateID(id) {
+	if !f.isWellFormed(id) {
 		return nil, ErrNotFound
 	}
-	stored, content, err := f.load(ctx, string(id.Key()))
+	stored, content, err := f.load(ctx, f.storeKey(id))
 	if err != nil {
 		return nil, err
 	}
@@ -77,8 +77,8 @@ func (f *Factory) codec(name string) (Codec, error) {
 	return nil, fmt.Errorf("%w: its codec %q is not configured", ErrCorrupt, name)
 }
 
-// recordLocked returns what to store, under id, of a session that is used now.
-func (s *Session) recordLocked(id ID, now time.Time) (*driver.Record, meta, error) {
+// recordLocked returns what to store, under key, of a session that is used now.
+func (s *Session) recordLocked(key string, now time.Time) (*driver.Record, meta, error) {
 	data, err := joinValues(s.codec, s.state.values)
 	if err != nil {
 		return nil, meta{}, err
@@ -86,7 +86,7 @@ func (s *Session) recordLocked(id ID, now time.Time) (*driver.Record, meta, erro
 	t := s.f.timeouts(&s.state)
 	m := meta{start: s.state.start, seen: now, idle: t.Idle, own: s.state.own, codec: s.codec.Name()}
 	rec := &driver.Record{
-		Key:     string(id.Key()),
+		Key:     key,
 		Data:    data,
 		Meta:    m.encode(),
 		Created: s.stored.created,

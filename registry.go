@@ -36,6 +36,17 @@ func Drivers() []string {
 	return slices.Sorted(maps.Keys(drivers))
 }
 
+// OpenStore opens a store of the named driver without a factory, for drivers that
+// are made of others. Applications use [Open].
+func OpenStore(driverName, dsn string) (driver.Store, error) {
+	d, err := lookup(driverName)
+	if err != nil {
+		return nil, err
+	}
+	store, err := d.Open(dsn)
+	return store, wrap("open "+driverName, err)
+}
+
 // lookup returns the driver of that name, or an error that tells what to do.
 func lookup(name string) (driver.Driver, error) {
 	driversMu.RLock()

@@ -182,7 +182,7 @@ func (s *Session) Destroy(ctx context.Context) error {
 		s.mu.Unlock()
 		if id != "" {
 			err := s.f.call(ctx, func(ctx context.Context) error {
-				return s.f.store.Destroy(ctx, string(id.Key()))
+				return s.f.store.Destroy(ctx, s.f.storeKey(id))
 			})
 			if err != nil && !errors.Is(err, ErrNotFound) {
 				return err

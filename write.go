@@ -59,20 +59,25 @@ func (s *Session) prepare() (pending, error) {
 		return pending{}, ErrNotFound
 	}
 	now := millis(time.Now())
-	p := pending{step: s.nextLocked(now), id: s.id, oldKey: string(s.id.Key()), changes: len(s.changes)}
+	p := pending{step: s.nextLocked(now), id: s.id, oldKey: s.f.storeKey(s.id), changes: len(s.changes)}
+	if s.headerSent && s.f.inCookie && p.changes == 0 {
+		p.step = nothing // the client can't learn of a later expiry
+	}
 	if p.step == nothing {
 		return p, nil
 	}
+	if s.headerSent && (s.f.inCookie || p.step == create || p.step == rename) {
+		return p, ErrHeaderSent
+	}
 	var err error
+	key := p.oldKey
 	if p.step == create || p.step == rename {
-		if s.headerSent {
-			return p, ErrHeaderSent
-		}
 		if p.id, err = s.f.drawID(); err != nil {
 			return p, err
 		}
+		key = string(p.id.Key())
 	}
-	p.record, p.meta, err = s.recordLocked(p.id, now)
+	p.record, p.meta, err = s.recordLocked(key, now)
 	s.inFlight = p.changes
 	return p, err
 }
@@ -110,6 +115,9 @@ func (s *Session) settle(p pending, err error) {
 		return
 	}
 	s.id = p.id
+	if s.f.inCookie {
+		s.id = ID(p.record.Key)
+	}
 	s.phase = live
 	s.wanted = false
 	s.stored = stored{

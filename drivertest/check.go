@@ -8,12 +8,13 @@ import (
 // check is one rule of the contract and the calls that show whether a store
 // keeps it.
 type check struct {
-	name  string     // method or subject, slash, what is demanded
-	in    string     // the declaration in package driver whose comment has rule
-	rule  string     // a sentence of that comment, printed when fn fails
-	needs Interfaces // the check does not apply to stores without them
-	dead  bool       // nor to targets without a DeadDSN
-	fn    func(*trial)
+	name   string     // method or subject, slash, what is demanded
+	in     string     // the declaration in package driver whose comment has rule
+	rule   string     // a sentence of that comment, printed when fn fails
+	needs  Interfaces // the check does not apply to stores without them
+	dead   bool       // nor to targets without a DeadDSN
+	server bool       // nor to a ClientSide, which has no one copy of a record
+	fn     func(*trial)
 }
 
 // run makes the calls on a new and empty store of tgt.
@@ -23,6 +24,9 @@ func (c check) run(t testing.TB, tgt Target) {
 	}
 	if missing := c.needs &^ tgt.Implements; missing != 0 {
 		t.Skipf("the target implements no %v", missing)
+	}
+	if c.server && tgt.Implements&ClientSide != 0 {
+		t.Skip("the target keeps records with the client")
 	}
 	if c.dead && tgt.DeadDSN == nil {
 		t.Skip("the target has no DeadDSN")

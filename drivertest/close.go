@@ -63,8 +63,9 @@ func closeLeavesOthers(t *trial) {
 	b.holds(r)
 	a.close()
 	b.holds(r)
-	b.flush(withData(r, "flushed"), nil)
-	b.holds(withData(r, "flushed"))
+	flushed := withData(r, "flushed")
+	b.flush(flushed, nil)
+	b.holds(flushed)
 }
 
 // Each goroutine makes calls until one fails, or until one has succeeded that

@@ -9,12 +9,12 @@ const (
 )
 
 var createChecks = []check{
-	{name: "Create/NeverOverwrites", in: "Store.Create", rule: createNeverOverwrites, fn: createExists},
+	{name: "Create/NeverOverwrites", server: true, in: "Store.Create", rule: createNeverOverwrites, fn: createExists},
 	{name: "Create/OverExpired", in: "Store.Create",
 		rule: "An expired record under the key counts as absent.", fn: createOverExpired},
 	{name: "Create/SetsVersion", in: "Store.Create",
 		rule: "On success Create sets r.Version.", fn: createSetsVersion},
-	{name: "Create/OneWins", in: "Store.Create", rule: createNeverOverwrites, fn: createOneWins},
+	{name: "Create/OneWins", server: true, in: "Store.Create", rule: createNeverOverwrites, fn: createOneWins},
 	{name: "Create/Large", in: "Store.Create", rule: createTooLarge, fn: createLarge},
 }
 

@@ -83,6 +83,7 @@ var checks = slices.Concat(
 	pingChecks,
 	subjectChecks,
 	destroySubjectChecks,
+	clientSideChecks,
 	versionChecks,
 	keyChecks,
 	bytesChecks,

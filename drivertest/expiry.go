@@ -18,7 +18,7 @@ var expiryChecks = []check{
 	{name: "Expiry/ChangeID", in: "Store.ChangeID", rule: changeIDFails, fn: changeIDExpired},
 	{name: "Expiry/Destroy", in: "Store.Destroy", rule: destroyNotFound, fn: destroyExpired},
 	{name: "Expiry/Touch", in: "Toucher.Touch", rule: touchNotFound, needs: Toucher, fn: touchExpired},
-	{name: "Expiry/Sessions", in: "Store.Sessions", rule: listsNoDead, fn: sessionsExpired},
+	{name: "Expiry/Sessions", server: true, in: "Store.Sessions", rule: listsNoDead, fn: sessionsExpired},
 	{name: "Expiry/SubjectSessions", in: "SubjectLister.SubjectSessions", rule: subjectsOnly,
 		needs: SubjectLister, fn: subjectSessionsExpired},
 	{name: "Expiry/FlushExtends", in: "Store.Flush", rule: flushReplaces, fn: flushExtends},

@@ -23,10 +23,10 @@ var flushChecks = []check{
 	{name: "Flush/InOneStep", in: "Store.Flush", rule: flushReplaces, fn: flushInOneStep},
 	{name: "Flush/KeepsCreated", in: "Store.Flush",
 		rule: "Created never changes after Create and need not be written.", fn: flushKeepsCreated},
-	{name: "Flush/Conflict", in: "Store.Flush", rule: flushRefuses, fn: flushConflict},
+	{name: "Flush/Conflict", server: true, in: "Store.Flush", rule: flushRefuses, fn: flushConflict},
 	{name: "Flush/NeverInserts", in: "Store.Flush", rule: flushRefuses, fn: flushNeverInserts},
 	{name: "Flush/Large", in: "Store.Flush", rule: flushRefuses, fn: flushLarge},
-	{name: "Flush/OneWins", in: "Store.Flush", rule: flushRefuses, fn: flushOneWins},
+	{name: "Flush/OneWins", server: true, in: "Store.Flush", rule: flushRefuses, fn: flushOneWins},
 }
 
 // changed returns a copy of r with other values in all fields that Flush writes.
@@ -123,8 +123,9 @@ func flushKeepsCreated(t *trial) {
 	r := t.record()
 	s.create(r, nil)
 	before := s.retrieve(r.Key)
-	s.flush(changed(r), nil)
-	s.holds(changed(before), "Created")
+	flushed := changed(r)
+	s.flush(flushed, nil)
+	s.holds(renamed(changed(before), flushed.Key), "Created")
 }
 
 func flushConflict(t *trial) {

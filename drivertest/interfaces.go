@@ -15,9 +15,10 @@ const (
 	Pinger
 	SubjectLister
 	SubjectDestroyer
+	ClientSide
 )
 
-var interfaceNames = []string{"Toucher", "Pinger", "SubjectLister", "SubjectDestroyer"}
+var interfaceNames = []string{"Toucher", "Pinger", "SubjectLister", "SubjectDestroyer", "ClientSide"}
 
 // String returns the names, joined as in Go source.
 func (i Interfaces) String() string {
@@ -65,6 +66,9 @@ func implementedBy(s driver.Store) (i Interfaces) {
 	}
 	if _, ok := s.(driver.SubjectDestroyer); ok {
 		i |= SubjectDestroyer
+	}
+	if _, ok := s.(driver.ClientSide); ok {
+		i |= ClientSide
 	}
 	return i
 }

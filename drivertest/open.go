@@ -22,7 +22,7 @@ var openChecks = []check{
 	{name: "Open/NoIO", in: "Driver.Open", rule: opensWithoutIO, dead: true, fn: openNoIO},
 	{name: "Open/FirstUseRetried", in: "Driver.Open", rule: opensWithoutIO, fn: openFirstUseRetried},
 	{name: "Open/FirstUseAtOnce", in: "package driver", rule: safeForGoroutines, fn: openFirstUseAtOnce},
-	{name: "Open/Shares", in: "Driver.Open", rule: storesShare, fn: openShares},
+	{name: "Open/Shares", server: true, in: "Driver.Open", rule: storesShare, fn: openShares},
 	{name: "Open/Reopen", in: "Driver.Open", rule: storesShare, fn: openReopen},
 }
 

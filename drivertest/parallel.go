@@ -13,7 +13,7 @@ const (
 
 var parallelChecks = []check{
 	{name: "Parallel/Use", in: "package driver", rule: safeForGoroutines, fn: parallelUse},
-	{name: "Parallel/Increments", in: "package driver", rule: neverLoses, fn: parallelIncrements},
+	{name: "Parallel/Increments", server: true, in: "package driver", rule: neverLoses, fn: parallelIncrements},
 }
 
 // Goroutines that share no record do not notice each other.
@@ -47,7 +47,7 @@ func (h *handle) live(key string) error {
 		{"Retrieve after Create", func() error { return h.sees(r) }},
 		{"Flush", func() error { r.Data = []byte("flushed " + key); return h.flushVersion(r) }},
 		{"Retrieve after Flush", func() error { return h.sees(r) }},
-		{"ChangeID", func() error { moved.Version = r.Version; return h.Store.ChangeID(h.t.ctx, key, moved) }},
+		{"ChangeID", func() error { moved.Version = r.Version; return h.Store.ChangeID(h.t.ctx, r.Key, moved) }},
 		{"Retrieve after ChangeID", func() error { return h.sees(moved) }},
 		{"Destroy", func() error { return h.Store.Destroy(h.t.ctx, moved.Key) }},
 	}

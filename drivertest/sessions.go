@@ -17,11 +17,11 @@ const (
 )
 
 var sessionsChecks = []check{
-	{name: "Sessions/LiveOnly", in: "Store.Sessions", rule: listsLive, fn: sessionsLiveOnly},
-	{name: "Sessions/ExactlyOnce", in: "Store.Sessions", rule: listsOnce, fn: sessionsExactlyOnce},
-	{name: "Sessions/WhileOthersChange", in: "Store.Sessions", rule: listsOnce, fn: sessionsWhileOthersChange},
-	{name: "Sessions/CallsInLoop", in: "package driver", rule: holdsNoLock, fn: sessionsCallsInLoop},
-	{name: "Sessions/EarlyBreak", in: "package driver", rule: holdsNoLock, fn: sessionsEarlyBreak},
+	{name: "Sessions/LiveOnly", server: true, in: "Store.Sessions", rule: listsLive, fn: sessionsLiveOnly},
+	{name: "Sessions/ExactlyOnce", server: true, in: "Store.Sessions", rule: listsOnce, fn: sessionsExactlyOnce},
+	{name: "Sessions/WhileOthersChange", server: true, in: "Store.Sessions", rule: listsOnce, fn: sessionsWhileOthersChange},
+	{name: "Sessions/CallsInLoop", server: true, in: "package driver", rule: holdsNoLock, fn: sessionsCallsInLoop},
+	{name: "Sessions/EarlyBreak", server: true, in: "package driver", rule: holdsNoLock, fn: sessionsEarlyBreak},
 	{name: "Sessions/OneError", in: "Store.Sessions", rule: listsOneError, fn: sessionsOneError},
 }
 

@@ -35,6 +35,9 @@ func newTrial(t testing.TB, tgt Target, needs Interfaces) *trial {
 	return &trial{TB: t, tgt: tgt, needs: needs, ctx: ctx}
 }
 
+// cookieName is that for which stores are opened that keep records in cookies.
+const cookieName = "drivertest"
+
 // open opens the store of this check. A second call opens it once more: another
 // handle on the same records.
 func (t *trial) open() *handle {
@@ -55,6 +58,9 @@ func (t *trial) openDSN(dsn string) *handle {
 		t.Errorf("the store lacks %v; Target.Implements declares it", lost)
 		s.Close()
 		t.FailNow()
+	}
+	if c, ok := s.(driver.ClientSide); ok {
+		s = c.ForCookie(cookieName)
 	}
 	h := &handle{Store: s, t: t}
 	t.Cleanup(func() { t.within(hung, s.Close) })

@@ -10,10 +10,10 @@ const versionsDiffer = "A store must not use one version for two states of a key
 	"not even if the key was destroyed and created again in between."
 
 var versionChecks = []check{
-	{name: "Version/OfEachWrite", in: "Record.Version", rule: versionsDiffer, fn: versionOfEachWrite},
-	{name: "Version/AfterDestroy", in: "Record.Version", rule: versionsDiffer, fn: versionAfterDestroy},
-	{name: "Version/AfterExpiry", in: "Record.Version", rule: versionsDiffer, fn: versionAfterExpiry},
-	{name: "Version/ThereAndBack", in: "Record.Version", rule: versionsDiffer, fn: versionThereAndBack},
+	{name: "Version/OfEachWrite", server: true, in: "Record.Version", rule: versionsDiffer, fn: versionOfEachWrite},
+	{name: "Version/AfterDestroy", server: true, in: "Record.Version", rule: versionsDiffer, fn: versionAfterDestroy},
+	{name: "Version/AfterExpiry", server: true, in: "Record.Version", rule: versionsDiffer, fn: versionAfterExpiry},
+	{name: "Version/ThereAndBack", server: true, in: "Record.Version", rule: versionsDiffer, fn: versionThereAndBack},
 }
 
 // versions are those that a key has had.

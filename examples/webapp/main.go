@@ -26,6 +26,7 @@ import (
 	"gosession.dev/session"
 
 	// All backends: two strings pick one.
+	_ "gosession.dev/session/drivers/cookie"
 	_ "gosession.dev/session/drivers/memcache"
 	_ "gosession.dev/session/drivers/memory"
 	_ "gosession.dev/session/drivers/mongo"

@@ -137,7 +137,10 @@ func (sh *shop) endOtherDevices(w http.ResponseWriter, r *http.Request, s *sessi
 	if s.Subject() == "" {
 		return back(w, r, s, "Please sign in first.")
 	}
-	if err := sh.sessions.DestroySubject(r.Context(), s.Subject(), s.Key()); err != nil {
+	switch err := sh.sessions.DestroySubject(r.Context(), s.Subject(), s.Key()); {
+	case errors.Is(err, errors.ErrUnsupported):
+		return back(w, r, s, "Sessions are kept where other devices can't be signed out.")
+	case err != nil:
 		return err
 	}
 	return back(w, r, s, "All other devices are signed out.")

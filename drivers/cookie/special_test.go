@@ -1,0 +1,396 @@
+package cookie
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"gosession.dev/session"
+	"gosession.dev/session/driver"
+	"gosession.dev/session/drivers/memory"
+)
+
+func secret(fill byte) session.Secret { return bytes.Repeat([]byte{fill}, 32) }
+
+func store(t testing.TB, name string, o Options) *Store {
+	t.Helper()
+	if o.Revocations == nil {
+		o.Unrevocable = true
+	}
+	s, err := New(o)
+	require.NoError(t, err)
+	return s.ForCookie(name).(*Store)
+}
+
+func record(ttl time.Duration) *driver.Record {
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	return &driver.Record{Key: "k", Data: []byte(`{"a":"the-value"}`), Subject: "ada", Created: now, Expires: now.Add(ttl)}
+}
+
+func token(t testing.TB, s *Store) string {
+	t.Helper()
+	r := record(time.Hour)
+	require.NoError(t, s.Create(t.Context(), r))
+	return r.Key
+}
+
+// A token opens as it is, and for its own name, site and secrets; each bit of it
+// counts.
+func TestTokenIsBound(t *testing.T) {
+	ctx := t.Context()
+	o := Options{Secrets: []session.Secret{secret(1)}, Site: "shop"}
+	s := store(t, "a", o)
+	tok := token(t, s)
+	r, err := s.Retrieve(ctx, tok)
+	require.NoError(t, err)
+	require.Equal(t, `{"a":"the-value"}`, string(r.Data))
+	raw, err := base64.RawURLEncoding.DecodeString(tok)
+	require.NoError(t, err)
+	for _, plain := range []string{"the-value", "ada"} {
+		require.NotContains(t, string(raw), plain)
+	}
+	require.NotEqual(t, tok, token(t, s), "a fresh nonce each")
+
+	for i := range 8 * len(raw) {
+		changed := bytes.Clone(raw)
+		changed[i/8] ^= 1 << (i % 8)
+		_, err := s.Retrieve(ctx, base64.RawURLEncoding.EncodeToString(changed))
+		require.ErrorIs(t, err, driver.ErrNotFound, "bit %d", i)
+	}
+	for n := range tok {
+		_, err := s.Retrieve(ctx, tok[:n])
+		require.ErrorIs(t, err, driver.ErrNotFound, "%d characters", n)
+	}
+	for name, other := range map[string]*Store{
+		"another name":   store(t, "b", o),
+		"another site":   store(t, "a", Options{Secrets: o.Secrets, Site: "blog"}),
+		"no site":        store(t, "a", Options{Secrets: o.Secrets}),
+		"another secret": store(t, "a", Options{Secrets: []session.Secret{secret(2)}, Site: "shop"}),
+	} {
+		_, err := other.Retrieve(ctx, tok)
+		require.ErrorIs(t, err, driver.ErrNotFound, name)
+	}
+}
+
+// A token that was sealed by a factory for its store opens for no cookie.
+func TestPurposes(t *testing.T) {
+	ctx := t.Context()
+	kept := memory.New(memory.Options{})
+	f, err := session.Config{Keys: []session.Secret{secret(1)}}.New(kept)
+	require.NoError(t, err)
+	defer f.Close()
+	s, err := f.Create(ctx)
+	require.NoError(t, err)
+	rec, err := kept.Retrieve(ctx, string(s.Key()))
+	require.NoError(t, err)
+	expiry := make([]byte, expirySize)
+	expiry[2] = 0xff
+	_, err = store(t, "a", Options{Secrets: []session.Secret{secret(1)}}).
+		Retrieve(ctx, base64.RawURLEncoding.EncodeToString(append(expiry, rec.Data...)))
+	require.ErrorIs(t, err, driver.ErrNotFound)
+}
+
+func TestRotation(t *testing.T) {
+	ctx := t.Context()
+	older := store(t, "a", Options{Secrets: []session.Secret{secret(1)}})
+	changing := store(t, "a", Options{Secrets: []session.Secret{secret(2), secret(1)}})
+	newer := store(t, "a", Options{Secrets: []session.Secret{secret(2)}})
+	tok := token(t, older)
+	r, err := changing.Retrieve(ctx, tok)
+	require.NoError(t, err, "nobody is signed out")
+	_, err = newer.Retrieve(ctx, tok)
+	require.ErrorIs(t, err, driver.ErrNotFound)
+	require.NoError(t, changing.Flush(ctx, r))
+	_, err = newer.Retrieve(ctx, r.Key)
+	require.NoError(t, err, "the first secret seals")
+}
+
+// A session that has ended is refused for as long as a copy of its cookie could
+// live, and what is known of it goes then.
+func TestRevocations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		kept := memory.New(memory.Options{})
+		s := store(t, "a", Options{Secrets: []session.Secret{secret(1)}, Revocations: kept})
+		r := record(36 * time.Hour)
+		require.NoError(t, s.Create(ctx, r))
+		copied := *r
+		r.Expires = r.Expires.Add(time.Hour)
+		require.NoError(t, s.Flush(ctx, r))
+		require.NotEqual(t, copied.Key, r.Key)
+		require.NoError(t, s.Destroy(ctx, r.Key))
+		require.ErrorIs(t, s.Destroy(ctx, r.Key), driver.ErrNotFound)
+		for range 40 {
+			for _, tok := range []string{r.Key, copied.Key} {
+				_, err := s.Retrieve(ctx, tok)
+				require.ErrorIs(t, err, driver.ErrNotFound)
+			}
+			require.ErrorIs(t, s.Flush(ctx, &copied), driver.ErrNotFound)
+			time.Sleep(time.Hour)
+		}
+		time.Sleep(40 * time.Hour)
+		n, err := s.DeleteExpired(ctx)
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		require.NoError(t, s.Close())
+		_, err = kept.Retrieve(ctx, "k")
+		require.ErrorIs(t, err, driver.ErrNotFound, "the store of revocations is the application's")
+		require.NoError(t, kept.Close())
+	})
+}
+
+// An outage of the revocations is one, and no ended session.
+func TestRevocationsDown(t *testing.T) {
+	kept := memory.New(memory.Options{})
+	s := store(t, "a", Options{Secrets: []session.Secret{secret(1)}, Revocations: kept})
+	tok := token(t, s)
+	require.NoError(t, s.Ping(t.Context()))
+	require.NoError(t, kept.Close())
+	_, err := s.Retrieve(t.Context(), tok)
+	require.Error(t, err)
+	require.NotErrorIs(t, err, driver.ErrNotFound)
+	require.Error(t, s.Ping(t.Context()))
+	require.Error(t, s.Destroy(t.Context(), tok))
+}
+
+func TestDSN(t *testing.T) {
+	text := base64.StdEncoding.EncodeToString(secret(0xfb)) // with + and =
+	file := filepath.Join(t.TempDir(), "secrets")
+	require.NoError(t, os.WriteFile(file, []byte(text+"\n"), 0o600))
+	t.Setenv("COOKIE_TEST_SECRETS", text+","+base64.RawURLEncoding.EncodeToString(secret(2)))
+	for dsn, want := range map[string]Options{
+		"secret=" + text + "&unrevocable":                     {Secrets: []session.Secret{secret(0xfb)}, Unrevocable: true},
+		"secret_file=" + file + "&unrevocable&site=a%26":      {Secrets: []session.Secret{secret(0xfb)}, Unrevocable: true, Site: "a&"},
+		"secret_env=COOKIE_TEST_SECRETS&unrevocable":          {Secrets: []session.Secret{secret(0xfb), secret(2)}, Unrevocable: true},
+		"secret=" + text + "&secret=" + text + "&unrevocable": {Secrets: []session.Secret{secret(0xfb), secret(0xfb)}, Unrevocable: true},
+	} {
+		o, err := parseDSN(dsn)
+		require.NoError(t, err)
+		require.Equal(t, want, o)
+	}
+	ok := "secret=" + text
+	for dsn, want := range map[string]string{
+		"":                                            "unknown DSN parameter",
+		"unrevocable":                                 "one of secret_env, secret_file and secret",
+		ok:                                            "revocations",
+		ok + "&unrevocable&revocations=memory:":       "drop one",
+		ok + "&secret_env=X&unrevocable":              "one of secret_env",
+		ok + "&unrevocable&unrevocable":               "more than once",
+		ok + "&unrevocable&site=%zz":                  `"site" is malformed`,
+		ok + "&" + text + "=%zz":                      `"?" is malformed`,
+		ok + "&revocations=nosuch:x":                  "unknown driver",
+		"secret=" + text[:20] + "&unrevocable":        "openssl rand",
+		"secret_env=COOKIE_TEST_NONE&unrevocable":     "there is no secret",
+		"secret_file=/nowhere/secrets&unrevocable":    "can't be read",
+		"secret_file=" + t.TempDir() + "&unrevocable": "can't be read",
+		text + "&unrevocable":                         "unknown DSN parameter",
+	} {
+		_, err := Driver{}.Open(dsn)
+		require.ErrorContains(t, err, want)
+		require.NotContains(t, err.Error(), text[:20])
+	}
+	s, err := Driver{}.Open(ok + "&unrevocable")
+	require.NoError(t, err)
+	require.NotContains(t, fmt.Sprintf("%v %+v %#v", s, s, Options{Secrets: []session.Secret{secret(0xfb)}}), "251")
+}
+
+func FuzzDSN(f *testing.F) {
+	f.Add("secret=AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE&unrevocable&site=x")
+	f.Fuzz(func(t *testing.T, dsn string) {
+		if strings.Contains(dsn, "secret_file") || strings.Contains(dsn, "revocations") {
+			return // it would open files
+		}
+		if o, err := parseDSN(dsn); err == nil {
+			require.NotEmpty(t, o.Secrets)
+		}
+	})
+}
+
+func FuzzToken(f *testing.F) {
+	s := store(f, "a", Options{Secrets: []session.Secret{secret(1)}})
+	f.Add(token(f, s))
+	f.Add("")
+	f.Fuzz(func(t *testing.T, tok string) {
+		if r, err := s.Retrieve(t.Context(), tok); err == nil {
+			require.Equal(t, `{"a":"the-value"}`, string(r.Data), "forged")
+		} else {
+			require.ErrorIs(t, err, driver.ErrNotFound)
+		}
+	})
+}
+
+// What an application sees, over HTTP.
+func TestOverHTTP(t *testing.T) {
+	for _, revocable := range []bool{true, false} {
+		o := Options{Secrets: []session.Secret{secret(1)}, Unrevocable: !revocable}
+		if revocable {
+			o.Revocations = memory.New(memory.Options{})
+		}
+		st, err := New(o)
+		require.NoError(t, err)
+		f, err := session.Config{}.New(st)
+		require.NoError(t, err)
+		defer f.Close()
+		srv := httptest.NewServer(f.Handler(application()))
+		defer srv.Close()
+		jar, err := cookiejar.New(nil)
+		require.NoError(t, err)
+		c := &http.Client{Jar: jar}
+		get := func(path string) (int, string, *http.Response) {
+			resp, err := c.Get(srv.URL + path)
+			require.NoError(t, err)
+			defer resp.Body.Close()
+			body, err := io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			return resp.StatusCode, string(body), resp
+		}
+		cookie := func() string {
+			req := httptest.NewRequest("GET", srv.URL, nil)
+			for _, c := range jar.Cookies(req.URL) {
+				return c.Value
+			}
+			return ""
+		}
+
+		_, body, resp := get("/show")
+		require.Equal(t, "0 ", body)
+		require.Empty(t, resp.Cookies(), "looking makes no session")
+		for want := range 3 {
+			_, body, _ = get("/count")
+			require.Equal(t, fmt.Sprint(want+1), body)
+		}
+		_, _, resp = get("/show")
+		require.Empty(t, resp.Cookies(), "reading sets no cookie")
+		anonymous := cookie()
+		get("/sign-in")
+		_, body, _ = get("/show")
+		require.Equal(t, "3 ada", body)
+
+		intact := cookie()
+		status, _, resp := get("/grow")
+		require.Equal(t, http.StatusInternalServerError, status)
+		require.Empty(t, resp.Cookies(), "too large: the earlier cookie stays")
+		require.Equal(t, intact, cookie())
+		_, body, _ = get("/show")
+		require.Equal(t, "3 ada", body)
+
+		status, body, _ = get("/late")
+		require.Equal(t, http.StatusOK, status)
+		require.Contains(t, body, session.ErrHeaderSent.Error())
+
+		stolen := cookie()
+		get("/sign-out")
+		require.Empty(t, cookie())
+		replay := func(value string) string {
+			req, err := http.NewRequest("GET", srv.URL+"/show", nil)
+			require.NoError(t, err)
+			req.AddCookie(&http.Cookie{Name: "__Host-session", Value: value})
+			resp, err := http.DefaultClient.Do(req)
+			require.NoError(t, err)
+			defer resp.Body.Close()
+			body, err := io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			return string(body)
+		}
+		if revocable {
+			require.Equal(t, "0 ", replay(stolen))
+			require.Equal(t, "0 ", replay(anonymous), "the ID of before the sign-in is over")
+		} else {
+			require.Equal(t, "3 ada", replay(stolen), "that is what unrevocable means")
+		}
+		require.ErrorIs(t, f.Destroy(t.Context(), "key"), errors.ErrUnsupported)
+		for _, err := range f.Sessions(t.Context()) {
+			require.ErrorIs(t, err, errors.ErrUnsupported)
+		}
+	}
+	_, err := session.Config{Keys: []session.Secret{secret(1)}}.New(store(t, "", Options{Secrets: []session.Secret{secret(1)}}))
+	require.ErrorContains(t, err, "seals by itself")
+}
+
+func application() http.Handler {
+	mux := http.NewServeMux()
+	serve := func(path string, do func(s *session.Session, w http.ResponseWriter, r *http.Request) error) {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			s, err := session.FromContext(r.Context())
+			if err != nil {
+				return
+			}
+			if err := do(s, w, r); err != nil {
+				fmt.Fprint(w, err)
+			}
+		})
+	}
+	serve("/count", func(s *session.Session, w http.ResponseWriter, _ *http.Request) error {
+		if err := session.Update(s, "n", func(n int) int { return n + 1 }); err != nil {
+			return err
+		}
+		n, err := session.Get[int](s, "n")
+		fmt.Fprint(w, n)
+		return err
+	})
+	serve("/show", func(s *session.Session, w http.ResponseWriter, _ *http.Request) error {
+		n, _ := session.Get[int](s, "n")
+		fmt.Fprint(w, n, " ", s.Subject())
+		return nil
+	})
+	serve("/sign-in", func(s *session.Session, _ http.ResponseWriter, _ *http.Request) error { return s.SetSubject("ada") })
+	serve("/sign-out", func(s *session.Session, _ http.ResponseWriter, r *http.Request) error { return s.Destroy(r.Context()) })
+	serve("/grow", func(s *session.Session, _ http.ResponseWriter, _ *http.Request) error {
+		return s.Set("large", strings.Repeat("x", 4000))
+	})
+	serve("/late", func(s *session.Session, w http.ResponseWriter, _ *http.Request) error {
+		fmt.Fprint(w, "begun ")
+		return s.Set("late", 1)
+	})
+	return mux
+}
+
+// The expiry of a session that is only read moves after a twentieth of Idle, by a
+// new cookie, and its end is in the seal.
+func TestExpiryIsSealed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		f, err := session.Config{Timeouts: session.Timeouts{Idle: time.Hour, Lifetime: 3 * time.Hour}}.
+			New(store(t, "", Options{Secrets: []session.Secret{secret(1)}}))
+		require.NoError(t, err)
+		defer f.Close()
+		s, err := f.Create(ctx)
+		require.NoError(t, err)
+		first := s.ID()
+		time.Sleep(2 * time.Minute)
+		s, err = f.Retrieve(ctx, first)
+		require.NoError(t, err)
+		require.NoError(t, s.Flush(ctx))
+		require.Equal(t, first, s.ID())
+		time.Sleep(28 * time.Minute)
+		require.NoError(t, s.Flush(ctx))
+		later := s.ID()
+		require.NotEqual(t, first, later)
+		time.Sleep(31 * time.Minute)
+		_, err = f.Retrieve(ctx, first)
+		require.ErrorIs(t, err, session.ErrNotFound, "idle")
+		for range 4 {
+			s, err = f.Retrieve(ctx, later)
+			require.NoError(t, err)
+			require.NoError(t, s.Flush(ctx))
+			later = s.ID()
+			time.Sleep(29 * time.Minute)
+		}
+		time.Sleep(5 * time.Minute)
+		_, err = f.Retrieve(ctx, later)
+		require.ErrorIs(t, err, session.ErrNotFound, "its lifetime is over")
+	})
+}

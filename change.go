@@ -10,6 +10,7 @@ type change struct {
 	key      string // of the value that is concerned
 	replaces bool   // whatever was done to that value before is moot
 	renames  bool   // the session has to be stored under a new ID
+	signsIn  bool   // it says whose the session is
 }
 
 func deletion(key string) change {

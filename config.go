@@ -22,6 +22,17 @@ type Config struct {
 	// Timeouts; else Idle and Lifetime are, where they are 0.
 	Anonymous Timeouts
 
+	// MaxPerSubject is how many sessions a subject may have at once (OWASP ASVS
+	// 5.0, 7.1.2); 0 means any number. A sign-in beyond it ends the session that
+	// signed in first. It needs a store that lists the sessions of a subject, and
+	// costs a sign-in one look at each of them.
+	MaxPerSubject int
+
+	// RefuseAtMax refuses a sign-in beyond MaxPerSubject instead: the flush that
+	// stores [Session.SetSubject] fails with [ErrTooManySessions]. Flush where
+	// you sign in, to know; to go on without a subject, set it to "".
+	RefuseAtMax bool
+
 	// Cookie is the cookie that carries the ID.
 	Cookie Cookie
 
@@ -61,6 +72,10 @@ type Config struct {
 	// means never, for fleets where something else calls
 	// [Factory.DeleteExpired].
 	SweepInterval time.Duration
+
+	// WatchInterval is how often [Session.Done] looks whether another process
+	// has ended the session; the default is 30 s.
+	WatchInterval time.Duration
 
 	// OnError is told of errors of the store while a request is served, at most
 	// once per request. The default logs and answers 503.
@@ -133,6 +148,9 @@ func (c Config) complete() (Config, error) {
 	if c.SweepInterval == 0 {
 		c.SweepInterval = 5 * time.Minute
 	}
+	if c.WatchInterval == 0 {
+		c.WatchInterval = 30 * time.Second
+	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -160,6 +178,12 @@ func (c Config) validate() error {
 	}
 	if c.InsecureReadUnsealed && len(c.Keys) == 0 {
 		return errors.New("session: Config.InsecureReadUnsealed is for sessions from before there were Config.Keys, and there are none; drop it")
+	}
+	if c.MaxPerSubject < 0 || c.RefuseAtMax && c.MaxPerSubject == 0 {
+		return errors.New("session: Config.MaxPerSubject must be positive if there is a limit, and RefuseAtMax needs one")
+	}
+	if c.WatchInterval < 0 {
+		return errors.New("session: Config.WatchInterval is negative; leave it 0 for 30 s")
 	}
 	if c.StoreTimeout < 0 {
 		return errors.New("session: Config.StoreTimeout is negative; leave it 0 for 5 s")

@@ -32,6 +32,13 @@ var (
 	// It is left as it is.
 	ErrCorrupt = driver.ErrCorrupt
 
+	// ErrNotRecent: the user has proved who he is too long ago, or never.
+	ErrNotRecent = errors.New("the user has to prove again who he is")
+
+	// ErrTooManySessions: the subject has [Config].MaxPerSubject sessions
+	// already. Nothing was stored.
+	ErrTooManySessions = errors.New("the subject has too many sessions")
+
 	// ErrHeaderSent: the change needs a cookie to be set, and the header of the
 	// response has left already.
 	ErrHeaderSent = errors.New("the response header is sent, so the session cookie can't be set any more")

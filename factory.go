@@ -33,6 +33,7 @@ type Factory struct {
 	noTouch  atomic.Bool // the toucher has said that it can't
 	noAnswer error       // of a store that took longer than StoreTimeout
 	sweeper  *sweeper
+	watchers *watchers
 	hint     sync.Once // the hint about Secure cookies on plain HTTP
 }
 
@@ -45,12 +46,16 @@ func newFactory(c Config, store driver.Store) (*Factory, error) {
 		}
 		store = clientSide.ForCookie(c.Cookie.Name)
 	}
+	lister, lists := store.(driver.SubjectLister)
+	if c.MaxPerSubject > 0 && !lists {
+		return nil, errors.New("session: Config.MaxPerSubject needs a store that lists the sessions of a subject, and this one can't; drop it, or take another driver")
+	}
 	box, _ := newBox(c.Keys)
-	f := &Factory{cfg: c, store: store, inCookie: inCookie, box: box, noAnswer: noAnswerError{c.StoreTimeout}}
+	f := &Factory{cfg: c, store: store, inCookie: inCookie, lister: lister, box: box, noAnswer: noAnswerError{c.StoreTimeout}}
 	f.toucher, _ = store.(driver.Toucher)
 	f.pinger, _ = store.(driver.Pinger)
-	f.lister, _ = store.(driver.SubjectLister)
 	f.destroyer, _ = store.(driver.SubjectDestroyer)
+	f.watchers = newWatchers()
 	f.sweeper = startSweeper(f)
 	return f, nil
 }
@@ -110,7 +115,9 @@ func (f *Factory) Destroy(ctx context.Context, key Key) error {
 		if f.inCookie {
 			return errors.ErrUnsupported
 		}
-		return f.store.Destroy(ctx, string(key))
+		err := f.store.Destroy(ctx, string(key))
+		f.wake(key)
+		return err
 	}))
 }
 
@@ -145,8 +152,10 @@ func (f *Factory) DeleteExpired(ctx context.Context) (int, error) {
 	return n, wrap("delete expired", err)
 }
 
-// Close ends the sweeper, waits for it, and closes the store. It is idempotent.
+// Close ends the sweeper and what waits for [Session.Done], waits for them, and
+// closes the store. It is idempotent.
 func (f *Factory) Close() error {
 	f.sweeper.stop()
+	f.watchers.close()
 	return wrap("close", f.store.Close())
 }

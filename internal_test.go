@@ -3,6 +3,7 @@ package session
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 func FuzzParseMeta(f *testing.F) {
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	f.Add(meta{start: now, seen: now, idle: time.Hour, codec: "json"}.encode())
+	f.Add(meta{start: now, label: "Firefox on Linux", codec: "json"}.encode())
 	f.Add(meta{start: now, codec: "gob", own: &Timeouts{Idle: 1, Lifetime: 2, Persistent: true}}.encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := parseMeta(b)
@@ -29,7 +31,8 @@ func FuzzParseMeta(f *testing.F) {
 func TestMetaSize(t *testing.T) {
 	far := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 	m := meta{start: far, seen: far, idle: 1<<63 - 1, own: &Timeouts{Idle: 1<<63 - 1, Lifetime: 1<<63 - 1}, codec: "sixteen-bytes-aa"}
-	require.Less(t, len(m.encode()), 100)
+	m.label = strings.Repeat("x", maxLabel)
+	require.Less(t, len(m.encode()), 300)
 }
 
 func FuzzSplitValues(f *testing.F) {

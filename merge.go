@@ -53,8 +53,15 @@ func (s *Session) merge(ctx context.Context) error {
 			reloaded = true
 			continue
 		}
-		err = s.f.perform(ctx, p)
+		if s.f.cfg.MaxPerSubject > 0 && p.signsIn {
+			err = s.f.performWithin(ctx, p)
+		} else {
+			err = s.f.perform(ctx, p)
+		}
 		s.settle(p, err)
+		if p.step == rename && err == nil {
+			s.f.wake(p.oldID.Key())
+		}
 		switch {
 		case errors.Is(err, ErrConflict) && p.changes == 0 && p.step == flush:
 			s.forgetVersion()

@@ -13,6 +13,7 @@ type meta struct {
 	seen  time.Time     // when the record was last written
 	idle  time.Duration // Idle as it was then
 	own   *Timeouts     // of SetTimeouts; nil if it was not called
+	label string        // of SetLabel
 	codec string        // the Name of the codec of the values
 }
 
@@ -30,11 +31,13 @@ const (
 
 	metaOwn        = 1 << 0 // flags, the second byte
 	metaPersistent = 1 << 1
+	metaLabel      = 1 << 2
 )
 
 // encode returns the version, the flags, and as varints: start and seen in Unix
 // milliseconds, idle and, if there are any, the session's own Idle and Lifetime
-// in nanoseconds; then the codec's name.
+// in nanoseconds; the label, if there is one, behind its length; then the codec's
+// name.
 func (m meta) encode() []byte {
 	b := make([]byte, 2, 40)
 	b[0] = metaV1
@@ -49,11 +52,16 @@ func (m meta) encode() []byte {
 		b = binary.AppendVarint(b, int64(m.own.Idle))
 		b = binary.AppendVarint(b, int64(m.own.Lifetime))
 	}
+	if m.label != "" {
+		b[1] |= metaLabel
+		b = binary.AppendVarint(b, int64(len(m.label)))
+		b = append(b, m.label...)
+	}
 	return append(b, m.codec...)
 }
 
 func parseMeta(b []byte) (meta, error) {
-	if len(b) < 2 || b[0] != metaV1 || b[1]&^(metaOwn|metaPersistent) != 0 {
+	if len(b) < 2 || b[0] != metaV1 || b[1]&^(metaOwn|metaPersistent|metaLabel) != 0 {
 		return meta{}, fmt.Errorf("%w: unknown version of its metadata", ErrCorrupt)
 	}
 	flags, rest, ok := b[1], b[2:], true
@@ -78,9 +86,18 @@ func parseMeta(b []byte) (meta, error) {
 			Persistent: flags&metaPersistent != 0,
 		}
 	}
+	if flags&metaLabel != 0 {
+		size := next()
+		if size < 1 || size > int64(len(rest)) {
+			return meta{}, errMetaCut
+		}
+		m.label, rest = string(rest[:size]), rest[size:]
+	}
 	m.codec = string(rest)
 	if !ok || len(m.codec) > maxCodecName {
-		return meta{}, fmt.Errorf("%w: its metadata is cut off", ErrCorrupt)
+		return meta{}, errMetaCut
 	}
 	return m, nil
 }
+
+var errMetaCut = fmt.Errorf("%w: its metadata is cut off", ErrCorrupt)

@@ -23,8 +23,11 @@ func answerError(logger *slog.Logger) ErrorHandler {
 			logger.ErrorContext(r.Context(), "session: a request failed", "error", err, "method", r.Method, "pattern", r.Pattern)
 		}
 		status := http.StatusServiceUnavailable
-		if errors.Is(err, ErrTooLarge) || errors.Is(err, ErrHeaderSent) {
+		switch {
+		case errors.Is(err, ErrTooLarge), errors.Is(err, ErrHeaderSent):
 			status = http.StatusInternalServerError // trying again would not help
+		case errors.Is(err, ErrTooManySessions):
+			status = http.StatusForbidden
 		}
 		http.Error(w, http.StatusText(status), status)
 	}

@@ -52,7 +52,7 @@ func (f *Factory) decode(rec *driver.Record) (stored, state, error) {
 	if err != nil {
 		return stored{}, state{}, err
 	}
-	content := state{subject: rec.Subject, start: m.start, own: m.own}
+	content := state{subject: rec.Subject, label: m.label, start: m.start, own: m.own}
 	if f.expired(&content, m, rec.Expires, time.Now()) {
 		return stored{}, state{}, ErrNotFound
 	}
@@ -84,7 +84,7 @@ func (s *Session) recordLocked(key string, now time.Time) (*driver.Record, meta,
 		return nil, meta{}, err
 	}
 	t := s.f.timeouts(&s.state)
-	m := meta{start: s.state.start, seen: now, idle: t.Idle, own: s.state.own, codec: s.codec.Name()}
+	m := meta{start: s.state.start, seen: now, idle: t.Idle, own: s.state.own, label: s.state.label, codec: s.codec.Name()}
 	rec := &driver.Record{
 		Key:     key,
 		Data:    data,

@@ -49,6 +49,7 @@ type stored struct {
 type state struct {
 	values  map[string][]byte // encoded; the slices are never written to
 	subject string
+	label   string
 	start   time.Time // when Lifetime began
 	own     *Timeouts // of SetTimeouts, or nil
 }
@@ -189,6 +190,7 @@ func (s *Session) Destroy(ctx context.Context) error {
 			}
 		}
 		s.end(destroyed)
+		s.f.wake(id.Key())
 		return nil
 	}))
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -21,79 +20,34 @@ func (s *Session) SetSubject(subject string) error {
 		return fmt.Errorf("session: set subject: it must be UTF-8 of at most %d bytes without NUL", maxSubject)
 	}
 	now := millis(time.Now())
-	return wrap("set subject", s.change(change{renames: true, apply: func(st *state) error {
+	return wrap("set subject", s.change(change{renames: true, signsIn: true, apply: func(st *state) error {
 		st.subject, st.start = subject, now
 		return nil
 	}}))
 }
 
-// Info is what a user is shown of one of his sessions.
-type Info struct {
-	// Key ends the session, with [Factory.Destroy]. It admits nobody, so it can
-	// be part of a page. The session of the page itself is the one whose
-	// [Session.Key] it is.
-	Key Key
-
-	// Created is when the session began.
-	Created time.Time
-
-	// LastSeen is when it was last used, give or take a twentieth of Idle.
-	LastSeen time.Time
-
-	// Expires is when it ends if it is not used again.
-	Expires time.Time
+// Authenticated returns when the user of the session has last proved who he is,
+// which is when [Session.SetSubject] was called, or the zero time if nobody has
+// signed in.
+func (s *Session) Authenticated() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state.subject == "" {
+		return time.Time{}
+	}
+	return s.state.start
 }
 
-// SubjectSessions returns the live sessions of a subject (OWASP ASVS 5.0, 7.5.2),
-// in no particular order. An error ends the sequence. If the store can't find
-// them, the error is [errors.ErrUnsupported].
-func (f *Factory) SubjectSessions(ctx context.Context, subject string) iter.Seq2[Info, error] {
-	return func(yield func(Info, error) bool) {
-		for key, err := range f.subjectKeys(ctx, subject) {
-			if err != nil {
-				yield(Info{}, err)
-				return
-			}
-			info, err := f.info(ctx, key, subject)
-			if errors.Is(err, ErrNotFound) || errors.Is(err, ErrCorrupt) {
-				continue
-			}
-			if !yield(info, wrap("subject sessions", err)) || err != nil {
-				return
-			}
-		}
+// RequireRecent returns an error that matches [ErrNotRecent] unless the user has
+// proved who he is within the last age: call it before what changes a password, an
+// address or another factor (OWASP ASVS 5.0, 7.5.1 and 7.5.3), have him prove it
+// again, and call [Session.SetSubject] when he has.
+func (s *Session) RequireRecent(age time.Duration) error {
+	since := s.Authenticated()
+	if since.IsZero() || time.Since(since) > age {
+		return wrap("require recent", ErrNotRecent)
 	}
-}
-
-func (f *Factory) subjectKeys(ctx context.Context, subject string) iter.Seq2[Key, error] {
-	const operation = "subject sessions"
-	err := errNoSubject(subject)
-	if err == nil && f.lister == nil {
-		err = errors.ErrUnsupported
-	}
-	if err != nil {
-		return func(yield func(Key, error) bool) { yield("", wrap(operation, err)) }
-	}
-	return f.keys(ctx, operation, func(ctx context.Context) iter.Seq2[string, error] {
-		return f.lister.SubjectSessions(ctx, subject)
-	})
-}
-
-// info describes one session; ErrNotFound if it is not the subject's any more.
-func (f *Factory) info(ctx context.Context, key Key, subject string) (Info, error) {
-	stored, content, err := f.load(ctx, string(key))
-	if err != nil {
-		return Info{}, err
-	}
-	if content.subject != subject {
-		return Info{}, ErrNotFound
-	}
-	return Info{
-		Key:      key,
-		Created:  stored.created,
-		LastSeen: stored.meta.lastSeen(stored.expires),
-		Expires:  stored.expires,
-	}, nil
+	return nil
 }
 
 // DestroySubject ends all sessions of a subject but those of the keys in except:
@@ -114,6 +68,7 @@ func (f *Factory) DestroySubject(ctx context.Context, subject string, except ...
 		err := f.call(ctx, func(ctx context.Context) error {
 			return f.destroyer.DestroySubject(ctx, subject, keys...)
 		})
+		f.watchers.wake(func(s *Session) bool { return s.Subject() == subject })
 		if !errors.Is(err, errors.ErrUnsupported) {
 			return wrap(operation, err)
 		}

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"gosession.dev/session/driver"
@@ -22,11 +23,13 @@ const (
 // pending is one attempt to store a session.
 type pending struct {
 	step    step
-	oldKey  string
-	id      ID // of the session, once stored
+	oldID   ID
+	oldKey  string // of oldID, to the store
+	id      ID     // of the session, once stored
 	record  *driver.Record
 	meta    meta // as it is in the record
 	changes int  // how many are in the record
+	signsIn bool // it says whose the session is
 }
 
 // nextLocked returns what a session needs now.
@@ -59,7 +62,7 @@ func (s *Session) prepare() (pending, error) {
 		return pending{}, ErrNotFound
 	}
 	now := millis(time.Now())
-	p := pending{step: s.nextLocked(now), id: s.id, oldKey: s.f.storeKey(s.id), changes: len(s.changes)}
+	p := pending{step: s.nextLocked(now), id: s.id, oldID: s.id, oldKey: s.f.storeKey(s.id), changes: len(s.changes)}
 	if s.headerSent && s.f.inCookie && p.changes == 0 {
 		p.step = nothing // the client can't learn of a later expiry
 	}
@@ -78,6 +81,7 @@ func (s *Session) prepare() (pending, error) {
 		key = string(p.id.Key())
 	}
 	p.record, p.meta, err = s.recordLocked(key, now)
+	p.signsIn = s.state.subject != "" && slices.ContainsFunc(s.changes, func(c change) bool { return c.signsIn })
 	s.inFlight = p.changes
 	return p, err
 }
@@ -140,12 +144,7 @@ func (s *Session) emptyLocked() bool {
 }
 
 func (s *Session) renamesLocked() bool {
-	for _, c := range s.changes {
-		if c.renames {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.changes, func(c change) bool { return c.renames })
 }
 
 // drawID returns a new ID.

@@ -3,6 +3,7 @@ package session_test
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,13 +48,29 @@ func TestMalformedID(t *testing.T) {
 	require.Equal(t, map[string]int{"Retrieve": 1}, p.take())
 }
 
-func TestMillionIDsDiffer(t *testing.T) {
-	ids := takesIDs{seen: make(map[session.ID]bool, 1_000_000)}
+// A million IDs differ, and each of their random bits is set in half of them: the
+// bounds are six standard deviations.
+func TestMillionIDs(t *testing.T) {
+	const n, timeBits, bound = 1_000_000, 32, 6 * 500
+	ids := takesIDs{seen: make(map[session.ID]bool, n)}
 	f := factory(t, session.Config{}, newProbe())
 	for range 100 {
 		ids.add(t, created(t, f).ID())
 	}
-	require.NoError(t, session.DrawIDs(1_000_000, func(id session.ID) { ids.add(t, id) }))
+	var set [192]int
+	require.NoError(t, session.DrawIDs(n, func(id session.ID) {
+		ids.add(t, id)
+		b, err := base64.RawURLEncoding.DecodeString(string(id))
+		if err != nil || len(b) != len(set)/8 {
+			t.Fatal("an ID is not 192 bits in Base64")
+		}
+		for i := range set {
+			set[i] += int(b[i/8] >> (i % 8) & 1)
+		}
+	}))
+	for bit, count := range set[timeBits:] {
+		require.InDelta(t, n/2, count, bound, "random bit %d", bit)
+	}
 }
 
 type takesIDs struct{ seen map[session.ID]bool }

@@ -221,6 +221,18 @@ func exchanged(f *session.Factory, h http.HandlerFunc, cookies ...string) *httpt
 	return w
 }
 
+// exchangedLine serves one request that has that Cookie header, and asks for its
+// session.
+func exchangedLine(f *session.Factory, line string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest("GET", "https://example.com/", nil)
+	r.Header["Cookie"] = []string{line}
+	w := httptest.NewRecorder()
+	f.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = session.FromContext(r.Context())
+	})).ServeHTTP(w, r)
+	return w
+}
+
 // cookieOf returns the session cookie that a response sets, or nil.
 func cookieOf(w *httptest.ResponseRecorder) *http.Cookie {
 	for _, c := range w.Result().Cookies() {

@@ -34,5 +34,24 @@ go vet ./...
 go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 go -C internal/testserver/servers vet ./...
 
+echo "== known vulnerabilities"
+if ! found=$(go run golang.org/x/vuln/cmd/govulncheck@v1.8.0 ./... 2>&1); then
+	if ! grep -q "fetching vulnerabilities" <<<"$found"; then
+		echo "$found" >&2
+		exit 1
+	fi
+	echo "not looked for: govulncheck can't reach its database from here"
+fi
+
 echo "== tests"
 go test -race ./...
+
+echo "== fuzzing, 10 s each"
+grep -ro --include='*_test.go' '^func Fuzz[A-Za-z]*' . | while IFS=: read -r file function; do
+	name=${function#func }
+	if ! out=$(go test "$(dirname "$file")" -run '^$' -fuzz "^$name\$" -fuzztime 10s 2>&1); then
+		echo "$out" >&2
+		exit 1
+	fi
+	echo "$name: $(grep -o 'execs: [0-9]*' <<<"$out" | tail -n 1)"
+done

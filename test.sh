@@ -8,11 +8,13 @@ cd "$(dirname "$0")"
 export SESSION_TEST_REQUIRE=1
 
 # go-sqlite3 and the race detector need a C compiler, the tests of drivers/memcache
-# a memcached. Those of drivers/mongo build their server.
+# a memcached, those of the web application a browser. Those of drivers/mongo build
+# their server.
 export CGO_ENABLED=1
 missing=()
 command -v "${CC:-cc}" >/dev/null || command -v gcc >/dev/null || missing+=(gcc libc6-dev)
 command -v memcached >/dev/null || missing+=(memcached)
+command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
 if [ ${#missing[@]} -gt 0 ]; then
 	if ! command -v apt-get >/dev/null; then
 		echo "test.sh: missing: ${missing[*]}; install them" >&2
@@ -32,7 +34,9 @@ fi
 go mod tidy -diff
 go vet ./...
 go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
-go -C internal/testserver/servers vet ./...
+for module in internal/testserver/servers internal/webtest; do
+	go -C "$module" vet ./...
+done
 
 echo "== known vulnerabilities"
 if ! found=$(go run golang.org/x/vuln/cmd/govulncheck@v1.8.0 ./... 2>&1); then
@@ -45,6 +49,7 @@ fi
 
 echo "== tests"
 go test -race ./...
+go test -C internal/webtest -race ./...
 
 echo "== fuzzing, 10 s each"
 grep -ro --include='*_test.go' '^func Fuzz[A-Za-z]*' . | while IFS=: read -r file function; do

@@ -76,6 +76,9 @@ func (sh *shop) signIn(w http.ResponseWriter, r *http.Request, s *session.Sessio
 	if err := s.SetSubject(name); err != nil {
 		return back(w, r, s, "Please tell a shorter name.")
 	}
+	if err := s.SetLabel(deviceName(r.UserAgent())); err != nil {
+		return err
+	}
 	if r.FormValue("remember") != "" {
 		const day = 24 * time.Hour
 		if err := s.SetTimeouts(session.Timeouts{Idle: 14 * day, Lifetime: 90 * day, Persistent: true}); err != nil {
@@ -83,6 +86,20 @@ func (sh *shop) signIn(w http.ResponseWriter, r *http.Request, s *session.Sessio
 		}
 	}
 	return back(w, r, s, "Welcome, "+name+"!")
+}
+
+// deviceName is by what a user recognizes a browser.
+func deviceName(userAgent string) string {
+	first := func(otherwise string, names ...string) string {
+		for _, name := range names {
+			if strings.Contains(userAgent, name) {
+				return name
+			}
+		}
+		return otherwise
+	}
+	browser := first("A browser", "Firefox", "Edg", "Chrome", "Safari")
+	return browser + " on " + first("something", "Android", "iPhone", "Windows", "Mac OS", "Linux")
 }
 
 func (sh *shop) signOut(w http.ResponseWriter, r *http.Request, s *session.Session) error {

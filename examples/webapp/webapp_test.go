@@ -149,6 +149,7 @@ func endOneDevice(t *testing.T, laptop, phone, other *visitor) {
 	keys := keyOnPage.FindAllStringSubmatch(page, -1)
 	require.Len(t, keys, 1, "the phone; this one has no button, and Bob is somebody else")
 	require.Contains(t, page, "this one")
+	require.Contains(t, page, "A browser on something")
 
 	require.Contains(t, laptop.post("/devices/end", "key", keys[0][1]), "That device is signed out.")
 	require.Contains(t, phone.see(), "Sign in", "out at the next click")

@@ -175,8 +175,8 @@ func cookieValues(h http.Header, name string) iter.Seq[string] {
 			for line != "" {
 				var pair string
 				pair, line, _ = strings.Cut(line, ";")
-				key, value, found := strings.Cut(strings.Trim(pair, " \t"), "=")
-				if found && key == name && !yield(value) {
+				key, value, found := strings.Cut(strings.TrimSpace(pair), "=")
+				if found && strings.TrimSpace(key) == name && !yield(value) {
 					return
 				}
 			}

@@ -45,6 +45,42 @@ func FuzzCookieHeader(f *testing.F) {
 	})
 }
 
+// What a codec makes of any bytes, it makes of them again, and it never panics.
+func FuzzCodecs(f *testing.F) {
+	for _, c := range []session.Codec{session.JSON, session.Gob} {
+		for _, v := range []any{1, "x", []string{"a"}, map[string]float64{"a": 1.5}, nested{"a", []nested{{"b", nil}}}} {
+			data, err := c.Marshal(v)
+			require.NoError(f, err)
+			f.Add(data)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, c := range []session.Codec{session.JSON, session.Gob} {
+			again[int](t, c, data)
+			again[string](t, c, data)
+			again[[]string](t, c, data)
+			again[map[string]float64](t, c, data)
+			again[nested](t, c, data)
+		}
+	})
+}
+
+type nested struct {
+	Name string
+	Sub  []nested
+}
+
+func again[T any](t *testing.T, c session.Codec, data []byte) {
+	var v, w T
+	if c.Unmarshal(data, &v) != nil {
+		return
+	}
+	stored, err := c.Marshal(v)
+	require.NoError(t, err, "%s of %#v", c.Name(), v)
+	require.NoError(t, c.Unmarshal(stored, &w), "%s of %q", c.Name(), stored)
+	require.Equal(t, fmt.Sprintf("%#v", v), fmt.Sprintf("%#v", w))
+}
+
 // operation is one of a random program: who does what to which key.
 type operation struct{ who, what, key, value int }
 

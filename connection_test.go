@@ -330,6 +330,48 @@ func TestBehindProxy(t *testing.T) {
 	require.Empty(t, c.get("/").Cookies(), "the browser has it, and it is known")
 }
 
+// Of several cookies of the name the first that is known counts; an unknown one is
+// left alone, a malformed one is cleared, however long.
+func TestCookiesOfTheName(t *testing.T) {
+	f := factory(t, session.Config{}, newProbe())
+	known := created(t, f)
+	require.NoError(t, known.Set("known", true))
+	require.NoError(t, known.Flush(t.Context()))
+	unknown := strings.Repeat("x", 32)
+	overBoth(t, f, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/nothing" {
+			fmt.Fprint(w, current(t, r).Has("known"))
+		}
+	}, func(t *testing.T, p *peer) {
+		for _, tt := range []struct {
+			values       []string
+			found, clear bool
+		}{
+			{[]string{string(known.ID())}, true, false},
+			{[]string{unknown, string(known.ID())}, true, false},
+			{[]string{"malformed", unknown, string(known.ID()), "x"}, true, false},
+			{[]string{unknown}, false, false},
+			{[]string{unknown, "malformed"}, false, false},
+			{[]string{"malformed"}, false, true},
+			{[]string{""}, false, true},
+			{[]string{strings.Repeat("a", 33)}, false, true},
+			{[]string{strings.Repeat("a", 100_000)}, false, true},
+			{[]string{`"` + string(known.ID()) + `"`}, false, true},
+		} {
+			req, err := http.NewRequest("GET", p.srv.URL, nil)
+			require.NoError(t, err)
+			req.Header.Set("Cookie", "__Host-session="+strings.Join(tt.values, "; __Host-session="))
+			resp, err := p.client.Do(req)
+			require.NoError(t, err)
+			body, err := io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			require.Equal(t, fmt.Sprint(tt.found), string(body), "%.60q", tt.values)
+			require.Equal(t, tt.clear, strings.HasPrefix(resp.Header.Get("Set-Cookie"), "__Host-session=; Path=/; Max-Age=0;"), "%.60q", tt.values)
+		}
+	})
+}
+
 // Cookies of any bytes and sizes: never an ID that the store did not give, never a
 // panic, and a malformed one does not reach the store and is cleared.
 func TestHostileCookies(t *testing.T) {

@@ -77,25 +77,27 @@ func TestNoCookieLost(t *testing.T) {
 
 func TestEarlyHintsArePassedOn(t *testing.T) {
 	f := factory(t, session.Config{}, newProbe())
-	srv := serve(t, f, func(w http.ResponseWriter, r *http.Request) {
+	overBoth(t, f, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/nothing" {
+			return
+		}
 		w.Header().Set("Link", "</style.css>; rel=preload")
 		w.WriteHeader(http.StatusEarlyHints)
 		require.NoError(t, current(t, r).Set("n", 1))
+	}, func(t *testing.T, p *peer) {
+		hints := 0
+		trace := &httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
+			require.Equal(t, 103, code)
+			require.Empty(t, h.Values("Set-Cookie"))
+			hints++
+			return nil
+		}}
+		resp, err := p.begin(httptrace.WithClientTrace(t.Context(), trace), "GET", "/", "")
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, 1, hints)
+		require.Len(t, resp.Cookies(), 1)
 	})
-	hints := 0
-	trace := &httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
-		require.Equal(t, 103, code)
-		require.Empty(t, h.Values("Set-Cookie"))
-		hints++
-		return nil
-	}}
-	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), trace), "GET", srv.URL, nil)
-	require.NoError(t, err)
-	resp, err := srv.Client().Do(req)
-	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
-	require.Equal(t, 1, hints)
-	require.Len(t, resp.Cookies(), 1)
 }
 
 func TestHijack(t *testing.T) {

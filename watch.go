@@ -12,9 +12,10 @@ import (
 // for handlers that run long, such as those of a websocket, which must not outlive
 // a sign-out.
 //
+//	done := s.Done(r.Context())
 //	for {
 //		select {
-//		case <-s.Done(r.Context()):
+//		case <-done:
 //			return
 //		case event := <-events:
 //			...

@@ -33,10 +33,10 @@
 //     outage signs everybody out.
 //
 // What a backend can do beyond that it says by implementing an optional
-// interface: [Toucher], [Pinger], [SubjectLister], [SubjectDestroyer]. Package
-// session asks for each once, when a factory is made, and does without where the
-// comment of the interface says how. Declare each where the type is, so that the
-// compiler notices when a changed signature loses it:
+// interface: [Toucher], [Pinger], [SubjectLister], [SubjectDestroyer],
+// [ClientSide]. Package session asks for each once, when a factory is made, and
+// does without where the comment of the interface says how. Declare each where the
+// type is, so that the compiler notices when a changed signature loses it:
 //
 //	var _ driver.Pinger = (*store)(nil)
 //

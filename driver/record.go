@@ -43,7 +43,15 @@ type Record struct {
 }
 
 // Format writes what may be logged of a record, whatever the verb: never its
-// data, nor its subject.
+// data, nor its subject, nor the token that a [ClientSide] has put in place of the
+// key.
 func (r Record) Format(f fmt.State, _ rune) {
-	fmt.Fprintf(f, "driver.Record{Key:%q, %d bytes, Expires:%s}", r.Key, len(r.Data), r.Expires.Format(time.RFC3339))
+	key := r.Key
+	if len(key) > maxKey {
+		key = "(token)"
+	}
+	fmt.Fprintf(f, "driver.Record{Key:%q, %d bytes, Expires:%s}", key, len(r.Data), r.Expires.Format(time.RFC3339))
 }
+
+// maxKey is how long a key is at most.
+const maxKey = 64

@@ -35,7 +35,7 @@ func (i Interfaces) String() string {
 }
 
 const saysWhatItCan = "What a backend can do beyond that it says by implementing an optional interface: " +
-	"Toucher, Pinger, SubjectLister, SubjectDestroyer."
+	"Toucher, Pinger, SubjectLister, SubjectDestroyer, ClientSide."
 
 var interfaceChecks = []check{
 	{name: "Implements/All", in: "package driver", rule: saysWhatItCan, fn: implementsAll},

@@ -35,7 +35,8 @@
 // with it. Nothing is compressed: the length of what is compressed together would
 // tell who can plant values about the others.
 //
-// The timeouts are within the seal. To move the expiry of a session that is only
+// The cookie is the session's ID, so that it changes with each write, and
+// [session.Session.Key] with it. The timeouts are within the seal. To move the expiry of a session that is only
 // read, the cookie is set anew; that happens after a twentieth of Idle.
 package cookie
 

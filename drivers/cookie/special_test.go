@@ -394,3 +394,15 @@ func TestExpiryIsSealed(t *testing.T) {
 		require.ErrorIs(t, err, session.ErrNotFound, "its lifetime is over")
 	})
 }
+
+// A record that is printed does not show the token.
+func TestRecordHidesToken(t *testing.T) {
+	s := store(t, "a", Options{Secrets: []session.Secret{secret(1)}})
+	r := record(time.Hour)
+	require.Contains(t, fmt.Sprint(r), `"k"`)
+	require.NoError(t, s.Create(t.Context(), r))
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		require.NotContains(t, fmt.Sprintf(verb, r), r.Key[20:60])
+		require.NotContains(t, fmt.Sprintf(verb, *r), r.Key[20:60])
+	}
+}

@@ -118,6 +118,7 @@ func (ls *lines) take() *line {
 
 // put takes a line back.
 func (ls *lines) put(l *line, good bool) {
+	l.ctx = nil
 	ls.mu.Lock()
 	keep := good && !ls.closed && len(ls.idle) < ls.maxIdle
 	if keep {

@@ -38,7 +38,9 @@ var (
 	JSON Codec = jsonCodec{}
 
 	// Gob is for types that JSON can't carry: maps with struct keys, complex
-	// numbers, interfaces (whose types need [gob.Register]).
+	// numbers, interfaces (whose types need [gob.Register]). Package encoding/gob
+	// is not made for hostile data, and can be kept busy by it for long: where
+	// others can write to the database, set [Config].Keys.
 	Gob Codec = gobCodec{}
 )
 

@@ -45,23 +45,20 @@ func FuzzCookieHeader(f *testing.F) {
 	})
 }
 
-// What a codec makes of any bytes, it makes of them again, and it never panics.
-func FuzzCodecs(f *testing.F) {
-	for _, c := range []session.Codec{session.JSON, session.Gob} {
-		for _, v := range []any{1, "x", []string{"a"}, map[string]float64{"a": 1.5}, nested{"a", []nested{{"b", nil}}}} {
-			data, err := c.Marshal(v)
-			require.NoError(f, err)
-			f.Add(data)
-		}
+// What the codec makes of any bytes, it makes of them again, and it never panics.
+// Gob is left out: encoding/gob is not made for hostile bytes, see [session.Gob].
+func FuzzJSONCodec(f *testing.F) {
+	for _, v := range []any{1, "x", []string{"a"}, map[string]float64{"a": 1.5}, nested{"a", []nested{{"b", nil}}}} {
+		data, err := session.JSON.Marshal(v)
+		require.NoError(f, err)
+		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, c := range []session.Codec{session.JSON, session.Gob} {
-			again[int](t, c, data)
-			again[string](t, c, data)
-			again[[]string](t, c, data)
-			again[map[string]float64](t, c, data)
-			again[nested](t, c, data)
-		}
+		again[int](t, session.JSON, data)
+		again[string](t, session.JSON, data)
+		again[[]string](t, session.JSON, data)
+		again[map[string]float64](t, session.JSON, data)
+		again[nested](t, session.JSON, data)
 	})
 }
 

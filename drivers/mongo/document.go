@@ -138,10 +138,13 @@ func appendJSON(b []byte, document bson.Raw) ([]byte, error) {
 	return appendElements(b, document, '{', '}')
 }
 
+// errMalformed: the bytes are no BSON, deep within them maybe.
+var errMalformed = errors.New("its document is malformed")
+
 func appendElements(b []byte, document bson.Raw, begin, end byte) ([]byte, error) {
 	elements, err := document.Elements()
 	if err != nil {
-		return nil, errors.New("its document is malformed")
+		return nil, errMalformed
 	}
 	b = append(b, begin)
 	for i, e := range elements {
@@ -164,23 +167,39 @@ func appendElements(b []byte, document bson.Raw, begin, end byte) ([]byte, error
 func appendValue(b []byte, v bson.RawValue) ([]byte, error) {
 	switch v.Type {
 	case bson.TypeEmbeddedDocument:
-		return appendElements(b, v.Document(), '{', '}')
+		if d, ok := v.DocumentOK(); ok {
+			return appendElements(b, d, '{', '}')
+		}
 	case bson.TypeArray:
-		return appendElements(b, bson.Raw(v.Array()), '[', ']')
+		if a, ok := v.ArrayOK(); ok {
+			return appendElements(b, bson.Raw(a), '[', ']')
+		}
 	case bson.TypeString:
-		return appendMarshalled(b, v.StringValue())
+		if text, ok := v.StringValueOK(); ok {
+			return appendMarshalled(b, text)
+		}
 	case bson.TypeInt32:
-		return strconv.AppendInt(b, int64(v.Int32()), 10), nil
+		if n, ok := v.Int32OK(); ok {
+			return strconv.AppendInt(b, int64(n), 10), nil
+		}
 	case bson.TypeInt64:
-		return strconv.AppendInt(b, v.Int64(), 10), nil
+		if n, ok := v.Int64OK(); ok {
+			return strconv.AppendInt(b, n, 10), nil
+		}
 	case bson.TypeDouble:
-		return appendMarshalled(b, v.Double())
+		if f, ok := v.DoubleOK(); ok {
+			return appendMarshalled(b, f)
+		}
 	case bson.TypeBoolean:
-		return strconv.AppendBool(b, v.Boolean()), nil
+		if yes, ok := v.BooleanOK(); ok {
+			return strconv.AppendBool(b, yes), nil
+		}
 	case bson.TypeNull:
 		return append(b, "null"...), nil
+	default:
+		return nil, errors.New("its document has a " + v.Type.String() + ", which is no JSON")
 	}
-	return nil, errors.New("its document has a " + v.Type.String() + ", which is no JSON")
+	return nil, errMalformed
 }
 
 // appendMarshalled appends v as package session's codec does.

@@ -166,10 +166,8 @@ func FuzzFromJSON(f *testing.F) {
 func FuzzAppendJSON(f *testing.F) {
 	raw, _ := fromJSON([]byte(`{"a":[1,"x",null,{"b":2.5}],"c":9007199254740993}`))
 	f.Add([]byte(raw))
+	f.Add([]byte("7\x00\x00\x00\x04\x002\x00\x00\x00\x120\x0000000000\x020\x00\x00\x00\x00\x00\x020\x00\x02\x00\x00\x0000\n0000\x00\x100\x000000\n000\x000\x00000000000000000"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if bson.Raw(data).Validate() != nil {
-			return // the client refuses it
-		}
 		if text, err := appendJSON(nil, data); err == nil {
 			require.True(t, json.Valid(text))
 		}

@@ -165,6 +165,10 @@ func TestOvertakenBySignIn(t *testing.T) {
 			require.NoError(t, current(t, r).SetSubject("ada"))
 		case "/read":
 			current(t, r)
+		case "/write":
+			require.NoError(t, current(t, r).Set("late", 1))
+			require.NoError(t, session.Update(current(t, r), "n", func(n int) int { return n + 1 }))
+			fmt.Fprint(w, "done")
 		}
 	}, func(t *testing.T, p *peer) {
 		old := created(t, f).ID()
@@ -176,11 +180,18 @@ func TestOvertakenBySignIn(t *testing.T) {
 		slow := <-done
 		require.Equal(t, http.StatusOK, slow.StatusCode)
 		require.Empty(t, slow.Header.Values("Set-Cookie"))
-		require.Empty(t, p.do("GET", "/read", old).Header.Values("Set-Cookie"))
+		for _, path := range []string{"/read", "/write"} {
+			late := p.do("GET", path, old)
+			require.Equal(t, http.StatusOK, late.StatusCode, path)
+			require.Empty(t, late.Header.Values("Set-Cookie"), path)
+		}
 		s, err := f.Retrieve(t.Context(), signedIn)
 		require.NoError(t, err)
 		require.Equal(t, "ada", s.Subject())
 		require.False(t, s.Has("late"))
+		again := sent(p.do("GET", "/sign-in", old))
+		require.NotEmpty(t, again, "the client may not have got the answer to the first")
+		require.NotEqual(t, signedIn, again)
 	})
 }
 

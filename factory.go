@@ -34,6 +34,7 @@ type Factory struct {
 	noAnswer error       // of a store that took longer than StoreTimeout
 	sweeper  *sweeper
 	watchers *watchers
+	renamed  renamedKeys
 	hint     sync.Once // the hint about Secure cookies on plain HTTP
 }
 

@@ -60,7 +60,9 @@ func (s *Session) merge(ctx context.Context) error {
 		}
 		s.settle(p, err)
 		if p.step == rename && err == nil {
-			s.f.wake(p.oldID.Key())
+			old := p.oldID.Key()
+			s.f.renamed.add(old)
+			s.f.wake(old)
 		}
 		switch {
 		case errors.Is(err, ErrConflict) && p.changes == 0 && p.step == flush:

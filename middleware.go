@@ -39,6 +39,10 @@ func answerError(logger *slog.Logger) ErrorHandler {
 // that of [Config].OnError instead. What is set later is stored when next returns.
 // A panic of next stores nothing more.
 //
+// A request that a change of the ID overtakes changes nothing and sets no cookie,
+// be it served by this process before or after; by another process of a fleet,
+// before.
+//
 // Responses that depend on the session get "Vary: Cookie", and those that set the
 // cookie "Cache-Control: no-store".
 func (f *Factory) Handler(next http.Handler) http.Handler {
@@ -144,7 +148,7 @@ const maxCookies = 4
 
 // find returns the first session that a cookie of the request names, or a new one.
 func (x *exchange) find(ctx context.Context) (*Session, error) {
-	wellFormed, malformed := 0, false
+	wellFormed, malformed, overtaken := 0, false, false
 	for value := range cookieValues(x.r.Header, x.f.cfg.Cookie.Name) {
 		id := ID(value)
 		if !x.f.isWellFormed(id) {
@@ -161,6 +165,7 @@ func (x *exchange) find(ctx context.Context) (*Session, error) {
 		case errors.Is(err, ErrNotFound):
 			// Not cleared: it may be the old ID of a session that another request
 			// is giving a new one, and clearing would delete the new cookie.
+			overtaken = overtaken || x.f.renamed.has(id.Key())
 		case errors.Is(err, ErrCorrupt):
 			x.f.cfg.Logger.WarnContext(ctx, "session: a session can't be decoded; going on without it", "key", id.Key(), "error", err)
 		default:
@@ -170,6 +175,9 @@ func (x *exchange) find(ctx context.Context) (*Session, error) {
 	x.mu.Lock()
 	x.forget = malformed && wellFormed == 0
 	x.mu.Unlock()
+	if overtaken {
+		return x.f.newOvertaken(), nil
+	}
 	return x.f.newSession(), nil
 }
 

@@ -34,6 +34,7 @@ type Session struct {
 	edits      uint64   // counts the changes of state, also by reloading
 	phase      phase
 	wanted     bool // store it though it is empty
+	overtaken  bool // see newOvertaken
 	headerSent bool // a new ID can't be told to the client any more
 }
 

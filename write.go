@@ -58,7 +58,7 @@ func (s *Session) nextLocked(now time.Time) step {
 func (s *Session) prepare() (pending, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.phase == lost || s.phase == destroyed {
+	if s.phase == lost || s.phase == destroyed || s.dropsLocked() {
 		return pending{}, ErrNotFound
 	}
 	now := millis(time.Now())
@@ -141,6 +141,12 @@ func (p pending) versionUnknown() bool {
 
 func (s *Session) emptyLocked() bool {
 	return len(s.state.values) == 0 && s.state.subject == "" && s.state.own == nil
+}
+
+// dropsLocked reports whether what the session holds came too late. A sign-in never
+// does: its client may not have got the answer to the one before.
+func (s *Session) dropsLocked() bool {
+	return s.overtaken && s.state.subject == "" && !s.emptyLocked()
 }
 
 func (s *Session) renamesLocked() bool {

@@ -43,7 +43,8 @@ func (e noAnswerError) Error() string {
 
 func (e noAnswerError) Unwrap() error { return context.DeadlineExceeded }
 
-// explain replaces the error of a context that we ended by the reason for it.
+// explain puts the reason before the error of a context that we ended. What a store
+// says beyond that error may tell what is wrong with it.
 func explain(ctx context.Context, err error) error {
 	var noAnswer noAnswerError
 	switch {
@@ -51,6 +52,8 @@ func explain(ctx context.Context, err error) error {
 		return err
 	case errors.As(err, &noAnswer) || !errors.As(context.Cause(ctx), &noAnswer):
 		return err
+	case err == ctx.Err():
+		return noAnswer
 	}
-	return noAnswer
+	return fmt.Errorf("%w: %w", noAnswer, err)
 }

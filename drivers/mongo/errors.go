@@ -51,8 +51,8 @@ func (s *Store) explain(ctx context.Context, err error) error {
 		return driver.ErrClosed
 	case ctx.Err() != nil:
 		return fmt.Errorf("%w (mongo: %s)", ctx.Err(), reason(err))
-	case errors.Is(err, context.DeadlineExceeded): // by timeoutMS, a parameter of the DSN
-		return &serverError{"timeout", context.DeadlineExceeded}
+	case errors.Is(err, context.DeadlineExceeded): // of a parameter of the DSN
+		return fmt.Errorf("mongo: %w: %w", reason(err), context.DeadlineExceeded)
 	case hasCode(err, codeDocumentTooLarge, codeUpdateTooLarge, codeUpsertTooLarge):
 		return fmt.Errorf("%w: %w", driver.ErrTooLarge, reason(err))
 	}

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	if !child {
 		os.Exit(m.Run())
 	}
-	f, err := session.Open(driver, dsn)
+	f, err := patient.Open(driver, dsn)
 	if err != nil {
 		panic(err)
 	}
@@ -45,6 +45,9 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 }
+
+// patient is for machines on which all of this at once takes long.
+var patient = session.Config{StoreTimeout: time.Minute}
 
 // application counts, signs in and signs out.
 func application(f *session.Factory) http.Handler {
@@ -103,7 +106,7 @@ func backends(t *testing.T, run func(t *testing.T, f *session.Factory)) {
 		"mongo":    newMongo,
 	} {
 		t.Run(driver, func(t *testing.T) {
-			f, err := session.Open(driver, dsn(t))
+			f, err := patient.Open(driver, dsn(t))
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, f.Close()) })
 			require.NoError(t, f.Ping(t.Context()))
@@ -175,7 +178,7 @@ func TestNoUpdateIsLostByTwoProcesses(t *testing.T) {
 	} {
 		t.Run(driver, func(t *testing.T) {
 			dsn := newDSN(t)
-			f, err := session.Open(driver, dsn)
+			f, err := patient.Open(driver, dsn)
 			require.NoError(t, err)
 			defer f.Close()
 			id := created(t, f).ID()

@@ -55,7 +55,7 @@ func Run(t *testing.T, tgt Target) {
 	}
 	t.Run("Delay", func(t *testing.T) {
 		run := start(t, tgt, proxy)
-		proxy.Delay(20)
+		proxy.Delay(5)
 		run.recovers()
 		proxy.Heal()
 		run.ends()
@@ -184,7 +184,7 @@ func (r *run) recovers() {
 
 // works makes every call.
 func (r *run) works() error {
-	ctx, cancel := context.WithTimeout(r.t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(r.t.Context(), recovery)
 	defer cancel()
 	for _, m := range methods(r.store) {
 		if err := r.use(ctx, m); err != nil && !errors.Is(err, errors.ErrUnsupported) {

@@ -55,8 +55,11 @@ echo "== fuzzing, 10 s each"
 grep -ro --include='*_test.go' '^func Fuzz[A-Za-z]*' . | while IFS=: read -r file function; do
 	name=${function#func }
 	if ! out=$(go test "$(dirname "$file")" -run '^$' -fuzz "^$name\$" -fuzztime 10s 2>&1); then
-		echo "$out" >&2
-		exit 1
+		# On a busy machine the engine may miss its own deadline, and has found nothing.
+		if grep -q "Failing input" <<<"$out" || ! grep -q "^ *context deadline exceeded" <<<"$out"; then
+			echo "$out" >&2
+			exit 1
+		fi
 	fi
 	echo "$name: $(grep -o 'execs: [0-9]*' <<<"$out" | tail -n 1)"
 done

@@ -173,9 +173,6 @@ func (c Config) validate() error {
 	if n := len(c.Codec.Name()); n == 0 || n > maxCodecName {
 		return fmt.Errorf("session: Config.Codec: its name must be 1 to %d bytes", maxCodecName)
 	}
-	if _, err := newBox(c.Keys); err != nil {
-		return err
-	}
 	if c.InsecureReadUnsealed && len(c.Keys) == 0 {
 		return errors.New("session: Config.InsecureReadUnsealed is for sessions from before there were Config.Keys, and there are none; drop it")
 	}

@@ -38,7 +38,8 @@ type Factory struct {
 	hint     sync.Once // the hint about Secure cookies on plain HTTP
 }
 
-// newFactory makes a factory of a Config that is complete and valid.
+// newFactory makes a factory of a complete Config, and refuses what its store or
+// its keys can't serve.
 func newFactory(c Config, store driver.Store) (*Factory, error) {
 	clientSide, inCookie := store.(driver.ClientSide)
 	if inCookie {
@@ -51,7 +52,10 @@ func newFactory(c Config, store driver.Store) (*Factory, error) {
 	if c.MaxPerSubject > 0 && !lists {
 		return nil, errors.New("session: Config.MaxPerSubject needs a store that lists the sessions of a subject, and this one can't; drop it, or take another driver")
 	}
-	box, _ := newBox(c.Keys)
+	box, err := newBox(c.Keys)
+	if err != nil {
+		return nil, err
+	}
 	f := &Factory{cfg: c, store: store, inCookie: inCookie, lister: lister, box: box, noAnswer: noAnswerError{c.StoreTimeout}}
 	f.toucher, _ = store.(driver.Toucher)
 	f.pinger, _ = store.(driver.Pinger)

@@ -15,11 +15,7 @@ func newBox(keys []Secret) (*seal.Box, error) {
 	if len(keys) == 0 {
 		return nil, nil
 	}
-	secrets := make([][]byte, len(keys))
-	for i, k := range keys {
-		secrets[i] = k
-	}
-	box, err := seal.New("record", secrets...)
+	box, err := seal.New("record", keys...)
 	if err != nil {
 		return nil, fmt.Errorf("session: Config.Keys: %w", err)
 	}

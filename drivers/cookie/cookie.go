@@ -110,11 +110,7 @@ func New(o Options) (*Store, error) {
 	case o.Revocations != nil && o.Unrevocable:
 		return nil, errors.New("cookie: there are revocations, and it is said to be unrevocable; drop one of them")
 	}
-	secrets := make([][]byte, len(o.Secrets))
-	for i, secret := range o.Secrets {
-		secrets[i] = secret
-	}
-	box, err := seal.New("cookie "+o.Site, secrets...)
+	box, err := seal.New("cookie "+o.Site, o.Secrets...)
 	if err != nil {
 		return nil, fmt.Errorf("cookie: %w", err)
 	}

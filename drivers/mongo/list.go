@@ -53,30 +53,32 @@ func (s *Store) page(ctx context.Context, which bson.D, last string) ([]string, 
 	filter := append(which[:len(which):len(which)],
 		bson.E{Key: "key", Value: bson.D{{Key: "$gt", Value: last}}},
 		bson.E{Key: "expires", Value: bson.D{{Key: "$gt", Value: time.Now()}}})
+	return s.findKeys(ctx, filter, s.pageSize)
+}
+
+// findKeys returns at most limit keys, in their order, all read at once.
+func (s *Store) findKeys(ctx context.Context, filter bson.D, limit int) ([]string, error) {
+	coll, err := s.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cursor, err := coll.Find(ctx, filter, options.Find().
+		SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "key", Value: 1}}).
+		SetSort(bson.D{{Key: "key", Value: 1}}).
+		SetLimit(int64(limit)).
+		SetBatchSize(int32(limit)))
+	if err != nil {
+		return nil, s.explain(ctx, err)
+	}
 	var found []struct{ Key string }
-	err := s.find(ctx, filter, "key", s.pageSize, &found)
+	if err := cursor.All(ctx, &found); err != nil {
+		return nil, s.explain(ctx, err)
+	}
 	keys := make([]string, len(found))
 	for i, d := range found {
 		keys[i] = d.Key
 	}
-	return keys, err
-}
-
-// find reads one field of at most limit documents, in its order, all at once.
-func (s *Store) find(ctx context.Context, filter bson.D, field string, limit int, found any) error {
-	coll, err := s.ready(ctx)
-	if err != nil {
-		return err
-	}
-	cursor, err := coll.Find(ctx, filter, options.Find().
-		SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: field, Value: 1}}).
-		SetSort(bson.D{{Key: field, Value: 1}}).
-		SetLimit(int64(limit)).
-		SetBatchSize(int32(limit)))
-	if err != nil {
-		return s.explain(ctx, err)
-	}
-	return s.explain(ctx, cursor.All(ctx, found))
+	return keys, nil
 }
 
 // DeleteExpired implements [driver.Store]. Where the server has a TTL index it
@@ -99,17 +101,13 @@ func (s *Store) DeleteExpired(ctx context.Context) (int, error) {
 // anew since it was chosen is not deleted.
 func (s *Store) deleteBatch(ctx context.Context, coll *mongo.Collection) (n int, more bool, err error) {
 	expired := bson.E{Key: "expires", Value: bson.D{{Key: "$lte", Value: time.Now()}}}
-	var chosen []struct{ Key string }
-	if err := s.find(ctx, bson.D{expired}, "key", batchSize, &chosen); err != nil || len(chosen) == 0 {
+	keys, err := s.findKeys(ctx, bson.D{expired}, batchSize)
+	if err != nil || len(keys) == 0 {
 		return 0, false, err
-	}
-	keys := make([]string, len(chosen))
-	for i, d := range chosen {
-		keys[i] = d.Key
 	}
 	result, err := coll.DeleteMany(ctx, bson.D{{Key: "key", Value: bson.D{{Key: "$in", Value: keys}}}, expired})
 	if err != nil {
 		return 0, false, s.explain(ctx, err)
 	}
-	return int(result.DeletedCount), len(chosen) == batchSize, nil
+	return int(result.DeletedCount), len(keys) == batchSize, nil
 }

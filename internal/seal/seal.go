@@ -50,7 +50,7 @@ type key struct {
 }
 
 // New returns a Box. What is sealed for one purpose opens for no other.
-func New(purpose string, secrets ...[]byte) (*Box, error) {
+func New[S ~[]byte](purpose string, secrets ...S) (*Box, error) {
 	if len(secrets) == 0 {
 		return nil, errors.New("there is no secret")
 	}

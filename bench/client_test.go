@@ -1,0 +1,68 @@
+package bench
+
+import (
+	"net/http"
+	"strings"
+)
+
+// client sends requests to a handler and is the http.ResponseWriter of the answer.
+// It allocates nothing from one request to the next, so that what is measured is
+// the handler.
+type client struct {
+	template http.Request
+	request  *http.Request // as a server hands it on: some libraries write to it
+	cookie   []string
+
+	header http.Header
+	status int
+	body   string // of an error
+}
+
+func newClient() *client {
+	r, err := http.NewRequest(http.MethodGet, "https://localhost/", http.NoBody)
+	if err != nil {
+		panic(err)
+	}
+	r.RemoteAddr = "127.0.0.1:1000"
+	return &client{template: *r, request: r, header: http.Header{}, status: http.StatusOK, cookie: make([]string, 1)}
+}
+
+// reset begins another request.
+func (c *client) reset(cookie string) {
+	clear(c.header)
+	c.status, c.body = http.StatusOK, ""
+	c.cookie[0] = cookie
+	*c.request = c.template
+	c.request.Header["Cookie"] = c.cookie
+}
+
+// newCookie is what to send as Cookie after the answer: its last Set-Cookie.
+func (c *client) newCookie() string {
+	set := c.header["Set-Cookie"]
+	if len(set) == 0 {
+		return ""
+	}
+	pair, _, _ := strings.Cut(set[len(set)-1], ";")
+	return pair
+}
+
+func (c *client) Header() http.Header    { return c.header }
+func (c *client) WriteHeader(status int) { c.status = status }
+
+func (c *client) Write(p []byte) (int, error) {
+	if c.status != http.StatusOK {
+		c.body += string(p)
+	}
+	return len(p), nil
+}
+
+var ok = []byte("ok")
+
+// answer ends each handler.
+func answer(w http.ResponseWriter, err error) {
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	_, _ = w.Write(ok)
+}

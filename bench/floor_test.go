@@ -1,0 +1,133 @@
+package bench
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/bradfitz/gomemcache/memcache"
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+)
+
+// The floor is the bare handler that reads and sets the cookie that a session
+// would have, alone and with the calls that a store can't do without.
+
+// bare does the work of a session's cookie, and nothing else.
+func bare(do func(r *http.Request, id string) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := r.Cookie(cookieName)
+		if err != nil {
+			c = &http.Cookie{Value: string(encoded(random(16)))[1:17]}
+		}
+		http.SetCookie(w, &http.Cookie{Name: cookieName, Value: c.Value, Path: "/", HttpOnly: true, Secure: true, SameSite: http.SameSiteLaxMode})
+		answer(w, do(r, c.Value))
+	})
+}
+
+func nothing(*http.Request, string) error { return nil }
+
+func openNone(*testing.B, values) site {
+	return site{create: bare(nothing).ServeHTTP, works: map[string]http.Handler{
+		untouched: bare(nothing), read: bare(nothing), write: bare(nothing), signin: bare(nothing),
+	}}
+}
+
+// openStatements is a prepared SELECT and, to write, a conditional UPDATE.
+func openStatements(synchronous string) func(*testing.B, values) site {
+	return func(b *testing.B, v values) site {
+		db, data := openSQLite(b, synchronous), encoded(v)
+		must := func(err error) {
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+		_, err := db.Exec(`CREATE TABLE s (id TEXT PRIMARY KEY, data BLOB NOT NULL, expires INTEGER NOT NULL, version INTEGER NOT NULL);
+			CREATE INDEX s_expires ON s(expires);`)
+		must(err)
+		insert, err := db.Prepare(`INSERT INTO s VALUES (?, ?, ?, 1)`)
+		must(err)
+		sel, err := db.Prepare(`SELECT data, expires, version FROM s WHERE id = ?`)
+		must(err)
+		update, err := db.Prepare(`UPDATE s SET data = ?, expires = ?, version = version + 1 WHERE id = ? AND version = ?`)
+		must(err)
+		get := func(r *http.Request, id string) (version int64, err error) {
+			var data []byte
+			var expires int64
+			return version, sel.QueryRow(id).Scan(&data, &expires, &version)
+		}
+		return site{
+			create: bare(func(r *http.Request, id string) error {
+				_, err := insert.Exec(id, data, 1)
+				return err
+			}).ServeHTTP,
+			works: map[string]http.Handler{
+				read: bare(func(r *http.Request, id string) error {
+					_, err := get(r, id)
+					return err
+				}),
+				write: bare(func(r *http.Request, id string) error {
+					version, err := get(r, id)
+					if err == nil {
+						_, err = update.Exec(data, 2, id, version)
+					}
+					return err
+				}),
+			},
+		}
+	}
+}
+
+// openMemcacheClient is get and, to write, cas.
+func openMemcacheClient(b *testing.B, v values) site {
+	client, data := memcache.New(startMemcached(b)), encoded(v)
+	client.MaxIdleConns = idleConns
+	return site{
+		create: bare(func(_ *http.Request, id string) error {
+			return client.Set(&memcache.Item{Key: id, Value: data})
+		}).ServeHTTP,
+		works: map[string]http.Handler{
+			read: bare(func(_ *http.Request, id string) error {
+				_, err := client.Get(id)
+				return err
+			}),
+			write: bare(func(_ *http.Request, id string) error {
+				it, err := client.Get(id)
+				if err == nil {
+					err = client.CompareAndSwap(it)
+				}
+				return err
+			}),
+		},
+	}
+}
+
+// openMongoClient is FindOne by _id and, to write, UpdateOne.
+func openMongoClient(b *testing.B, v values) site {
+	client, err := mongo.Connect(options.Client().ApplyURI(mongoDSN(b)))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = client.Disconnect(b.Context()) })
+	c, data := client.Database("bench").Collection("s"), bson.Binary{Data: encoded(v)}
+	find := func(r *http.Request, id string) error {
+		_, err := c.FindOne(r.Context(), bson.D{{Key: "_id", Value: id}}).Raw()
+		return err
+	}
+	return site{
+		create: bare(func(r *http.Request, id string) error {
+			_, err := c.InsertOne(r.Context(), bson.D{{Key: "_id", Value: id}, {Key: "data", Value: data}})
+			return err
+		}).ServeHTTP,
+		works: map[string]http.Handler{
+			read: bare(find),
+			write: bare(func(r *http.Request, id string) error {
+				if err := find(r, id); err != nil {
+					return err
+				}
+				_, err := c.UpdateOne(r.Context(), bson.D{{Key: "_id", Value: id}}, bson.D{{Key: "$set", Value: bson.D{{Key: "data", Value: data}}}})
+				return err
+			}),
+		},
+	}
+}

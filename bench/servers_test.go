@@ -1,0 +1,73 @@
+package bench
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/base64"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	_ "github.com/mattn/go-sqlite3"
+	mongov1 "go.mongodb.org/mongo-driver/mongo"
+	mongov1options "go.mongodb.org/mongo-driver/mongo/options"
+
+	"gosession.dev/session/internal/testserver"
+)
+
+// idleConns is enough for all goroutines; gomemcache's own 2 are not.
+const idleConns = 32
+
+func random(size int) []byte {
+	b := make([]byte, size)
+	_, _ = rand.Read(b)
+	return b
+}
+
+// isOne fails if a session was not what it should be: the measure would be of
+// something else.
+func isOne(is bool) error {
+	if !is {
+		return errors.New("the session has no counter")
+	}
+	return nil
+}
+
+func noServer(*testing.B) string { return "" }
+
+func secret(*testing.B) string {
+	return "unrevocable&secret=" + strings.NewReplacer("+", "%2B", "/", "%2F").Replace(base64.StdEncoding.EncodeToString(random(32)))
+}
+
+func sqliteDSN(synchronous string) func(*testing.B) string {
+	return func(b *testing.B) string {
+		return "file:" + filepath.Join(b.TempDir(), "sessions.db") + "?_synchronous=" + synchronous
+	}
+}
+
+// openSQLite opens a database with the settings that drivers/sqlite has too.
+func openSQLite(b *testing.B, synchronous string) *sql.DB {
+	db, err := sql.Open("sqlite3", sqliteDSN(synchronous)(b)+"&_journal_mode=WAL&_busy_timeout=5000&_txlock=immediate&_secure_delete=on")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+func startMemcached(b *testing.B) string {
+	return testserver.StartMemcached(b, "-m", "512").Addr
+}
+
+func mongoDSN(b *testing.B) string { return testserver.StartMongo(b).DSN("bench", "") }
+
+func openMongoV1(b *testing.B) *mongov1.Database {
+	client, err := mongov1.Connect(context.Background(), mongov1options.Client().ApplyURI(mongoDSN(b)))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = client.Disconnect(context.Background()) })
+	return client.Database("bench")
+}

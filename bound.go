@@ -11,9 +11,13 @@ import (
 // call does something with the store in at most StoreTimeout: net/http gives
 // requests no deadline, and a dead store must not hold them.
 func (f *Factory) call(ctx context.Context, do func(context.Context) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, f.cfg.StoreTimeout, f.noAnswer)
-	defer cancel()
-	return explain(ctx, do(ctx))
+	d := &deadline{Context: ctx, at: time.Now().Add(f.cfg.StoreTimeout), cause: f.noAnswer}
+	defer d.end()
+	err := do(d)
+	if err != nil && d.Err() != nil {
+		return explain(d.timed(), err)
+	}
+	return err
 }
 
 // keys passes a listing of the store on, and gives each step at most
@@ -46,11 +50,13 @@ func (e noAnswerError) Unwrap() error { return context.DeadlineExceeded }
 // explain puts the reason before the error of a context that we ended. What a store
 // says beyond that error may tell what is wrong with it.
 func explain(ctx context.Context, err error) error {
-	var noAnswer noAnswerError
-	switch {
-	case err == nil || ctx.Err() == nil || !errors.Is(err, ctx.Err()):
+	if err == nil || ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
 		return err
-	case errors.As(err, &noAnswer) || !errors.As(context.Cause(ctx), &noAnswer):
+	}
+	noAnswer, ours := errors.AsType[noAnswerError](context.Cause(ctx))
+	_, explained := errors.AsType[noAnswerError](err)
+	switch {
+	case explained || !ours:
 		return err
 	case err == ctx.Err():
 		return noAnswer

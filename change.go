@@ -15,7 +15,7 @@ type change struct {
 
 func deletion(key string) change {
 	return change{key: key, replaces: true, apply: func(st *state) error {
-		delete(st.values, key)
+		st.values.delete(key)
 		return nil
 	}}
 }

@@ -11,9 +11,11 @@ import (
 	"unicode/utf8"
 )
 
+const jsonName = "json"
+
 type jsonCodec struct{}
 
-func (jsonCodec) Name() string { return "json" }
+func (jsonCodec) Name() string { return jsonName }
 
 func (jsonCodec) Marshal(v any) ([]byte, error) {
 	data, err := json.Marshal(v)

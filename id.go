@@ -26,7 +26,9 @@ type Key string
 // Key returns the key that belongs to id.
 func (id ID) Key() Key {
 	sum := sha256.Sum256([]byte(id))
-	return Key(base64.RawURLEncoding.EncodeToString(sum[:]))
+	var text [43]byte
+	base64.RawURLEncoding.Encode(text[:], sum[:])
+	return Key(text[:])
 }
 
 const hiddenID = "session.ID(hidden)"

@@ -13,6 +13,9 @@ import (
 
 // write stores what has to be stored, unless the session turns out to be gone.
 func (s *Session) write(ctx context.Context) error {
+	if s.isSettled() {
+		return nil
+	}
 	return s.exclusively(ctx, func() error {
 		err := s.f.call(ctx, s.merge)
 		if errors.Is(err, ErrNotFound) {
@@ -24,9 +27,15 @@ func (s *Session) write(ctx context.Context) error {
 
 // exclusively runs do while no other write of this session is under way.
 func (s *Session) exclusively(ctx context.Context, do func() error) error {
+	s.mu.Lock()
+	if s.writing == nil {
+		s.writing = make(chan struct{}, 1)
+	}
+	writing := s.writing
+	s.mu.Unlock()
 	select {
-	case s.writing <- struct{}{}:
-		defer func() { <-s.writing }()
+	case writing <- struct{}{}:
+		defer func() { <-writing }()
 		return do()
 	case <-ctx.Done():
 		return ctx.Err()
@@ -111,7 +120,10 @@ func (s *Session) retry(ctx context.Context, conflicts int) error {
 // code of the caller, see [Update], so the session is not locked meanwhile; if it
 // is changed meanwhile, they are applied once more.
 func (s *Session) reload(ctx context.Context) error {
-	fresh, content, err := s.f.load(ctx, s.f.storeKey(s.ID()))
+	s.mu.Lock()
+	key := s.key
+	s.mu.Unlock()
+	fresh, content, err := s.f.load(ctx, key)
 	if err != nil {
 		return err
 	}

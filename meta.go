@@ -15,6 +15,7 @@ type meta struct {
 	own   *Timeouts     // of SetTimeouts; nil if it was not called
 	label string        // of SetLabel
 	codec string        // the Name of the codec of the values
+	index index         // of the values, if there is one
 }
 
 // lastSeen is when the session was last used, as far as was stored: Touch moves
@@ -32,12 +33,13 @@ const (
 	metaOwn        = 1 << 0 // flags, the second byte
 	metaPersistent = 1 << 1
 	metaLabel      = 1 << 2
+	metaIndex      = 1 << 3
 )
 
 // encode returns the version, the flags, and as varints: start and seen in Unix
 // milliseconds, idle and, if there are any, the session's own Idle and Lifetime
-// in nanoseconds; the label, if there is one, behind its length; then the codec's
-// name.
+// in nanoseconds; the label, if there is one, behind its length; the index, if
+// there is one; then the codec's name.
 func (m meta) encode() []byte {
 	b := make([]byte, 2, 40)
 	b[0] = metaV1
@@ -57,11 +59,15 @@ func (m meta) encode() []byte {
 		b = binary.AppendVarint(b, int64(len(m.label)))
 		b = append(b, m.label...)
 	}
+	if m.index.sizes != nil {
+		b[1] |= metaIndex
+		b = m.index.appendTo(b)
+	}
 	return append(b, m.codec...)
 }
 
 func parseMeta(b []byte) (meta, error) {
-	if len(b) < 2 || b[0] != metaV1 || b[1]&^(metaOwn|metaPersistent|metaLabel) != 0 {
+	if len(b) < 2 || b[0] != metaV1 || b[1]&^(metaOwn|metaPersistent|metaLabel|metaIndex) != 0 {
 		return meta{}, fmt.Errorf("%w: unknown version of its metadata", ErrCorrupt)
 	}
 	flags, rest, ok := b[1], b[2:], true
@@ -93,9 +99,14 @@ func parseMeta(b []byte) (meta, error) {
 		}
 		m.label, rest = string(rest[:size]), rest[size:]
 	}
-	m.codec = string(rest)
-	if !ok || len(m.codec) > maxCodecName {
+	if flags&metaIndex != 0 {
+		m.index = parseIndex(next)
+	}
+	if !ok || len(rest) > maxCodecName {
 		return meta{}, errMetaCut
+	}
+	if m.codec = jsonName; string(rest) != jsonName { // which need not be copied
+		m.codec = string(rest)
 	}
 	return m, nil
 }

@@ -189,8 +189,7 @@ func (x *exchange) commit() error {
 	case err != nil:
 		x.report(silent{}, err) // next knows, and answers by itself
 	case s != nil:
-		err := s.Flush(context.WithoutCancel(x.Context))
-		if err != nil && !errors.Is(err, ErrNotFound) {
+		if err := x.flush(s); err != nil {
 			return err
 		}
 	}
@@ -234,11 +233,23 @@ func (x *exchange) finish() {
 	case err != nil:
 		x.report(silent{}, err)
 	case s != nil:
-		err := s.Flush(context.WithoutCancel(x.Context))
-		if err != nil && !errors.Is(err, ErrNotFound) {
+		if err := x.flush(s); err != nil {
 			x.report(silent{}, err)
 		}
 	}
+}
+
+// flush stores s even if the client has gone away. What comes too late for a session
+// that has ended is dropped without a word.
+func (x *exchange) flush(s *Session) error {
+	if s.isSettled() {
+		return nil
+	}
+	err := s.Flush(context.WithoutCancel(x.Context))
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // report tells OnError, if it was not told before.

@@ -13,7 +13,8 @@ func (f *Factory) retrieve(ctx context.Context, id ID) (*Session, error) {
 	if !f.isWellFormed(id) {
 		return nil, ErrNotFound
 	}
-	stored, content, err := f.load(ctx, f.storeKey(id))
+	key := f.storeKey(id)
+	stored, content, err := f.load(ctx, key)
 	if err != nil {
 		return nil, err
 	}
@@ -22,13 +23,13 @@ func (f *Factory) retrieve(ctx context.Context, id ID) (*Session, error) {
 		return nil, err
 	}
 	return &Session{
-		f:       f,
-		codec:   codec,
-		writing: make(chan struct{}, 1),
-		id:      id,
-		stored:  stored,
-		state:   content,
-		phase:   live,
+		f:      f,
+		codec:  codec,
+		id:     id,
+		key:    key,
+		stored: stored,
+		state:  content,
+		phase:  live,
 	}, nil
 }
 
@@ -63,7 +64,7 @@ func (f *Factory) decode(rec *driver.Record) (stored, state, error) {
 	if _, err := f.unseal(rec); err != nil {
 		return stored{}, state{}, err
 	}
-	content.values, err = splitValues(codec, rec.Data)
+	content.values, err = splitValues(codec, rec.Data, m.index.sizesFor(rec.Data))
 	return stored{created: rec.Created, expires: rec.Expires, version: rec.Version, meta: m}, content, err
 }
 
@@ -85,6 +86,9 @@ func (s *Session) recordLocked(key string, now time.Time) (*driver.Record, meta,
 	}
 	t := s.f.timeouts(&s.state)
 	m := meta{start: s.state.start, seen: now, idle: t.Idle, own: s.state.own, label: s.state.label, codec: s.codec.Name()}
+	if s.f.box == nil && !s.f.inCookie {
+		m.index = newIndex(s.state.values, data)
+	}
 	rec := &driver.Record{
 		Key:     key,
 		Data:    data,

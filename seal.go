@@ -101,6 +101,9 @@ func (f *Factory) resealOne(ctx context.Context, key string) (done bool, err err
 		if current || err != nil {
 			return err
 		}
+		if rec.Meta, err = withoutIndex(rec.Meta); err != nil {
+			return err
+		}
 		f.seal(rec)
 		err = f.store.Flush(ctx, rec)
 		done = err == nil

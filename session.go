@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -21,21 +21,22 @@ import (
 // ended, by Destroy or because it was ended or given another ID elsewhere, it is
 // empty, and whatever would change it fails with [ErrNotFound].
 type Session struct {
-	f       *Factory
-	codec   Codec         // the one that the session began with
-	writing chan struct{} // holds the token of the one write that is under way
+	f     *Factory
+	codec Codec // the one that the session began with
 
 	mu         sync.Mutex // guards what follows
 	id         ID         // "" until stored
+	key        string     // of id, to the store
 	stored     stored
 	state      state    // what was stored, with changes applied
 	changes    []change // since then, in order
 	inFlight   int      // how many of them a write that is under way covers
 	edits      uint64   // counts the changes of state, also by reloading
 	phase      phase
-	wanted     bool // store it though it is empty
-	overtaken  bool // see newOvertaken
-	headerSent bool // a new ID can't be told to the client any more
+	wanted     bool          // store it though it is empty
+	overtaken  bool          // see newOvertaken
+	headerSent bool          // a new ID can't be told to the client any more
+	writing    chan struct{} // holds the token of the one write that is under way; nil before the first
 }
 
 // stored is what the store is known to have.
@@ -48,7 +49,7 @@ type stored struct {
 
 // state is what a session consists of, wherever it is stored.
 type state struct {
-	values  map[string][]byte // encoded; the slices are never written to
+	values  encodedValues
 	subject string
 	label   string
 	start   time.Time // when Lifetime began
@@ -57,7 +58,7 @@ type state struct {
 
 func (st *state) clone() state {
 	c := *st
-	c.values = maps.Clone(st.values)
+	c.values = slices.Clone(st.values)
 	return c
 }
 
@@ -73,11 +74,10 @@ const (
 func (f *Factory) newSession() *Session {
 	now := millis(time.Now())
 	return &Session{
-		f:       f,
-		codec:   f.cfg.Codec,
-		writing: make(chan struct{}, 1),
-		stored:  stored{created: now},
-		state:   state{values: map[string][]byte{}, start: now},
+		f:      f,
+		codec:  f.cfg.Codec,
+		stored: stored{created: now},
+		state:  state{start: now},
 	}
 }
 
@@ -180,11 +180,11 @@ func (s *Session) ChangeID(ctx context.Context) error {
 func (s *Session) Destroy(ctx context.Context) error {
 	return wrap("destroy", s.exclusively(ctx, func() error {
 		s.mu.Lock()
-		id := s.id
+		id, key := s.id, s.key
 		s.mu.Unlock()
 		if id != "" {
 			err := s.f.call(ctx, func(ctx context.Context) error {
-				return s.f.store.Destroy(ctx, s.f.storeKey(id))
+				return s.f.store.Destroy(ctx, key)
 			})
 			if err != nil && !errors.Is(err, ErrNotFound) {
 				return err
@@ -204,7 +204,7 @@ func (s *Session) end(how phase) {
 	if s.phase != destroyed {
 		s.phase = how
 	}
-	s.state = state{values: map[string][]byte{}}
+	s.state = state{}
 	s.changes, s.inFlight = nil, 0
 	s.edits++
 }

@@ -3,9 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"reflect"
-	"slices"
 	"unicode/utf8"
 )
 
@@ -23,9 +21,9 @@ func Get[T any](s *Session, key string) (T, error) {
 func Pop[T any](s *Session, key string) (T, error) {
 	var value T
 	pop := change{apply: func(st *state) (err error) {
-		data, ok := st.values[key]
+		data, ok := st.values.get(key)
 		value, err = decodeValue[T](s.codec, key, data, ok)
-		delete(st.values, key)
+		st.values.delete(key)
 		return err
 	}}
 	err := s.changeUnlocked(pop, deletion(key))
@@ -46,7 +44,7 @@ func Pop[T any](s *Session, key string) (T, error) {
 // types, and nothing is changed.
 func Update[T any](s *Session, key string, fn func(T) T) error {
 	update := change{key: key, apply: func(st *state) error {
-		data, ok := st.values[key]
+		data, ok := st.values.get(key)
 		old, err := decodeValue[T](s.codec, key, data, ok)
 		if err != nil && ok {
 			return err
@@ -55,7 +53,7 @@ func Update[T any](s *Session, key string, fn func(T) T) error {
 		if err != nil {
 			return err
 		}
-		st.values[key] = data
+		st.values.set(key, data)
 		return nil
 	}}
 	return wrap("update", s.changeUnlocked(update, update))
@@ -71,7 +69,11 @@ func (s *Session) Has(key string) bool {
 func (s *Session) Keys() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Sorted(maps.Keys(s.state.values))
+	keys := make([]string, len(s.state.values))
+	for i, v := range s.state.values {
+		keys[i] = string(v.key)
+	}
+	return keys
 }
 
 // Set encodes v and stores it under key: what happens to v later does not matter.
@@ -86,7 +88,7 @@ func (s *Session) Set(key string, v any) error {
 		return wrap("set", err)
 	}
 	return wrap("set", s.change(change{key: key, replaces: true, apply: func(st *state) error {
-		st.values[key] = data
+		st.values.set(key, data)
 		return nil
 	}}))
 }
@@ -102,7 +104,7 @@ func (s *Session) Delete(key string) error {
 // Clear removes all values, and nothing else.
 func (s *Session) Clear() error {
 	return wrap("clear", s.change(change{apply: func(st *state) error {
-		clear(st.values)
+		st.values = nil
 		return nil
 	}}))
 }
@@ -149,6 +151,5 @@ func encodeValue(c Codec, key string, v any) ([]byte, error) {
 func (s *Session) raw(key string) ([]byte, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	data, ok := s.state.values[key]
-	return data, ok
+	return s.state.values.get(key)
 }

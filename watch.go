@@ -53,7 +53,7 @@ func (s *Session) Done(ctx context.Context) <-chan struct{} {
 // counts.
 func (s *Session) isAlive(ctx context.Context) bool {
 	s.mu.Lock()
-	phase, key := s.phase, s.f.storeKey(s.id)
+	phase, key := s.phase, s.key
 	s.mu.Unlock()
 	switch phase {
 	case fresh:
@@ -67,7 +67,7 @@ func (s *Session) isAlive(ctx context.Context) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.phase == live && s.f.storeKey(s.id) != key // it has changed its ID itself
+	return s.phase == live && s.key != key // it has changed its ID itself
 }
 
 // untilLook is how long to wait before the next look: until the session may have

@@ -54,6 +54,13 @@ func (s *Session) nextLocked(now time.Time) step {
 	return flush // also tells the record the new Idle
 }
 
+// isSettled reports whether there is nothing to store, or to find out.
+func (s *Session) isSettled() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.phase <= live && !s.dropsLocked() && s.nextLocked(millis(time.Now())) == nothing
+}
+
 // prepare returns what has to be stored; step is nothing if that is nothing.
 func (s *Session) prepare() (pending, error) {
 	s.mu.Lock()
@@ -62,7 +69,7 @@ func (s *Session) prepare() (pending, error) {
 		return pending{}, ErrNotFound
 	}
 	now := millis(time.Now())
-	p := pending{step: s.nextLocked(now), id: s.id, oldID: s.id, oldKey: s.f.storeKey(s.id), changes: len(s.changes)}
+	p := pending{step: s.nextLocked(now), id: s.id, oldID: s.id, oldKey: s.key, changes: len(s.changes)}
 	if s.headerSent && s.f.inCookie && p.changes == 0 {
 		p.step = nothing // the client can't learn of a later expiry
 	}
@@ -118,7 +125,7 @@ func (s *Session) settle(p pending, err error) {
 		s.stored.expires = p.record.Expires
 		return
 	}
-	s.id = p.id
+	s.id, s.key = p.id, p.record.Key
 	if s.f.inCookie {
 		s.id = ID(p.record.Key)
 	}

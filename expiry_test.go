@@ -252,6 +252,42 @@ func TestThrottledTouch(t *testing.T) {
 }
 
 // Moving the expiry loses to whoever has changed the session, without an error.
+// A write moves the expiry no oftener than a use does, but at once if the session
+// may live longer, or less long, than it might before.
+func TestWritesMoveTheExpirySeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		f := factory(t, session.Config{}, newImmortal())
+		s := created(t, f)
+		first := s.Expires()
+		for range 3 {
+			time.Sleep(hour/20 - time.Second)
+			write := func() time.Time {
+				require.NoError(t, session.Update(s, "n", func(n int) int { return n + 1 }))
+				require.NoError(t, s.Flush(ctx))
+				require.Equal(t, s.Expires(), same(t, f, s).Expires())
+				return s.Expires()
+			}
+			require.Equal(t, first, write())
+			time.Sleep(time.Second)
+			first = first.Add(hour / 20)
+			require.Equal(t, first, write())
+		}
+
+		require.NoError(t, s.SetTimeouts(session.Timeouts{Idle: hour, Lifetime: hour + time.Minute}))
+		require.NoError(t, s.Flush(ctx))
+		deadline := s.Created().Add(hour + time.Minute)
+		require.Equal(t, deadline, s.Expires(), "the end came nearer")
+		time.Sleep(time.Until(deadline) - time.Minute)
+		require.NoError(t, s.Set("n", 1))
+		require.NoError(t, s.Flush(ctx))
+		require.Equal(t, deadline, s.Expires(), "and can't be moved")
+		require.NoError(t, s.SetSubject("ada"))
+		require.NoError(t, s.Flush(ctx))
+		require.Equal(t, time.Now().Add(hour).UTC(), s.Expires(), "but by signing in")
+	})
+}
+
 func TestTouchMeetsConflict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()

@@ -10,7 +10,7 @@ import (
 // them, where clearing the values would drop it.
 type meta struct {
 	start time.Time     // when Lifetime began
-	seen  time.Time     // when the record was last written
+	seen  time.Time     // when a write last moved the expiry
 	idle  time.Duration // Idle as it was then
 	own   *Timeouts     // of SetTimeouts; nil if it was not called
 	label string        // of SetLabel

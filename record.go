@@ -86,6 +86,10 @@ func (s *Session) recordLocked(key string, now time.Time) (*driver.Record, meta,
 	}
 	t := s.f.timeouts(&s.state)
 	m := meta{start: s.state.start, seen: now, idle: t.Idle, own: s.state.own, label: s.state.label, codec: s.codec.Name()}
+	expires := t.expires(s.state.start, now)
+	if s.phase == live && !moves(t, s.stored.meta, s.stored.expires, expires) {
+		expires, m.seen = s.stored.expires, s.stored.meta.seen
+	}
 	if s.f.box == nil && !s.f.inCookie {
 		m.index = newIndex(s.state.values, data)
 	}
@@ -94,7 +98,7 @@ func (s *Session) recordLocked(key string, now time.Time) (*driver.Record, meta,
 		Data:    data,
 		Meta:    m.encode(),
 		Created: s.stored.created,
-		Expires: t.expires(s.state.start, now),
+		Expires: expires,
 		Subject: s.state.subject,
 		Version: s.stored.version,
 	}

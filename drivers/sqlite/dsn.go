@@ -91,6 +91,7 @@ func takeOptions(params url.Values) sqlstore.Options {
 		return params.Get(name)
 	}
 	return sqlstore.Options{
+		Exclusive:  true,
 		Table:      take("table"),
 		IDColumn:   take("id_column"),
 		DataColumn: take("data_column"),

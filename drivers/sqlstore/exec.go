@@ -13,15 +13,18 @@ import (
 // exec runs a statement that writes, as the process's only writer if the dialect
 // wants that, and returns how many rows it concerned.
 func (s *Store) exec(ctx context.Context, stmt *sql.Stmt, args ...any) (int64, error) {
-	var rows int64
-	err := s.asWriter(ctx, func() error {
-		result, err := stmt.ExecContext(ctx, args...)
-		if err == nil {
-			rows, err = result.RowsAffected()
-		}
-		return err
-	})
-	return rows, err
+	return s.execFirst(ctx, statement{stmt, args})
+}
+
+// execFirst does that with the first of several statements that concerns a row.
+func (s *Store) execFirst(ctx context.Context, statements ...statement) (int64, error) {
+	w := &write{ctx: ctx, statements: statements}
+	if s.exclusive && s.dialect.OneWriter {
+		s.writeOrShare(w)
+		return w.rows, s.explain(ctx, w.err)
+	}
+	err := s.asWriter(ctx, func() error { return w.execute(ctx, nil) })
+	return w.rows, err
 }
 
 // asWriter runs a write when it is its turn: SQLite itself makes writers poll for
@@ -70,6 +73,16 @@ func (s *Store) explain(ctx context.Context, err error) error {
 		return fmt.Errorf("%w: %w", driver.ErrTooLarge, err)
 	}
 	return err
+}
+
+// statementContext is what a statement runs under. Where nobody but this store keeps
+// the database waiting, what waits is a matter of retry, and a statement is over
+// sooner than it takes to arrange for its interruption.
+func (s *Store) statementContext(ctx context.Context) context.Context {
+	if s.exclusive {
+		return context.WithoutCancel(ctx)
+	}
+	return ctx
 }
 
 // now is the time by which this process judges what has expired.

@@ -43,6 +43,12 @@ type Options struct {
 
 	// DataColumn is the column of the values; the default is "data".
 	DataColumn string
+
+	// Exclusive says that the connections of the database are this store's, so
+	// that none is long in coming. Statements are then not interrupted when a
+	// context ends, which makes those of SQLite faster by a third, and writes that
+	// come at the same time share a transaction.
+	Exclusive bool
 }
 
 // Validate returns an error that says which name can't be used, and why.
@@ -96,7 +102,9 @@ type Store struct {
 	names   names
 	invalid error // of the options, told by every call
 
+	exclusive bool
 	writer    chan struct{} // holds the token of the one writer, if the dialect wants one
+	writes    writes
 	preparing chan struct{} // holds the token of whoever prepares the table
 	table     atomic.Pointer[statements]
 	closed    atomic.Bool
@@ -124,6 +132,7 @@ func New(db *sql.DB, d Dialect, options ...Options) *Store {
 		dialect:   d,
 		names:     n,
 		invalid:   err,
+		exclusive: o.Exclusive,
 		writer:    make(chan struct{}, 1),
 		preparing: make(chan struct{}, 1),
 	}

@@ -10,9 +10,9 @@ import (
 
 // statements are prepared for one table.
 type statements struct {
-	create, retrieve, exists, flush, rename, touch  *sql.Stmt
-	destroy, bury, list, listSubject, deleteExpired *sql.Stmt
-	destroySubject                                  string // with its exceptions still to come
+	create, retrieve, exists, flush, flushValues, rename, touch *sql.Stmt
+	destroy, bury, list, listSubject, deleteExpired             *sql.Stmt
+	destroySubject                                              string // with its exceptions still to come
 
 	all []*sql.Stmt
 }
@@ -36,6 +36,8 @@ func (s *Store) prepareStatements(ctx context.Context) (*statements, error) {
 	st.retrieve = prepare(`SELECT {data}, meta, created, expires, subject, version FROM {table} WHERE {id} = $1 AND expires > $2`)
 	st.exists = prepare(`SELECT 1 FROM {table} WHERE {id} = $1 AND expires > $2`)
 	st.flush = prepare(`UPDATE {table} SET {data} = $1, meta = $2, expires = $3, subject = $4, version = version + 1 WHERE {id} = $5 AND version = $6 AND expires > $7`)
+	// What is not set needs no work on its index. Package session moves the expiry seldom.
+	st.flushValues = prepare(`UPDATE {table} SET {data} = $1, meta = $2, version = version + 1 WHERE {id} = $3 AND version = $4 AND expires > $5 AND expires = $6 AND subject = $7`)
 	st.rename = prepare(`UPDATE {table} SET {data} = $1, meta = $2, expires = $3, subject = $4, version = version + 1, {id} = $8 WHERE {id} = $5 AND version = $6 AND expires > $7`)
 	st.touch = prepare(`UPDATE {table} SET expires = $1 WHERE {id} = $2 AND expires > $3`)
 	st.destroy = prepare(`DELETE FROM {table} WHERE {id} = $1 AND expires > $2`)

@@ -53,7 +53,7 @@ func (s *Store) makeWay(ctx context.Context, st *statements, key string) error {
 func (s *Store) isLive(ctx context.Context, st *statements, key string) (bool, error) {
 	var one int
 	err := s.retry(ctx, func() error {
-		return st.exists.QueryRowContext(ctx, key, now()).Scan(&one)
+		return st.exists.QueryRowContext(s.statementContext(ctx), key, now()).Scan(&one)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
@@ -70,7 +70,7 @@ func (s *Store) Retrieve(ctx context.Context, key string) (*driver.Record, error
 	r := &driver.Record{Key: key}
 	var created, expires, version int64
 	err = s.retry(ctx, func() error {
-		return st.retrieve.QueryRowContext(ctx, key, now()).Scan(&r.Data, &r.Meta, &created, &expires, &r.Subject, &version)
+		return st.retrieve.QueryRowContext(s.statementContext(ctx), key, now()).Scan(&r.Data, &r.Meta, &created, &expires, &r.Subject, &version)
 	})
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
@@ -89,7 +89,11 @@ func (s *Store) Flush(ctx context.Context, r *driver.Record) error {
 	if err != nil {
 		return err
 	}
-	return s.replace(ctx, st, st.flush, r.Key, r)
+	data, version, now := s.dialect.Data(r.Data), int64(r.Version), now()
+	rows, err := s.execFirst(ctx,
+		statement{st.flushValues, []any{data, blob(r.Meta), r.Key, version, now, r.Expires.UnixMilli(), r.Subject}},
+		statement{st.flush, []any{data, blob(r.Meta), r.Expires.UnixMilli(), r.Subject, r.Key, version, now}})
+	return s.replaced(ctx, st, r.Key, r, rows, err)
 }
 
 // ChangeID implements [driver.Store]. It is one statement, as Flush is.
@@ -99,7 +103,8 @@ func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) e
 		return err
 	}
 	for {
-		err := s.replace(ctx, st, st.rename, oldKey, r, r.Key)
+		rows, err := s.exec(ctx, st.rename, s.dialect.Data(r.Data), blob(r.Meta), r.Expires.UnixMilli(), r.Subject, oldKey, int64(r.Version), now(), r.Key)
+		err = s.replaced(ctx, st, oldKey, r, rows, err)
 		if !s.dialect.IsDuplicate(err) {
 			return err
 		}
@@ -109,10 +114,9 @@ func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) e
 	}
 }
 
-// replace writes r over the record under key if that is of r's version.
-func (s *Store) replace(ctx context.Context, st *statements, stmt *sql.Stmt, key string, r *driver.Record, more ...any) error {
-	args := []any{s.dialect.Data(r.Data), blob(r.Meta), r.Expires.UnixMilli(), r.Subject, key, int64(r.Version), now()}
-	rows, err := s.exec(ctx, stmt, append(args, more...)...)
+// replaced finds out what came of a statement that was to write r over the record
+// under key, if that is of r's version.
+func (s *Store) replaced(ctx context.Context, st *statements, key string, r *driver.Record, rows int64, err error) error {
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func (Driver) Open(dsn string) (driver.Store, error) {
 		return nil, err
 	}
 	db := sql.OpenDB(connector{d})
-	conns := max(4, 2*runtime.GOMAXPROCS(0))
+	conns := max(16, 2*runtime.GOMAXPROCS(0))
 	if d.inMemory {
 		conns = 1 // each connection would be a database of its own
 	}

@@ -19,11 +19,12 @@ func (s *Store) exec(ctx context.Context, stmt *sql.Stmt, args ...any) (int64, e
 // execFirst does that with the first of several statements that concerns a row.
 func (s *Store) execFirst(ctx context.Context, statements ...statement) (int64, error) {
 	w := &write{ctx: ctx, statements: statements}
-	if s.exclusive && s.dialect.OneWriter {
-		s.writeOrShare(w)
-		return w.rows, s.explain(ctx, w.err)
+	if s.exclusive && s.dialect.OneWriter && (s.crowded.Load() || len(s.writer) > 0) {
+		if s.share(w); w.err != errUndone {
+			return w.rows, s.explain(ctx, w.err)
+		}
 	}
-	err := s.asWriter(ctx, func() error { return w.execute(ctx, nil) })
+	err := s.asWriter(ctx, func() error { return w.execute(s.statementContext(ctx)) })
 	return w.rows, err
 }
 
@@ -31,14 +32,26 @@ func (s *Store) execFirst(ctx context.Context, statements ...statement) (int64, 
 // each other, which is slow and unfair, and does not end with ctx.
 func (s *Store) asWriter(ctx context.Context, write func() error) error {
 	if s.dialect.OneWriter {
-		select {
-		case s.writer <- struct{}{}:
-			defer func() { <-s.writer }()
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := s.acquireWriter(ctx); err != nil {
+			return err
 		}
+		defer func() { <-s.writer }()
 	}
 	return s.explain(ctx, s.retry(ctx, write))
+}
+
+func (s *Store) acquireWriter(ctx context.Context) error {
+	select {
+	case s.writer <- struct{}{}: // nobody writes, and nobody need look after ctx
+		return nil
+	default:
+	}
+	select {
+	case s.writer <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // maxPause is how long to wait at most for a writer of another process before

@@ -3,6 +3,8 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"runtime"
 	"slices"
 	"sync"
 )
@@ -36,14 +38,15 @@ type statement struct {
 	args []any
 }
 
-// execute executes it in a transaction, or without one if tx is nil.
-func (w *write) execute(ctx context.Context, tx *sql.Tx) error {
+func (w *write) execute(ctx context.Context) error {
+	return w.executeAs(ctx, func(stmt *sql.Stmt) *sql.Stmt { return stmt })
+}
+
+// executeAs executes what prepared makes of the statements.
+func (w *write) executeAs(ctx context.Context, prepared func(*sql.Stmt) *sql.Stmt) error {
 	for _, st := range w.statements {
-		if tx != nil {
-			st.Stmt = tx.StmtContext(ctx, st.Stmt)
-		}
 		var result sql.Result
-		if result, w.err = st.ExecContext(ctx, st.args...); w.err != nil {
+		if result, w.err = prepared(st.Stmt).ExecContext(ctx, st.args...); w.err != nil {
 			return w.err
 		}
 		if w.rows, w.err = result.RowsAffected(); w.err != nil || w.rows > 0 {
@@ -80,23 +83,11 @@ func (q *writes) take() []*write {
 	return group
 }
 
-// writeOrShare executes w at once if nobody writes.
-func (s *Store) writeOrShare(w *write) {
-	select {
-	case s.writer <- struct{}{}:
-		defer func() { <-s.writer }()
-		s.executeAlone(w)
-	default:
-		s.share(w)
-	}
-}
+// errUndone: a transaction was undone, and the write can be tried by itself.
+var errUndone = errors.New("the transaction was undone")
 
-func (s *Store) executeAlone(w *write) {
-	ctx := s.statementContext(w.ctx)
-	w.err = s.retry(w.ctx, func() error { return w.execute(ctx, nil) })
-}
-
-// share executes w together with what else waits, whoever comes to do it.
+// share executes w together with what else waits, whoever comes to do it. The error
+// may be errUndone.
 func (s *Store) share(w *write) {
 	w.done = make(chan struct{})
 	s.writes.add(w)
@@ -121,6 +112,9 @@ func (s *Store) share(w *write) {
 // writer back. If the transaction can't begin, only who wanted it gets to know.
 func (s *Store) writeGroup(w *write) {
 	defer func() { <-s.writer }()
+	if s.crowded.Load() {
+		runtime.Gosched() // those who are about to write had better join
+	}
 	var tx *sql.Tx
 	err := s.retry(w.ctx, func() (err error) {
 		tx, err = s.db.BeginTx(s.statementContext(w.ctx), nil)
@@ -134,34 +128,45 @@ func (s *Store) writeGroup(w *write) {
 		return
 	}
 	group := s.writes.take()
+	s.crowded.Store(len(group) > 1)
 	s.commit(tx, group)
 	for _, w := range group {
 		close(w.done)
 	}
 }
 
-// commit executes a group. If one of it fails, the transaction is undone, and each
-// is executed by itself, so that everybody gets his own error.
+// commit executes a group. If one of it fails, the transaction is undone, and all are
+// told so: each may then find his own error.
 func (s *Store) commit(tx *sql.Tx, group []*write) {
+	prepared := prepareIn(tx)
 	for _, w := range group {
-		if w.execute(s.statementContext(w.ctx), tx) != nil {
+		if w.executeAs(s.statementContext(w.ctx), prepared) != nil {
 			_ = tx.Rollback()
-			s.executeEach(group)
+			setAll(group, errUndone)
 			return
 		}
 	}
 	switch err := tx.Commit(); {
-	case err != nil && s.dialect.IsBusy(err): // with readers, where there is no WAL: nothing is done
-		s.executeEach(group)
+	case err != nil && s.dialect.IsBusy(err): // with readers, where there is no WAL
+		setAll(group, errUndone)
 	case err != nil:
-		for _, w := range group {
-			w.err = err
-		}
+		setAll(group, err)
 	}
 }
 
-func (s *Store) executeEach(group []*write) {
+func setAll(group []*write, err error) {
 	for _, w := range group {
-		s.executeAlone(w)
+		w.err = err
+	}
+}
+
+// prepareIn returns what prepares statements for a transaction, each of them once.
+func prepareIn(tx *sql.Tx) func(*sql.Stmt) *sql.Stmt {
+	known := map[*sql.Stmt]*sql.Stmt{}
+	return func(stmt *sql.Stmt) *sql.Stmt {
+		if known[stmt] == nil {
+			known[stmt] = tx.Stmt(stmt)
+		}
+		return known[stmt]
 	}
 }

@@ -105,6 +105,7 @@ type Store struct {
 	exclusive bool
 	writer    chan struct{} // holds the token of the one writer, if the dialect wants one
 	writes    writes
+	crowded   atomic.Bool   // the last transaction had several writes
 	preparing chan struct{} // holds the token of whoever prepares the table
 	table     atomic.Pointer[statements]
 	closed    atomic.Bool

@@ -214,14 +214,16 @@ func TestBusyIsTriedAgain(t *testing.T) {
 
 // Writers of a process queue, and leave the queue when their context is done.
 func TestWritersQueue(t *testing.T) {
-	s := New(database(t), SQLite)
-	require.NoError(t, s.Create(t.Context(), record("k", time.Hour)))
-	s.writer <- struct{}{} // somebody writes
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	require.ErrorIs(t, s.Destroy(ctx, "k"), context.DeadlineExceeded)
-	_, err := s.Retrieve(t.Context(), "k")
-	require.NoError(t, err, "readers do not queue")
-	<-s.writer
-	require.NoError(t, s.Destroy(t.Context(), "k"))
+	for _, exclusive := range []bool{false, true} {
+		s := New(database(t), SQLite, Options{Exclusive: exclusive})
+		require.NoError(t, s.Create(t.Context(), record("k", time.Hour)))
+		s.writer <- struct{}{} // somebody writes
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		require.ErrorIs(t, s.Destroy(ctx, "k"), context.DeadlineExceeded)
+		_, err := s.Retrieve(t.Context(), "k")
+		require.NoError(t, err, "readers do not queue")
+		<-s.writer
+		require.NoError(t, s.Destroy(t.Context(), "k"))
+	}
 }

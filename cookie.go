@@ -144,9 +144,17 @@ func (s *Session) clientState() (clientState, phase) {
 
 // cookieCarries reports whether a browser keeps id and sends it back as it is.
 func (f *Factory) cookieCarries(id ID) bool {
-	c := f.cfg.Cookie.cookie(string(id), !f.cfg.Insecure)
-	return id != "" && len(c.Name)+len(id) <= maxCookie && c.Valid() == nil &&
-		!strings.ContainsAny(string(id), " ,\"")
+	return id != "" && len(f.cfg.Cookie.Name)+len(id) <= maxCookie && isCookieValue(string(id))
+}
+
+// isCookieValue reports whether all of s are cookie-octets (RFC 6265bis, 4.1.1).
+func isCookieValue(s string) bool {
+	for _, c := range []byte(s) {
+		if c <= ' ' || c >= 0x7f || c == '"' || c == ',' || c == ';' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // hintAtLoopback says once why a developer's browser may not keep its session.
@@ -188,10 +196,21 @@ func cookieValues(h http.Header, name string) iter.Seq[string] {
 // (OWASP ASVS 5.0, 14.3.2). What the handler has said about caching stays, as
 // far as no-store leaves something of it.
 func sendCookie(h http.Header, c *http.Cookie) {
-	h.Add("Set-Cookie", c.String())
+	h.Add("Set-Cookie", setCookie(*c))
 	if !listed(h, "Cache-Control", "no-store") {
 		h.Set("Cache-Control", strings.Join(append(h.Values("Cache-Control"), "no-store"), ", "))
 	}
+}
+
+// setCookie is c.String, which looks at each byte of a value twice: at those of a
+// whole session longer than it takes to encrypt them.
+func setCookie(c http.Cookie) string {
+	if value := c.Value; isCookieValue(value) {
+		c.Value = ""
+		name, attributes, _ := strings.Cut(c.String(), "=")
+		return name + "=" + value + attributes
+	}
+	return c.String()
 }
 
 // varyByCookie tells caches that the response depends on the session.

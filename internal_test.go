@@ -135,3 +135,18 @@ func FuzzCookieValues(f *testing.F) {
 		}
 	})
 }
+
+// Set-Cookie is what net/http makes of a cookie, byte by byte.
+func FuzzSetCookie(f *testing.F) {
+	for _, value := range []string{"", "abc", "a=b", "a b", "a,b", `a"b`, "a;b", "a\\b", "ä", "\x00", "\x7f"} {
+		f.Add(value, 0)
+		f.Add(value, -1)
+	}
+	f.Fuzz(func(t *testing.T, value string, age int) {
+		c := Cookie{}.complete(false).cookie(value, true)
+		c.MaxAge = age
+		require.Equal(t, c.String(), setCookie(*c))
+		require.Equal(t, value != "" && len(value) < 4000 && c.Valid() == nil && !strings.ContainsAny(value, " ,\""),
+			len(value) < 4000 && (&Factory{cfg: Config{Cookie: Cookie{Name: "n"}}}).cookieCarries(ID(value)))
+	})
+}

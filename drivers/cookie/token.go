@@ -25,7 +25,9 @@ const expirySize = 8
 func (s *Store) token(r *driver.Record, key string, created time.Time) (string, error) {
 	carrier := *r
 	carrier.Created, carrier.Version = created, onlyVersion
-	plaintext := append(binary.AppendUvarint(nil, uint64(len(key))), key...)
+	const lengths = 64 // more than all that comes beside these takes
+	plaintext := make([]byte, 0, len(key)+len(r.Subject)+len(r.Meta)+len(r.Data)+lengths)
+	plaintext = append(binary.AppendUvarint(plaintext, uint64(len(key))), key...)
 	plaintext = driver.AppendEnvelope(plaintext, &carrier)
 	expiry := binary.BigEndian.AppendUint64(nil, uint64(r.Expires.UnixMilli()))
 	sealed := s.box.Seal(plaintext, s.name, string(expiry))

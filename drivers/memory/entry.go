@@ -1,18 +1,18 @@
 package memory
 
 import (
-	"bytes"
+	"strings"
 	"time"
 
 	"gosession.dev/session/driver"
 )
 
-// entry is a record as it is kept: small, for there may be millions. Once stored
-// only expires and position change; what it points to never does.
+// entry is a record as it is kept: small, for there may be millions. A copy of it is
+// safe to use without the lock of its shard.
 type entry struct {
 	key      string
 	subject  string
-	blob     []byte // Meta, then Data
+	content  string // Meta, then Data
 	metaSize int32
 	position int32 // in the shard's byExpiry
 	created  int64 // Unix milliseconds, as is expires
@@ -24,7 +24,7 @@ func newEntry(r *driver.Record, version uint64) *entry {
 	return &entry{
 		key:      r.Key,
 		subject:  r.Subject,
-		blob:     append(append(make([]byte, 0, len(r.Meta)+len(r.Data)), r.Meta...), r.Data...),
+		content:  content(r),
 		metaSize: int32(len(r.Meta)),
 		created:  r.Created.UnixMilli(),
 		expires:  r.Expires.UnixMilli(),
@@ -32,10 +32,18 @@ func newEntry(r *driver.Record, version uint64) *entry {
 	}
 }
 
+func content(r *driver.Record) string {
+	var b strings.Builder
+	b.Grow(len(r.Meta) + len(r.Data))
+	b.Write(r.Meta)
+	b.Write(r.Data)
+	return b.String()
+}
+
 func (e *entry) live(now time.Time) bool { return now.UnixMilli() < e.expires }
 
 func (e *entry) record() *driver.Record {
-	blob := bytes.Clone(e.blob)
+	blob := []byte(e.content)
 	return &driver.Record{
 		Key:     e.key,
 		Data:    blob[e.metaSize:],

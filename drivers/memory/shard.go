@@ -58,6 +58,31 @@ func (sh *shard) current(key string, version uint64) (*entry, error) {
 func (sh *shard) add(e *entry) {
 	sh.entries[e.key] = e
 	heap.Push(&sh.byExpiry, e)
+	sh.addSubject(e)
+}
+
+func (sh *shard) remove(e *entry) {
+	delete(sh.entries, e.key)
+	heap.Remove(&sh.byExpiry, int(e.position))
+	sh.removeSubject(e)
+}
+
+// replace makes e what next is, but for its creation.
+func (sh *shard) replace(e *entry, next entry) {
+	sh.removeSubject(e)
+	e.subject, e.content, e.metaSize, e.version = next.subject, next.content, next.metaSize, next.version
+	sh.addSubject(e)
+	sh.reschedule(e, next.expires)
+}
+
+func (sh *shard) reschedule(e *entry, expires int64) {
+	if e.expires != expires {
+		e.expires = expires
+		heap.Fix(&sh.byExpiry, int(e.position))
+	}
+}
+
+func (sh *shard) addSubject(e *entry) {
 	if e.subject == "" {
 		return
 	}
@@ -69,26 +94,21 @@ func (sh *shard) add(e *entry) {
 	of[e] = struct{}{}
 }
 
-func (sh *shard) remove(e *entry) {
-	delete(sh.entries, e.key)
-	heap.Remove(&sh.byExpiry, int(e.position))
-	if of := sh.subjects[e.subject]; of != nil {
-		delete(of, e)
-		if len(of) == 0 {
-			delete(sh.subjects, e.subject)
-		}
+func (sh *shard) removeSubject(e *entry) {
+	if e.subject == "" {
+		return
+	}
+	of := sh.subjects[e.subject]
+	delete(of, e)
+	if len(of) == 0 {
+		delete(sh.subjects, e.subject)
 	}
 }
 
-func (sh *shard) reschedule(e *entry, expires int64) {
-	e.expires = expires
-	heap.Fix(&sh.byExpiry, int(e.position))
-}
-
-func (sh *shard) liveKeys(now time.Time) []string {
+// appendKeys appends the keys of live records to keys, and returns the result.
+func (sh *shard) appendKeys(now time.Time, keys []string) []string {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	keys := make([]string, 0, len(sh.entries))
 	for key, e := range sh.entries {
 		if e.live(now) {
 			keys = append(keys, key)
@@ -97,10 +117,9 @@ func (sh *shard) liveKeys(now time.Time) []string {
 	return keys
 }
 
-func (sh *shard) liveKeysOf(subject string, now time.Time) []string {
+func (sh *shard) appendKeysOf(subject string, now time.Time, keys []string) []string {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	var keys []string
 	for e := range sh.subjects[subject] {
 		if e.live(now) {
 			keys = append(keys, e.key)

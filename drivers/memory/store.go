@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"iter"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -77,17 +78,15 @@ func (s *store) Flush(ctx context.Context, r *driver.Record) error {
 	if err := s.usable(ctx); err != nil {
 		return err
 	}
-	next := newEntry(r, s.nextVersion())
+	next := *newEntry(r, s.nextVersion())
 	sh := s.shard(r.Key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	old, err := sh.current(r.Key, r.Version)
+	e, err := sh.current(r.Key, r.Version)
 	if err != nil {
 		return err
 	}
-	next.created = old.created
-	sh.remove(old)
-	sh.add(next)
+	sh.replace(e, next)
 	r.Version = next.version
 	return nil
 }
@@ -154,23 +153,25 @@ func (s *store) Destroy(ctx context.Context, key string) error {
 // Sessions takes the keys of one shard at a time and yields them without its
 // lock.
 func (s *store) Sessions(ctx context.Context) iter.Seq2[string, error] {
-	return s.pages(ctx, (*shard).liveKeys)
+	return s.pages(ctx, (*shard).appendKeys)
 }
 
 func (s *store) SubjectSessions(ctx context.Context, subject string) iter.Seq2[string, error] {
-	return s.pages(ctx, func(sh *shard, now time.Time) []string {
-		return sh.liveKeysOf(subject, now)
+	return s.pages(ctx, func(sh *shard, now time.Time, keys []string) []string {
+		return sh.appendKeysOf(subject, now, keys)
 	})
 }
 
-func (s *store) pages(ctx context.Context, page func(*shard, time.Time) []string) iter.Seq2[string, error] {
+func (s *store) pages(ctx context.Context, page func(*shard, time.Time, []string) []string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
+		var keys []string
 		for i := range s.shards {
 			if err := s.usable(ctx); err != nil {
 				yield("", err)
 				return
 			}
-			for _, key := range page(&s.shards[i], time.Now()) {
+			keys = page(&s.shards[i], time.Now(), keys[:0])
+			for _, key := range keys {
 				if !yield(key, nil) {
 					return
 				}
@@ -210,6 +211,7 @@ func (s *store) DeleteExpired(ctx context.Context) (int, error) {
 			}
 			n := s.deleteExpired(&s.shards[i], time.Now())
 			deleted += n
+			runtime.Gosched() // or requests wait for a processor until ours is taken from us
 			if n < sweepBatch {
 				break
 			}

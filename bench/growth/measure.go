@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"runtime/metrics"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	samples  = 5000 // calls of which the median is taken
+	requests = 1000 // live sessions, in turn used while others are swept
+	keySize  = 43
+)
+
+func measure(ctx context.Context, backend string, n int) (row, error) {
+	r := row{sessions: n, overhead: math.NaN()}
+	before := heap()
+	s, err := open(backend)
+	if err != nil {
+		return r, err
+	}
+	if err := fill(ctx, s, 0, n, time.Now().Add(time.Hour)); err != nil {
+		return r, err
+	}
+	if backend == "memory" || backend == "scs-memory" {
+		r.overhead = float64(heap()-before)/float64(n) - payloadSize - keySize
+	}
+	if r.retrieve, err = median(func(key string) error { return s.retrieve(ctx, key) }, n); err != nil {
+		return r, err
+	}
+	if r.flush, err = median(func(key string) error { return s.flush(ctx, key) }, n); err != nil {
+		return r, err
+	}
+	start := time.Now()
+	r.listHeap = peak(func() { _, err = s.list(ctx) })
+	r.list = time.Since(start)
+	if err != nil {
+		return r, err
+	}
+	if err := s.Close(); err != nil || n > 1_000_000 {
+		return r, err
+	}
+	r.sweep, r.stall, err = sweep(ctx, backend, n)
+	return r, err
+}
+
+// fill creates the sessions from first to last, by several goroutines.
+func fill(ctx context.Context, s store, first, last int, expires time.Time) error {
+	var next atomic.Int64
+	next.Store(int64(first))
+	errs := make(chan error, 16)
+	for range cap(errs) {
+		go func() {
+			for i := next.Add(1) - 1; i < int64(last); i = next.Add(1) - 1 {
+				if err := s.create(ctx, key(int(i)), expires); err != nil {
+					errs <- err
+					return
+				}
+			}
+			errs <- nil
+		}()
+	}
+	var err error
+	for range cap(errs) {
+		if e := <-errs; e != nil {
+			err = e
+		}
+	}
+	return err
+}
+
+// median is the median time of a call for one of n sessions.
+func median(call func(key string) error, n int) (time.Duration, error) {
+	var times []time.Duration
+	for range samples {
+		k := key(rand.IntN(n))
+		start := time.Now()
+		if err := call(k); err != nil {
+			return 0, err
+		}
+		times = append(times, time.Since(start))
+	}
+	slices.Sort(times)
+	return times[len(times)/2], nil
+}
+
+// sweep deletes n sessions that have expired, and returns the longest time that a
+// call of a goroutine with live ones took meanwhile.
+func sweep(ctx context.Context, backend string, n int) (took, stall time.Duration, err error) {
+	s, err := open(backend)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer s.Close()
+	if err := fill(ctx, s, 0, n, time.Now().Add(-time.Minute)); err != nil {
+		return 0, 0, err
+	}
+	if err := fill(ctx, s, n, n+requests, time.Now().Add(time.Hour)); err != nil {
+		return 0, 0, err
+	}
+	runtime.GC()
+	var over atomic.Bool
+	var all sync.WaitGroup
+	var failed error
+	all.Go(func() {
+		for i := 0; !over.Load() && failed == nil; i++ {
+			start := time.Now()
+			failed = s.flush(ctx, key(n+i%requests))
+			stall = max(stall, time.Since(start))
+		}
+	})
+	start := time.Now()
+	err = s.sweep(ctx)
+	took = time.Since(start)
+	over.Store(true)
+	all.Wait()
+	if err == nil {
+		err = failed
+	}
+	return took, stall, err
+}
+
+// heap is how many bytes are in use.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	return objects()
+}
+
+func objects() int64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	return int64(sample[0].Value.Uint64())
+}
+
+// peak is by how many MiB the heap grew while do ran.
+func peak(do func()) float64 {
+	before := heap()
+	highest := before
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-time.After(time.Millisecond):
+				highest = max(highest, objects())
+			case <-stop:
+				return
+			}
+		}
+	}()
+	do()
+	close(stop)
+	<-stopped
+	return float64(max(highest, objects())-before) / (1 << 20)
+}

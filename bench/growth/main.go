@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"runtime"
 	"time"
 )
 
@@ -22,11 +23,12 @@ func main() {
 	backend := flag.String("backend", "memory", "memory, sqlite, or scs-memory, scs-sqlite to compare")
 	most := flag.Int("max", 1_000_000, "sessions at the end; from 1,000 on, ten times as many at each step")
 	steady := flag.Duration("steady", 0, "instead, a steady mix of requests for this long")
+	goroutines := flag.Int("goroutines", runtime.GOMAXPROCS(0), "how many send the requests of -steady")
 	svg := flag.String("svg", "", "draw what was measured into this file")
 	flag.Parse()
 	ctx := context.Background()
 	if *steady > 0 {
-		if err := runSteady(ctx, os.Stdout, *backend, *steady); err != nil {
+		if err := runSteady(ctx, os.Stdout, *backend, *goroutines, *steady); err != nil {
 			log.Fatal(err)
 		}
 		return

@@ -48,8 +48,18 @@ func (c connector) connect() (driver.Conn, error) {
 	if err := c.checkJournal(conn); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
+	if c.dsn.wal {
+		if _, err := conn.(driver.ExecerContext).ExecContext(context.Background(), largeWAL, nil); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+	}
 	return conn, nil
 }
+
+// largeWAL sets how many pages the WAL has before a writer makes a checkpoint, in the
+// place of the goroutine of the store: more than come together as a rule. Then it has
+// 40 MB.
+const largeWAL = "PRAGMA wal_autocheckpoint = 10000"
 
 // createFile makes a new file before SQLite does, which would let others read it.
 func (c connector) createFile() error {

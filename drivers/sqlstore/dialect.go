@@ -39,6 +39,10 @@ type Dialect struct {
 	// OneWriter says that the database has one writer at a time, whom others
 	// had better queue for in the process than poll for.
 	OneWriter bool
+
+	// Checkpoint is a statement that moves what is in a log of writes to where it
+	// belongs, beside readers and writers. Empty if there is no such log.
+	Checkpoint string
 }
 
 // Table has the names that a schema is about, quoted.
@@ -64,6 +68,7 @@ var SQLite = Dialect{
 	IsBusy:      says("database is locked", "database table is locked", "SQLITE_BUSY"),
 	IsTooLarge:  says("string or blob too big"),
 	OneWriter:   true,
+	Checkpoint:  "PRAGMA wal_checkpoint(PASSIVE)",
 }
 
 func sqliteSchema(t Table) []string {

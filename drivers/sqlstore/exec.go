@@ -37,6 +37,7 @@ func (s *Store) asWriter(ctx context.Context, write func() error) error {
 		}
 		defer func() { <-s.writer }()
 	}
+	defer s.committed()
 	return s.explain(ctx, s.retry(ctx, write))
 }
 

@@ -130,6 +130,7 @@ func (s *Store) writeGroup(w *write) {
 	group := s.writes.take()
 	s.crowded.Store(len(group) > 1)
 	s.commit(tx, group)
+	s.committed()
 	for _, w := range group {
 		close(w.done)
 	}

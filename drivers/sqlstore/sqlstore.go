@@ -46,8 +46,9 @@ type Options struct {
 
 	// Exclusive says that the connections of the database are this store's, so
 	// that none is long in coming. Statements are then not interrupted when a
-	// context ends, which makes those of SQLite faster by a third, and writes that
-	// come at the same time share a transaction.
+	// context ends, which makes those of SQLite faster by a third; writes that come
+	// at the same time share a transaction; and a goroutine, which Close ends, makes
+	// the checkpoints of SQLite's WAL, so that wal_autocheckpoint may be large.
 	Exclusive bool
 }
 
@@ -105,10 +106,12 @@ type Store struct {
 	exclusive bool
 	writer    chan struct{} // holds the token of the one writer, if the dialect wants one
 	writes    writes
-	crowded   atomic.Bool   // the last transaction had several writes
-	preparing chan struct{} // holds the token of whoever prepares the table
-	table     atomic.Pointer[statements]
-	closed    atomic.Bool
+	crowded   atomic.Bool // the last transaction had several writes
+
+	checkpoints checkpointer  // if the database is exclusive, and has a log of writes
+	preparing   chan struct{} // holds the token of whoever prepares the table
+	table       atomic.Pointer[statements]
+	closed      atomic.Bool
 }
 
 var (
@@ -128,7 +131,7 @@ func New(db *sql.DB, d Dialect, options ...Options) *Store {
 		o = options[0]
 	}
 	n, err := o.names()
-	return &Store{
+	s := &Store{
 		db:        db,
 		dialect:   d,
 		names:     n,
@@ -137,6 +140,10 @@ func New(db *sql.DB, d Dialect, options ...Options) *Store {
 		writer:    make(chan struct{}, 1),
 		preparing: make(chan struct{}, 1),
 	}
+	if s.exclusive && d.Checkpoint != "" {
+		s.startCheckpoints()
+	}
+	return s
 }
 
 // Close releases what the store has prepared. It does not close the database.
@@ -144,6 +151,7 @@ func (s *Store) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
+	s.stopCheckpoints()
 	if st := s.table.Load(); st != nil {
 		return st.close()
 	}

@@ -51,6 +51,11 @@ echo "== tests"
 go test -race ./...
 go test -C internal/webtest -race ./...
 
+echo "== benchmarks run"
+go test -C bench ./...
+go test -C bench -run '^$' -bench 'Request/(none|session|scs)/(handler|memory|memstore|sqlite)' -benchtime 10x . | go run -C bench ./report >/dev/null
+go run -C bench ./growth -max 1000 -svg "$(mktemp -d)/growth.svg"
+
 echo "== fuzzing, 10 s each"
 grep -ro --include='*_test.go' '^func Fuzz[A-Za-z]*' . | while IFS=: read -r file function; do
 	name=${function#func }

@@ -102,7 +102,8 @@ func openMemcacheClient(b *testing.B, v values) site {
 	}
 }
 
-// openMongoClient is FindOne by _id and, to write, UpdateOne.
+// openMongoClient is FindOne by a field with a unique index, for an _id can't be
+// changed, and, to write, UpdateOne.
 func openMongoClient(b *testing.B, v values) site {
 	client, err := mongo.Connect(options.Client().ApplyURI(mongoDSN(b)))
 	if err != nil {
@@ -110,13 +111,18 @@ func openMongoClient(b *testing.B, v values) site {
 	}
 	b.Cleanup(func() { _ = client.Disconnect(b.Context()) })
 	c, data := client.Database("bench").Collection("s"), bson.Binary{Data: encoded(v)}
+	_, err = c.Indexes().CreateOne(b.Context(), mongo.IndexModel{Keys: bson.D{{Key: "key", Value: 1}}, Options: options.Index().SetUnique(true)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	by := func(id string) bson.D { return bson.D{{Key: "key", Value: id}} }
 	find := func(r *http.Request, id string) error {
-		_, err := c.FindOne(r.Context(), bson.D{{Key: "_id", Value: id}}).Raw()
+		_, err := c.FindOne(r.Context(), by(id)).Raw()
 		return err
 	}
 	return site{
 		create: bare(func(r *http.Request, id string) error {
-			_, err := c.InsertOne(r.Context(), bson.D{{Key: "_id", Value: id}, {Key: "data", Value: data}})
+			_, err := c.InsertOne(r.Context(), append(by(id), bson.E{Key: "data", Value: data}))
 			return err
 		}).ServeHTTP,
 		works: map[string]http.Handler{
@@ -125,7 +131,7 @@ func openMongoClient(b *testing.B, v values) site {
 				if err := find(r, id); err != nil {
 					return err
 				}
-				_, err := c.UpdateOne(r.Context(), bson.D{{Key: "_id", Value: id}}, bson.D{{Key: "$set", Value: bson.D{{Key: "data", Value: data}}}})
+				_, err := c.UpdateOne(r.Context(), by(id), bson.D{{Key: "$set", Value: bson.D{{Key: "data", Value: data}}}})
 				return err
 			}),
 		},

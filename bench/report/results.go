@@ -1,0 +1,74 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// run is what is measured: a library and its backend do a kind of work.
+type run struct{ library, work, size, goroutines string }
+
+type result struct{ ns, bytes, allocs float64 }
+
+// results has the median of each run.
+type results struct {
+	machine   string
+	libraries []string // in the order of the output
+	of        map[run]result
+}
+
+var (
+	line = regexp.MustCompile(`^BenchmarkRequest/([^/]+/[^/]+)/([^/]+)/([^/]+)/(\d+)-(\d+)\s+\d+\s+([\d.]+) ns/op\s+(\d+) B/op\s+(\d+) allocs/op`)
+	head = regexp.MustCompile(`^(goos|goarch|cpu): (.*)`)
+)
+
+func parse(r io.Reader) (*results, error) {
+	res := &results{of: map[run]result{}}
+	seen := map[run][]result{}
+	machine, procs := []string{}, ""
+	scanner := bufio.NewScanner(r)
+	for scanner.Scan() {
+		if m := head.FindStringSubmatch(scanner.Text()); m != nil {
+			machine = append(machine, m[2])
+		}
+		m := line.FindStringSubmatch(scanner.Text())
+		if m == nil {
+			continue
+		}
+		if !slices.Contains(res.libraries, m[1]) {
+			res.libraries = append(res.libraries, m[1])
+		}
+		procs = m[5]
+		of := run{m[1], m[2], m[3], m[4]}
+		seen[of] = append(seen[of], result{number(m[6]), number(m[7]), number(m[8])})
+	}
+	if len(seen) == 0 {
+		return nil, errors.New("there is no line of BenchmarkRequest in the input")
+	}
+	for of, all := range seen {
+		slices.SortFunc(all, func(a, b result) int { return cmp.Compare(a.ns, b.ns) })
+		res.of[of] = all[len(all)/2]
+	}
+	res.machine = fmt.Sprintf("Measured on %s, %s cores.", strings.Join(machine, ", "), procs)
+	return res, scanner.Err()
+}
+
+func number(text string) float64 {
+	n, _ := strconv.ParseFloat(text, 64)
+	return n
+}
+
+// overhead is the time in nanoseconds above the bare handler.
+func (r *results) overhead(of run) (float64, bool) {
+	floor := of
+	floor.library = "none/handler"
+	whole, found := r.of[of]
+	return max(whole.ns-r.of[floor].ns, 1), found
+}

@@ -29,6 +29,10 @@
 //	_txlock=immediate    transactions do not deadlock with each other
 //	_secure_delete=on    the data of ended sessions is overwritten
 //
+// Writes of a process that come at the same time share a transaction. What they wrote
+// is moved from the WAL into the file beside them; the file of the WAL may grow to
+// 40 MB meanwhile.
+//
 // A file that is created, and those that SQLite puts beside it, can be read by
 // their owner only (mode 0600). The directory must exist.
 //

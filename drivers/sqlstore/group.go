@@ -25,7 +25,7 @@ type writes struct {
 // write executes the first of its statements, and the next one as long as no row was
 // concerned. Its outcome is known when done is closed.
 type write struct {
-	ctx        context.Context
+	ctx        context.Context // of the caller, who waits
 	statements []statement
 
 	done chan struct{}
@@ -95,6 +95,7 @@ func (s *Store) share(w *write) {
 		select {
 		case s.writer <- struct{}{}:
 			s.writeGroup(w)
+			<-s.writer
 		case <-w.done:
 			return
 		case <-w.ctx.Done():
@@ -108,10 +109,14 @@ func (s *Store) share(w *write) {
 	}
 }
 
-// writeGroup executes what waits, in one transaction, and gives the token of the
-// writer back. If the transaction can't begin, only who wanted it gets to know.
+// writeGroup executes what waits, in one transaction, unless w has been executed. If
+// the transaction can't begin, only who wanted it gets to know.
 func (s *Store) writeGroup(w *write) {
-	defer func() { <-s.writer }()
+	select {
+	case <-w.done:
+		return
+	default:
+	}
 	if s.crowded.Load() {
 		runtime.Gosched() // those who are about to write had better join
 	}

@@ -109,9 +109,10 @@ const touchShare = 20
 
 // moves reports whether a write has to move the expiry to next, too. For stores that
 // have an index of it, that is half of the work. One that comes nearer is moved at
-// once.
-func moves(t Timeouts, m meta, expires, next time.Time) bool {
-	return t.Idle != m.idle || next.Before(expires) || next.Sub(expires) >= t.Idle/touchShare
+// once, and so is one that will not move again.
+func moves(t Timeouts, m meta, expires, next, deadline time.Time) bool {
+	last := !next.Before(deadline.Truncate(time.Millisecond))
+	return t.Idle != m.idle || next.Before(expires) || next.Sub(expires) >= t.Idle/touchShare || last && next.After(expires)
 }
 
 // touchDue reports whether a use of the session now has to be stored. If Idle is

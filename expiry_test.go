@@ -251,7 +251,24 @@ func TestThrottledTouch(t *testing.T) {
 	}
 }
 
-// Moving the expiry loses to whoever has changed the session, without an error.
+// The last move is to the end of Lifetime, and is one.
+func TestLastTouch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProbe()
+		timeouts := session.Timeouts{Idle: hour, Lifetime: hour + time.Minute + time.Microsecond}
+		f := factory(t, session.Config{Timeouts: timeouts, Anonymous: timeouts, SweepInterval: -1}, p)
+		s := created(t, f)
+		time.Sleep(10 * time.Minute)
+		p.take()
+		for range 5 {
+			require.NoError(t, same(t, f, s).Flush(t.Context()))
+			time.Sleep(10 * time.Minute)
+		}
+		require.Equal(t, map[string]int{"Retrieve": 5, "Touch": 1}, p.take())
+		require.Equal(t, s.Created().Add(hour+time.Minute), same(t, f, s).Expires())
+	})
+}
+
 // A write moves the expiry no oftener than a use does, but at once if the session
 // may live longer, or less long, than it might before.
 func TestWritesMoveTheExpirySeldom(t *testing.T) {
@@ -288,6 +305,7 @@ func TestWritesMoveTheExpirySeldom(t *testing.T) {
 	})
 }
 
+// Moving the expiry loses to whoever has changed the session, without an error.
 func TestTouchMeetsConflict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()

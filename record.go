@@ -87,7 +87,7 @@ func (s *Session) recordLocked(key string, now time.Time) (*driver.Record, meta,
 	t := s.f.timeouts(&s.state)
 	m := meta{start: s.state.start, seen: now, idle: t.Idle, own: s.state.own, label: s.state.label, codec: s.codec.Name()}
 	expires := t.expires(s.state.start, now)
-	if s.phase == live && !moves(t, s.stored.meta, s.stored.expires, expires) {
+	if s.phase == live && !moves(t, s.stored.meta, s.stored.expires, expires, t.deadline(s.state.start)) {
 		expires, m.seen = s.stored.expires, s.stored.meta.seen
 	}
 	if s.f.box == nil && !s.f.inCookie {

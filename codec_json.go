@@ -18,6 +18,9 @@ type jsonCodec struct{}
 func (jsonCodec) Name() string { return jsonName }
 
 func (jsonCodec) Marshal(v any) ([]byte, error) {
+	if data, ok := appendSmall(nil, v); ok {
+		return data, nil
+	}
 	data, err := json.Marshal(v)
 	if err != nil {
 		return nil, cleanJSONError(err)
@@ -29,6 +32,9 @@ func (jsonCodec) Marshal(v any) ([]byte, error) {
 }
 
 func (jsonCodec) Unmarshal(data []byte, v any) error {
+	if readSmall(data, v) {
+		return nil
+	}
 	if bytes.Equal(data, []byte("null")) {
 		if t := reflect.TypeOf(v); t.Kind() == reflect.Pointer && !takesNull(t.Elem()) {
 			return fmt.Errorf("a JSON null is not a %v", t.Elem())

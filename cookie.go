@@ -215,8 +215,8 @@ func setCookie(c http.Cookie) string {
 
 // varyByCookie tells caches that the response depends on the session.
 func varyByCookie(h http.Header) {
-	if !listed(h, "Vary", "Cookie") && !listed(h, "Vary", "*") {
-		h.Add("Vary", "Cookie")
+	if len(h["Vary"]) == 0 || !listed(h, "Vary", "Cookie") && !listed(h, "Vary", "*") {
+		h["Vary"] = append(h["Vary"], "Cookie")
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 )
 
 // To take a large session apart takes longer than all else that a request does with
-// it. So its metadata says how long its values are. That counts only for the data
+// it, and of one that is not small, it is a good part. So its metadata says how long its values are. That counts only for the data
 // for which it was said: who edits a session with the tools of the database is not
 // misread.
 //
@@ -14,7 +14,7 @@ import (
 
 const (
 	// indexedSize is from how many bytes of data on there is an index.
-	indexedSize = 1 << 10
+	indexedSize = 1 << 8
 
 	// maxIndexed is how many values it is about at most; a record's metadata
 	// has to stay under 1 KB.

@@ -232,7 +232,7 @@ func (x *exchange) finish() {
 		// OnError has answered; nothing may be stored that the client can't know of.
 	case err != nil:
 		x.report(silent{}, err)
-	case s != nil:
+	case s != nil && s.isChanged():
 		if err := x.flush(s); err != nil {
 			x.report(silent{}, err)
 		}

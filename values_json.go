@@ -91,8 +91,9 @@ func unquote(quoted []byte) ([]byte, error) {
 }
 
 // isPlain reports whether text stands in JSON as it is.
-func isPlain(text []byte) bool {
-	for _, c := range text {
+func isPlain[T ~string | ~[]byte](text T) bool {
+	for i := range len(text) {
+		c := text[i]
 		if c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
 			return false
 		}

@@ -21,7 +21,8 @@ import (
 func main() {
 	log.SetFlags(0)
 	backend := flag.String("backend", "memory", "memory, sqlite, or scs-memory, scs-sqlite to compare")
-	most := flag.Int("max", 1_000_000, "sessions at the end; from 1,000 on, ten times as many at each step")
+	least := flag.Int("min", 1000, "sessions at first")
+	most := flag.Int("max", 1_000_000, "sessions at the end; ten times as many at each step")
 	steady := flag.Duration("steady", 0, "instead, a steady mix of requests for this long")
 	goroutines := flag.Int("goroutines", runtime.GOMAXPROCS(0), "how many send the requests of -steady")
 	svg := flag.String("svg", "", "draw what was measured into this file")
@@ -33,7 +34,7 @@ func main() {
 		}
 		return
 	}
-	rows, err := grow(ctx, *backend, *most)
+	rows, err := grow(ctx, *backend, *least, *most)
 	if err == nil && *svg != "" {
 		err = draw(*svg, *backend, rows)
 	}
@@ -69,11 +70,11 @@ const header = "  sessions  overhead  retrieve     flush      sweep      stall  
 	"                 B/s                                                             MiB"
 
 // grow measures each size in a store of its own: what has been swept leaves holes.
-func grow(ctx context.Context, backend string, most int) ([]row, error) {
+func grow(ctx context.Context, backend string, least, most int) ([]row, error) {
 	fmt.Println(backend)
 	fmt.Println(header)
 	var rows []row
-	for n := 1000; n <= most; n *= 10 {
+	for n := least; n <= most; n *= 10 {
 		r, err := measure(ctx, backend, n)
 		if err != nil {
 			return nil, fmt.Errorf("%s with %d sessions: %w", backend, n, err)

@@ -20,8 +20,8 @@ type entry struct {
 	version  uint64
 }
 
-func newEntry(r *driver.Record, version uint64) *entry {
-	return &entry{
+func newEntry(r *driver.Record, version uint64) entry {
+	return entry{
 		key:      r.Key,
 		subject:  r.Subject,
 		content:  content(r),

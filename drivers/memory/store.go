@@ -53,7 +53,7 @@ func (s *store) Create(ctx context.Context, r *driver.Record) error {
 		}
 		sh.remove(old)
 	}
-	sh.add(e)
+	sh.add(&e)
 	r.Version = e.version
 	return nil
 }
@@ -78,7 +78,7 @@ func (s *store) Flush(ctx context.Context, r *driver.Record) error {
 	if err := s.usable(ctx); err != nil {
 		return err
 	}
-	next := *newEntry(r, s.nextVersion())
+	next := newEntry(r, s.nextVersion())
 	sh := s.shard(r.Key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -111,7 +111,7 @@ func (s *store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) e
 	}
 	next.created = old.created
 	from.remove(old)
-	to.add(next)
+	to.add(&next)
 	r.Version = next.version
 	return nil
 }

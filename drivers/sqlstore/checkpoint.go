@@ -50,6 +50,20 @@ func (s *Store) committed() {
 	}
 }
 
+// emptyLog makes a checkpoint for somebody who writes much, before he goes on: first
+// beside the other writers, then, for what they wrote meanwhile, without them. After
+// that the log begins anew.
+func (s *Store) emptyLog(ctx context.Context) {
+	if !s.exclusive || s.dialect.Checkpoint == "" {
+		return
+	}
+	_, _ = s.db.ExecContext(ctx, s.dialect.Checkpoint)
+	_ = s.asWriter(ctx, func() error {
+		_, err := s.db.ExecContext(ctx, s.dialect.Checkpoint)
+		return err
+	})
+}
+
 // makeCheckpoints does so when they are due. That one fails is no harm: the next
 // one does its work.
 func (s *Store) makeCheckpoints(ctx context.Context) {

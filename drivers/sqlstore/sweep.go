@@ -11,13 +11,17 @@ const (
 
 	// batchTime is about how long a batch keeps other writers out.
 	batchTime = time.Millisecond
+
+	// rowsToCheckpoint is how many rows a sweep deletes between two checkpoints of
+	// its own.
+	rowsToCheckpoint = 500
 )
 
 // DeleteExpired implements [driver.Store]. Between batches it lets others write
 // for as long as the last one took; how many rows are a batch follows from that
 // time too.
 func (s *Store) DeleteExpired(ctx context.Context) (int, error) {
-	deleted := 0
+	deleted, checkpointed := 0, 0
 	for batch := firstBatch; ; {
 		rows, took, err := s.deleteBatch(ctx, batch)
 		deleted += rows
@@ -25,6 +29,10 @@ func (s *Store) DeleteExpired(ctx context.Context) (int, error) {
 			return deleted, err
 		}
 		batch = nextBatch(batch, took)
+		if deleted-checkpointed >= rowsToCheckpoint {
+			s.emptyLog(ctx)
+			checkpointed = deleted
+		}
 		select {
 		case <-time.After(took):
 		case <-ctx.Done():

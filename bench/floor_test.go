@@ -3,6 +3,7 @@ package bench
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/bradfitz/gomemcache/memcache"
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -102,8 +103,8 @@ func openMemcacheClient(b *testing.B, v values) site {
 	}
 }
 
-// openMongoClient is FindOne by a field with a unique index, for an _id can't be
-// changed, and, to write, UpdateOne.
+// openMongoClient is FindOne and, to write, UpdateOne on a condition, of documents as
+// a store has to have them: with a key that can change, which an _id can't, and alive.
 func openMongoClient(b *testing.B, v values) site {
 	client, err := mongo.Connect(options.Client().ApplyURI(mongoDSN(b)))
 	if err != nil {
@@ -115,14 +116,23 @@ func openMongoClient(b *testing.B, v values) site {
 	if err != nil {
 		b.Fatal(err)
 	}
-	by := func(id string) bson.D { return bson.D{{Key: "key", Value: id}} }
+	live := func(id string) bson.D {
+		return bson.D{{Key: "key", Value: id}, {Key: "expires", Value: bson.D{{Key: "$gt", Value: time.Now()}}}}
+	}
+	document := func(id string) bson.D {
+		return bson.D{
+			{Key: "key", Value: id}, {Key: "data", Value: data}, {Key: "meta", Value: bson.Binary{Data: make([]byte, 40)}},
+			{Key: "created", Value: time.Now()}, {Key: "expires", Value: time.Now().Add(time.Hour)},
+			{Key: "subject", Value: ""}, {Key: "version", Value: 1},
+		}
+	}
 	find := func(r *http.Request, id string) error {
-		_, err := c.FindOne(r.Context(), by(id)).Raw()
+		_, err := c.FindOne(r.Context(), live(id)).Raw()
 		return err
 	}
 	return site{
 		create: bare(func(r *http.Request, id string) error {
-			_, err := c.InsertOne(r.Context(), append(by(id), bson.E{Key: "data", Value: data}))
+			_, err := c.InsertOne(r.Context(), document(id))
 			return err
 		}).ServeHTTP,
 		works: map[string]http.Handler{
@@ -131,7 +141,7 @@ func openMongoClient(b *testing.B, v values) site {
 				if err := find(r, id); err != nil {
 					return err
 				}
-				_, err := c.UpdateOne(r.Context(), by(id), bson.D{{Key: "$set", Value: bson.D{{Key: "data", Value: data}}}})
+				_, err := c.UpdateOne(r.Context(), append(live(id), bson.E{Key: "version", Value: 1}), bson.D{{Key: "$set", Value: document(id)}})
 				return err
 			}),
 		},

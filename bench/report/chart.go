@@ -7,6 +7,7 @@ import (
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
 )
 
 // draw shows the overhead of reading and of writing 450 bytes, by one goroutine.
@@ -46,7 +47,7 @@ func (r *results) draw(file string) error {
 		if err != nil {
 			return err
 		}
-		dots.GlyphStyle.Color, dots.GlyphStyle.Radius = of.color, vg.Points(4)
+		dots.GlyphStyle = draw.GlyphStyle{Color: of.color, Radius: vg.Points(3.5), Shape: draw.CircleGlyph{}}
 		p.Add(dots)
 		p.Legend.Add(of.name, dots)
 	}

@@ -204,7 +204,8 @@ func TestDSN(t *testing.T) {
 	}
 	s, err := Driver{}.Open(ok + "&unrevocable")
 	require.NoError(t, err)
-	require.NotContains(t, fmt.Sprintf("%v %+v %#v", s, s, Options{Secrets: []session.Secret{secret(0xfb)}}), "251")
+	printed := fmt.Sprintf("%v %+v %#v", s, s, Options{Secrets: []session.Secret{secret(0xfb)}})
+	require.NotRegexp(t, `251[ ,]+251|0xfb, ?0xfb|fbfb`, printed) // not 251 alone, which is part of some addresses
 }
 
 func FuzzDSN(f *testing.F) {

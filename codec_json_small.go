@@ -16,9 +16,7 @@ func appendSmall(b []byte, v any) ([]byte, bool) {
 	case bool:
 		return strconv.AppendBool(b, v), true
 	case string:
-		if isPlain(v) {
-			return append(append(append(b, '"'), v...), '"'), true
-		}
+		return appendPlain(b, v)
 	}
 	return b, false
 }
@@ -39,14 +37,18 @@ func readSmall(data []byte, v any) bool {
 		}
 		return ok
 	case *bool:
-		*v = string(data) == "true"
-		return *v || string(data) == "false"
-	case *string:
-		end := len(data) - 1
-		if end > 0 && data[0] == '"' && data[end] == '"' && isPlain(data[1:end]) {
-			*v = string(data[1:end])
-			return true
+		is := string(data) == "true"
+		ok := is || string(data) == "false"
+		if ok {
+			*v = is
 		}
+		return ok
+	case *string:
+		text, ok := plainText(data)
+		if ok {
+			*v = string(text)
+		}
+		return ok
 	}
 	return false
 }

@@ -215,14 +215,15 @@ func setCookie(c http.Cookie) string {
 
 // varyByCookie tells caches that the response depends on the session.
 func varyByCookie(h http.Header) {
-	if len(h["Vary"]) == 0 || !listed(h, "Vary", "Cookie") && !listed(h, "Vary", "*") {
-		h["Vary"] = append(h["Vary"], "Cookie")
+	if !listed(h, "Vary", "Cookie") && !listed(h, "Vary", "*") {
+		h.Add("Vary", "Cookie")
 	}
 }
 
-// listed reports whether a comma-separated header field has a member.
+// listed reports whether a comma-separated header field, whose name is in canonical
+// form, has a member.
 func listed(h http.Header, field, member string) bool {
-	for _, line := range h.Values(field) {
+	for _, line := range h[field] {
 		for item := range strings.SplitSeq(line, ",") {
 			if strings.EqualFold(strings.TrimSpace(item), member) {
 				return true

@@ -6,9 +6,9 @@ import (
 )
 
 // To take a large session apart takes longer than all else that a request does with
-// it, and of one that is not small, it is a good part. So its metadata says how long its values are. That counts only for the data
-// for which it was said: who edits a session with the tools of the database is not
-// misread.
+// it, and of one that is not small, it is a good part. So its metadata says how long
+// its values are. That counts only for the data for which it was said: who edits a
+// session with the tools of the database is not misread.
 //
 // Sealed sessions have no index, for it would tell something of what is sealed.
 

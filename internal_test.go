@@ -55,10 +55,7 @@ func FuzzSplitValues(f *testing.F) {
 			require.NoError(t, err)
 			again, err := splitValues(c, joined, nil)
 			require.NoError(t, err, "%q", joined)
-			require.Equal(t, len(values), len(again))
-			for i := range values {
-				require.Equal(t, values[i], again[i])
-			}
+			require.Equal(t, values, again)
 		}
 	})
 }

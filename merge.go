@@ -13,9 +13,6 @@ import (
 
 // write stores what has to be stored, unless the session turns out to be gone.
 func (s *Session) write(ctx context.Context) error {
-	if s.isSettled() {
-		return nil
-	}
 	return s.exclusively(ctx, func() error {
 		err := s.f.call(ctx, s.merge)
 		if errors.Is(err, ErrNotFound) {

@@ -232,7 +232,7 @@ func (x *exchange) finish() {
 		// OnError has answered; nothing may be stored that the client can't know of.
 	case err != nil:
 		x.report(silent{}, err)
-	case s != nil && s.isChanged():
+	case s != nil:
 		if err := x.flush(s); err != nil {
 			x.report(silent{}, err)
 		}
@@ -245,11 +245,11 @@ func (x *exchange) flush(s *Session) error {
 	if s.isSettled() {
 		return nil
 	}
-	err := s.Flush(context.WithoutCancel(x.Context))
+	err := s.write(context.WithoutCancel(x.Context))
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
-	return err
+	return wrap("flush", err)
 }
 
 // report tells OnError, if it was not told before.

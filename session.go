@@ -153,6 +153,9 @@ func (s *Session) Subject() string {
 // [Factory.Handler] flushes by itself; call Flush to know the result, or in
 // handlers that run long.
 func (s *Session) Flush(ctx context.Context) error {
+	if s.isSettled() {
+		return nil
+	}
 	return wrap("flush", s.write(ctx))
 }
 

@@ -94,9 +94,8 @@ func joinJSON(b []byte, vs encodedValues) ([]byte, error) {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		if isPlain(v.key) {
-			b = append(append(append(b, '"'), v.key...), '"')
-		} else {
+		var ok bool
+		if b, ok = appendPlain(b, v.key); !ok {
 			quoted, err := json.Marshal(string(v.key))
 			if err != nil {
 				return nil, err

@@ -82,12 +82,30 @@ func cutMember(b []byte, size int) (v encodedValue, after []byte, err error) {
 
 // unquote returns the text of a JSON string.
 func unquote(quoted []byte) ([]byte, error) {
-	if text := quoted[1 : len(quoted)-1]; isPlain(text) {
+	if text, ok := plainText(quoted); ok {
 		return text, nil
 	}
 	var text string
 	err := json.Unmarshal(quoted, &text)
 	return []byte(text), err
+}
+
+// plainText returns the text of a JSON string that has no escapes.
+func plainText(quoted []byte) ([]byte, bool) {
+	end := len(quoted) - 1
+	if end < 1 || quoted[0] != '"' || quoted[end] != '"' || !isPlain(quoted[1:end]) {
+		return nil, false
+	}
+	return quoted[1:end], true
+}
+
+// appendPlain appends the JSON string of a text that needs no escapes, and reports
+// whether it is one.
+func appendPlain[T ~string | ~[]byte](b []byte, text T) ([]byte, bool) {
+	if !isPlain(text) {
+		return b, false
+	}
+	return append(append(append(b, '"'), text...), '"'), true
 }
 
 // isPlain reports whether text stands in JSON as it is.

@@ -61,13 +61,6 @@ func (s *Session) isSettled() bool {
 	return s.phase <= live && !s.dropsLocked() && s.nextLocked(millis(time.Now())) == nothing
 }
 
-// isChanged reports whether there is a change to store, or a new session.
-func (s *Session) isChanged() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.phase == fresh || len(s.changes) > 0
-}
-
 // prepare returns what has to be stored; step is nothing if that is nothing.
 func (s *Session) prepare() (pending, error) {
 	s.mu.Lock()

@@ -15,7 +15,7 @@ import (
 // run is what is measured: a library and its backend do a kind of work.
 type run struct{ library, work, size, goroutines string }
 
-type result struct{ ns, bytes, allocs float64 }
+type result struct{ ns, allocs float64 }
 
 // results has the median of each run.
 type results struct {
@@ -25,7 +25,7 @@ type results struct {
 }
 
 var (
-	line = regexp.MustCompile(`^BenchmarkRequest/([^/]+/[^/]+)/([^/]+)/([^/]+)/(\d+)-(\d+)\s+\d+\s+([\d.]+) ns/op\s+(\d+) B/op\s+(\d+) allocs/op`)
+	line = regexp.MustCompile(`^BenchmarkRequest/([^/]+/[^/]+)/([^/]+)/([^/]+)/(\d+)-(\d+)\s+\d+\s+([\d.]+) ns/op\s+\d+ B/op\s+(\d+) allocs/op`)
 	head = regexp.MustCompile(`^(goos|goarch|cpu): (.*)`)
 )
 
@@ -47,7 +47,7 @@ func parse(r io.Reader) (*results, error) {
 		}
 		procs = m[5]
 		of := run{m[1], m[2], m[3], m[4]}
-		seen[of] = append(seen[of], result{number(m[6]), number(m[7]), number(m[8])})
+		seen[of] = append(seen[of], result{number(m[6]), number(m[7])})
 	}
 	if len(seen) == 0 {
 		return nil, errors.New("there is no line of BenchmarkRequest in the input")

@@ -54,14 +54,16 @@ func (s *Store) committed() {
 // beside the other writers, then, for what they wrote meanwhile, without them. After
 // that the log begins anew.
 func (s *Store) emptyLog(ctx context.Context) {
-	if !s.exclusive || s.dialect.Checkpoint == "" {
+	if s.checkpoints.due == nil {
 		return
 	}
-	_, _ = s.db.ExecContext(ctx, s.dialect.Checkpoint)
-	_ = s.asWriter(ctx, func() error {
-		_, err := s.db.ExecContext(ctx, s.dialect.Checkpoint)
-		return err
-	})
+	_ = s.checkpoint(ctx)
+	_ = s.asWriter(ctx, func() error { return s.checkpoint(ctx) })
+}
+
+func (s *Store) checkpoint(ctx context.Context) error {
+	_, err := s.db.ExecContext(ctx, s.dialect.Checkpoint)
+	return err
 }
 
 // makeCheckpoints does so when they are due. That one fails is no harm: the next
@@ -70,7 +72,7 @@ func (s *Store) makeCheckpoints(ctx context.Context) {
 	for {
 		select {
 		case <-s.checkpoints.due:
-			_, _ = s.db.ExecContext(ctx, s.dialect.Checkpoint)
+			_ = s.checkpoint(ctx)
 		case <-ctx.Done():
 			return
 		}

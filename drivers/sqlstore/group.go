@@ -134,36 +134,29 @@ func (s *Store) writeGroup(w *write) {
 	}
 	group := s.writes.take()
 	s.crowded.Store(len(group) > 1)
-	s.commit(tx, group)
+	err = s.commit(tx, group)
 	s.committed()
 	for _, w := range group {
+		w.err = err
 		close(w.done)
 	}
 }
 
-// commit executes a group. If one of it fails, the transaction is undone, and all are
-// told so: each may then find his own error.
-func (s *Store) commit(tx *sql.Tx, group []*write) {
+// commit executes a group. If one of it fails, the transaction is undone, and the
+// error is errUndone: each may then find his own.
+func (s *Store) commit(tx *sql.Tx, group []*write) error {
 	prepared := prepareIn(tx)
 	for _, w := range group {
 		if w.executeAs(s.statementContext(w.ctx), prepared) != nil {
 			_ = tx.Rollback()
-			setAll(group, errUndone)
-			return
+			return errUndone
 		}
 	}
-	switch err := tx.Commit(); {
-	case err != nil && s.dialect.IsBusy(err): // with readers, where there is no WAL
-		setAll(group, errUndone)
-	case err != nil:
-		setAll(group, err)
+	err := tx.Commit()
+	if err != nil && s.dialect.IsBusy(err) { // with readers, where there is no WAL
+		return errUndone
 	}
-}
-
-func setAll(group []*write, err error) {
-	for _, w := range group {
-		w.err = err
-	}
+	return err
 }
 
 // prepareIn returns what prepares statements for a transaction, each of them once.

@@ -90,10 +90,9 @@ func (s *Store) Flush(ctx context.Context, r *driver.Record) error {
 		return err
 	}
 	data, version, now := s.dialect.Data(r.Data), int64(r.Version), now()
-	rows, err := s.execFirst(ctx,
+	return s.replace(ctx, st, r.Key, r,
 		statement{st.flushValues, []any{data, blob(r.Meta), r.Key, version, now, r.Expires.UnixMilli(), r.Subject}},
 		statement{st.flush, []any{data, blob(r.Meta), r.Expires.UnixMilli(), r.Subject, r.Key, version, now}})
-	return s.replaced(ctx, st, r.Key, r, rows, err)
 }
 
 // ChangeID implements [driver.Store]. It is one statement, as Flush is.
@@ -103,8 +102,8 @@ func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) e
 		return err
 	}
 	for {
-		rows, err := s.exec(ctx, st.rename, s.dialect.Data(r.Data), blob(r.Meta), r.Expires.UnixMilli(), r.Subject, oldKey, int64(r.Version), now(), r.Key)
-		err = s.replaced(ctx, st, oldKey, r, rows, err)
+		args := []any{s.dialect.Data(r.Data), blob(r.Meta), r.Expires.UnixMilli(), r.Subject, oldKey, int64(r.Version), now(), r.Key}
+		err := s.replace(ctx, st, oldKey, r, statement{st.rename, args})
 		if !s.dialect.IsDuplicate(err) {
 			return err
 		}
@@ -114,9 +113,10 @@ func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) e
 	}
 }
 
-// replaced finds out what came of a statement that was to write r over the record
-// under key, if that is of r's version.
-func (s *Store) replaced(ctx context.Context, st *statements, key string, r *driver.Record, rows int64, err error) error {
+// replace writes r, by the first statement that concerns a row, over the record under
+// key if that is of r's version.
+func (s *Store) replace(ctx context.Context, st *statements, key string, r *driver.Record, statements ...statement) error {
+	rows, err := s.execFirst(ctx, statements...)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,225 @@
+// Command app is the web application that the soak test loads: one process of a
+// fleet. It serves a counter, a cart and signing in and out, and nothing in it
+// guards against what the soak test looks for.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"gosession.dev/session"
+	_ "gosession.dev/session/drivers/cookie"
+	_ "gosession.dev/session/drivers/memcache"
+	_ "gosession.dev/session/drivers/memory"
+	_ "gosession.dev/session/drivers/mongo"
+	_ "gosession.dev/session/drivers/sqlite"
+)
+
+func main() {
+	log.SetFlags(0)
+	address := flag.String("listen", "127.0.0.1:0", "where to listen")
+	driverName := flag.String("driver", "memory", "the driver")
+	fault := flag.String("fault", "", "what this application does wrong, to see whether it is noticed: "+faultNames())
+	flag.Parse()
+	// A file that may not grow is an error of a write here, and does not end the process.
+	signal.Ignore(syscall.SIGXFSZ)
+	if err := serve(*address, *driverName, os.Getenv("SOAK_DSN"), *fault); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// storeTimeout is shorter than the default, so that short faults show it.
+const storeTimeout = 2 * time.Second
+
+func serve(address, driverName, dsn, fault string) error {
+	sockets, files := descriptors()
+	store, err := session.OpenStore(driverName, dsn)
+	if err != nil {
+		return err
+	}
+	sessions, err := session.Config{
+		StoreTimeout:  storeTimeout,
+		SweepInterval: 5 * time.Second,
+		Logger:        slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	}.New(broken(store, fault))
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /stats", stats)
+	mux.HandleFunc("POST /limit", limit)
+	mux.Handle("/", sessions.Handler(routes(sessions)))
+	server := &http.Server{Handler: mux}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM)
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-stop:
+	}
+	signal.Stop(stop)
+	return shutDown(server, sessions, sockets, files)
+}
+
+// shutDown closes what serve has opened, and says what is left of it: there were so
+// many sockets and files before.
+func shutDown(server *http.Server, sessions *session.Factory, sockets, files int) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	left := stopped{}
+	if err := errors.Join(server.Shutdown(ctx), sessions.Close()); err != nil {
+		left.Error = err.Error()
+	}
+	if err := goleak.Find(); err != nil {
+		left.Goroutines = err.Error()
+	}
+	left.Sockets, left.Files = descriptors()
+	left.Sockets -= sockets
+	left.Files -= files
+	return json.NewEncoder(os.Stdout).Encode(left)
+}
+
+// stopped is what there is after everything was closed.
+type stopped struct {
+	Error          string
+	Goroutines     string
+	Sockets, Files int
+}
+
+// view is what a page shows of its session.
+type view struct {
+	Born  string // names the session, whatever its ID is
+	User  string
+	N     int
+	Carts map[string]int
+}
+
+// action does what a request asks for, and says what is in the session then.
+type action func(*session.Session, *http.Request) (view, error)
+
+func routes(sessions *session.Factory) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", page(func(s *session.Session, _ *http.Request) (view, error) { return look(s) }))
+	mux.HandleFunc("POST /add", page(write(add)))
+	mux.HandleFunc("POST /cart", page(write(cart)))
+	mux.HandleFunc("POST /login", page(write(login)))
+	mux.HandleFunc("POST /logout", page(logout))
+	mux.HandleFunc("POST /others", page(endOthers(sessions)))
+	return mux
+}
+
+func page(do action) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		s, err := session.FromContext(r.Context())
+		if err != nil {
+			return // answered by OnError
+		}
+		v, err := do(s, r)
+		if err != nil {
+			log.Print(err)
+			http.Error(w, "the store failed", http.StatusServiceUnavailable)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(v) // an error is OnError's, or the client's who has gone
+	}
+}
+
+func look(s *session.Session) (view, error) {
+	v := view{Carts: map[string]int{}}
+	var err error
+	for _, key := range s.Keys() {
+		switch {
+		case key == "born":
+			v.Born, err = session.Get[string](s, key)
+		case key == "user":
+			v.User, err = session.Get[string](s, key)
+		case key == "n":
+			v.N, err = session.Get[int](s, key)
+		default:
+			v.Carts[key], err = session.Get[int](s, key)
+		}
+		if err != nil {
+			return view{}, err
+		}
+	}
+	return v, nil
+}
+
+// write gives a new session its name before do. The body is read after the session:
+// a slow client keeps the request between reading and storing it.
+func write(do func(*session.Session, *http.Request) error) action {
+	return func(s *session.Session, r *http.Request) (view, error) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if !s.Has("born") {
+			if err := s.Set("born", r.FormValue("born")); err != nil {
+				return view{}, err
+			}
+		}
+		if err := do(s, r); err != nil {
+			return view{}, err
+		}
+		return look(s)
+	}
+}
+
+func add(s *session.Session, _ *http.Request) error {
+	return session.Update(s, "n", func(n int) int { return n + 1 })
+}
+
+func cart(s *session.Session, r *http.Request) error {
+	seq, err := strconv.Atoi(r.FormValue("seq"))
+	if err != nil {
+		return err
+	}
+	return s.Set("cart"+r.FormValue("tab"), seq)
+}
+
+func login(s *session.Session, r *http.Request) error {
+	idle, err := time.ParseDuration(r.FormValue("idle"))
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		s.Set("user", r.FormValue("user")),
+		s.SetTimeouts(session.Timeouts{Idle: idle, Lifetime: session.DefaultLifetime}),
+		s.SetSubject(r.FormValue("user")),
+	)
+}
+
+func logout(s *session.Session, r *http.Request) (view, error) {
+	v, err := look(s)
+	if err != nil {
+		return view{}, err
+	}
+	return v, s.Destroy(r.Context())
+}
+
+func endOthers(sessions *session.Factory) action {
+	return func(s *session.Session, r *http.Request) (view, error) {
+		v, err := look(s)
+		if err != nil || v.User == "" {
+			return v, err
+		}
+		return v, sessions.DestroySubject(r.Context(), v.User, s.Key())
+	}
+}

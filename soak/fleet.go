@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// build compiles the application, with a clock that can be wrong, into dir.
+func build(dir string) (program string, err error) {
+	list, err := overlay(dir)
+	if err != nil {
+		return "", err
+	}
+	program = filepath.Join(dir, "app")
+	cmd := exec.Command("go", "build", "-overlay", list, "-o", program, "gosession.dev/session/soak/app")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("the application can't be built: %w\n%s", err, out)
+	}
+	return program, nil
+}
+
+// process is one of the application's.
+type process struct {
+	program, driver, dsn, fault string
+	address                     string
+	log                         io.Writer
+
+	mu     sync.Mutex // guards what follows
+	cmd    *exec.Cmd
+	stdout *bytes.Buffer
+}
+
+// nobody is who runs the applications, if we may choose: who is root may write to
+// a file that is read-only.
+const nobody = 65534
+
+// start starts it with a clock that is wrong by so much.
+func (p *process) start(wrongBy time.Duration) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	args := []string{"-listen", p.address, "-driver", p.driver}
+	if p.fault != "" {
+		args = append(args, "-fault", p.fault)
+	}
+	p.stdout = &bytes.Buffer{}
+	p.cmd = exec.Command(p.program, args...)
+	p.cmd.Env = append(os.Environ(), "SOAK_DSN="+p.dsn, fmt.Sprintf("SOAK_CLOCK=%d", int(wrongBy.Seconds())))
+	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.log
+	if os.Geteuid() == 0 {
+		p.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	}
+	if err := p.cmd.Start(); err != nil {
+		return err
+	}
+	return p.awaitLocked()
+}
+
+func (p *process) awaitLocked() error {
+	for begin := time.Now(); time.Since(begin) < 20*time.Second; time.Sleep(2 * time.Millisecond) {
+		if conn, err := net.Dial("tcp", p.address); err == nil {
+			return conn.Close()
+		}
+	}
+	return fmt.Errorf("the application does not listen at %s", p.address)
+}
+
+func (p *process) signal(sig os.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_ = p.cmd.Process.Signal(sig)
+}
+
+// kill ends it without a warning.
+func (p *process) kill() {
+	p.signal(syscall.SIGKILL)
+	_ = p.cmd.Wait()
+}
+
+// stopped is what the application says of itself when it has closed everything.
+type stopped struct {
+	Error          string
+	Goroutines     string
+	Sockets, Files int
+}
+
+// stop has it close everything.
+func (p *process) stop() (stopped, error) {
+	p.signal(syscall.SIGTERM)
+	var left stopped
+	if err := p.cmd.Wait(); err != nil {
+		return left, fmt.Errorf("the application ended with: %w", err)
+	}
+	return left, json.Unmarshal(p.stdout.Bytes(), &left)
+}
+
+// limitFiles is the size, in bytes, beyond which it can't write to files; 0 is none.
+func (p *process) limitFiles(size int64) error {
+	response, err := http.Post(fmt.Sprintf("http://%s/limit?bytes=%d", p.address, size), "", nil)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("the size of files can't be limited: %s", response.Status)
+	}
+	return nil
+}
+
+// usage is what a process holds.
+type usage struct {
+	Goroutines     int
+	Sockets, Files int
+	Heap, Resident uint64
+}
+
+func (p *process) usage() (u usage, err error) {
+	response, err := http.Get("http://" + p.address + "/stats")
+	if err != nil {
+		return u, err
+	}
+	defer response.Body.Close()
+	return u, json.NewDecoder(response.Body).Decode(&u)
+}
+
+// fleet is all of them.
+type fleet []*process
+
+func (f fleet) start() error {
+	return f.each(func(p *process) error { return p.start(0) })
+}
+
+// stop stops all, and returns an error that says what they have left open.
+func (f fleet) stop() error {
+	return f.each(func(p *process) error {
+		left, err := p.stop()
+		if err == nil && left != (stopped{}) {
+			err = fmt.Errorf("after Close there are: %d sockets, %d files; %s %s", left.Sockets, left.Files, left.Error, left.Goroutines)
+		}
+		return err
+	})
+}
+
+func (f fleet) kill() { _ = f.each(func(p *process) error { p.kill(); return nil }) }
+
+func (f fleet) each(do func(*process) error) error {
+	errs := make([]error, len(f))
+	var wg sync.WaitGroup
+	for i, p := range f {
+		wg.Go(func() { errs[i] = do(p) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}

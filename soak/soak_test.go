@@ -1,0 +1,72 @@
+package main
+
+import (
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// program is the application, built once.
+var program string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "soak")
+		if err == nil {
+			defer os.RemoveAll(dir)
+			err = os.Chmod(dir, 0o755)
+		}
+		if err == nil {
+			program, err = build(dir)
+		}
+		if err != nil {
+			panic(err)
+		}
+		return m.Run()
+	}())
+}
+
+// What an application does wrong is found, and nothing is found in one that does
+// nothing wrong.
+func TestFindsFaults(t *testing.T) {
+	for fault, finds := range map[string]string{
+		"overwrites": "lost updates",
+		"revives":    "resurrections",
+		"keeps":      "resurrections",
+		"mixes":      "others' data",
+		"forgets":    "false logouts",
+	} {
+		t.Run(fault, func(t *testing.T) {
+			res, err := soak(backends[0], program, options{length: 3 * time.Second, fault: fault, only: nothing.name})
+			require.NoError(t, err)
+			require.Contains(t, strings.Join(res.faults, "\n"), finds)
+			require.NotEmpty(t, res.examples)
+		})
+	}
+	res, err := soak(backends[0], program, options{length: 3 * time.Second})
+	require.NoError(t, err)
+	require.Empty(t, res.faults, res.examples)
+}
+
+// The application sees another time than others do.
+func TestWrongClock(t *testing.T) {
+	address, err := freeAddress()
+	require.NoError(t, err)
+	p := &process{program: program, driver: "memory", address: address}
+	for _, by := range []time.Duration{5 * time.Minute, 0, -5 * time.Minute} {
+		require.NoError(t, p.start(by))
+		response, err := http.Get("http://" + address)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		date, err := http.ParseTime(response.Header.Get("Date"))
+		require.NoError(t, err)
+		require.InDelta(t, by.Seconds(), time.Until(date).Seconds(), 10)
+		left, err := p.stop()
+		require.NoError(t, err)
+		require.Equal(t, stopped{}, left)
+	}
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// row is what came of a fault, all times that it was done.
+type row struct {
+	fault
+	times int
+	seen
+	wrong [wrongs]int
+	gone  int
+}
+
+func (r *run) row(f fault) *row {
+	for _, known := range r.rows {
+		if known.name == f.name {
+			return known
+		}
+	}
+	r.rows = append(r.rows, &row{fault: f})
+	return r.rows[len(r.rows)-1]
+}
+
+func (r *row) add(s seen) {
+	r.times++
+	r.requests += s.requests
+	r.unavailable += s.unavailable
+	r.failed += s.failed
+	r.unanswered += s.unanswered
+	r.slowest = max(r.slowest, s.slowest)
+	r.back = max(r.back, s.back)
+}
+
+// result is what came of it all.
+type result struct {
+	run      *run
+	took     time.Duration
+	faults   []string // what should not be
+	examples []string
+}
+
+func (res *result) fail(format string, args ...any) {
+	res.faults = append(res.faults, fmt.Sprintf(format, args...))
+}
+
+func (r *run) result(took time.Duration) *result {
+	res := &result{run: r, took: took}
+	wrong, _, examples := r.account.state()
+	res.examples = examples
+	for i, n := range wrong {
+		if n > 0 {
+			res.fail("%s: %d", wrongNames[i], n)
+		}
+	}
+	for _, row := range r.rows {
+		if n := row.unavailable + row.unanswered; row.unnoticed && n > 0 {
+			res.fail("%s: %d requests failed", row.name, n)
+		}
+		if row.failed > 0 {
+			res.fail("%s: %d answers were errors other than 503", row.name, row.failed)
+		}
+	}
+	res.compare(r.usages[0], r.usages[len(r.usages)-1])
+	return res
+}
+
+// compare reports what has grown. Pools of connections may fill a little.
+func (res *result) compare(first, last usage) {
+	const few, much = 20, 32 << 20
+	if last.Goroutines > first.Goroutines+few {
+		res.fail("%d goroutines, at first %d", last.Goroutines, first.Goroutines)
+	}
+	if now, then := last.Sockets+last.Files, first.Sockets+first.Files; now > then+few {
+		res.fail("%d sockets and files, at first %d", now, then)
+	}
+	if last.Heap > first.Heap*3/2+much {
+		res.fail("a heap of %d bytes, at first %d", last.Heap, first.Heap)
+	}
+}
+
+// print writes it in the form of Markdown.
+func (res *result) print(w io.Writer) {
+	r := res.run
+	fmt.Fprintf(w, "\n### %s, %v, %d process%s\n\n", r.name, res.took.Round(time.Second), r.processes, map[bool]string{true: "es"}[r.processes > 1])
+	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
+	head := "| fault\t| requests\t| 503\t| no answer\t| slowest\t| normal after\t| " + strings.Join(wrongNames[:], "\t| ") + "\t| gone, as documented\t|"
+	fmt.Fprintln(t, head)
+	fmt.Fprintln(t, strings.Repeat("| ---\t", strings.Count(head, "\t"))+"|")
+	for _, row := range r.rows {
+		fmt.Fprintf(t, "| %s\t| %d\t| %d\t| %d\t| %v\t| %s\t", row.name, row.requests, row.unavailable, row.unanswered,
+			row.slowest.Round(time.Millisecond), cmp.Or(nonzero(row.back.Round(time.Millisecond)), "at once"))
+		for _, n := range row.wrong {
+			fmt.Fprintf(t, "| %d\t", n)
+		}
+		fmt.Fprintf(t, "| %d\t|\n", row.gone)
+	}
+	_ = t.Flush()
+	res.printRest(w)
+}
+
+func nonzero(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return d.String()
+}
+
+func (res *result) printRest(w io.Writer) {
+	r, o := res.run, res.run.account.overtook
+	fmt.Fprintf(w, "\nSessions: %d. Requests that a sign-in overtook: %d; of these %d opened a session, and %d took the cookie of the sign-in away.\n",
+		len(r.account.lives), o.requests, o.opened, o.replaced)
+	if r.rounds > 0 {
+		fmt.Fprintf(w, "Killed and started again: %d times.\n", r.rounds)
+	}
+	fmt.Fprintf(w, "The first process, at rest:")
+	for i, u := range []usage{r.usages[0], r.usages[len(r.usages)/2], r.usages[len(r.usages)-1]} {
+		fmt.Fprintf(w, "%s %d goroutines, %d sockets, %d files, %.1f MiB heap, %.1f MiB resident", []string{"", "; then", "; at last"}[i],
+			u.Goroutines, u.Sockets, u.Files, mib(u.Heap), mib(u.Resident))
+	}
+	fmt.Fprintf(w, ".\n")
+	for _, f := range res.faults {
+		fmt.Fprintf(w, "\nFAULT: %s\n", f)
+	}
+	for _, e := range res.examples {
+		fmt.Fprintf(w, "\n    %s\n", e)
+	}
+}
+
+func mib(bytes uint64) float64 { return float64(bytes) / (1 << 20) }

@@ -129,7 +129,7 @@ var wrongNames = [wrongs]string{"lost updates", "resurrections", "others' data",
 // account is the books that are kept of all sessions. All requests go through
 // begin and end. It is safe for concurrent use.
 type account struct {
-	slack    time.Duration // by which the store's clock is coarse
+	slack    time.Duration // by which the store ends sessions too late
 	always   string        // why any session may be gone at any time
 	mu       sync.Mutex    // guards what follows
 	lives    map[string]*life
@@ -138,9 +138,10 @@ type account struct {
 	wrong    [wrongs]int
 	examples []string
 	overtook struct{ requests, opened, replaced int }
-	gone     map[string]int      // sessions that were excused, by excuse
-	recent   map[string][]string // what users have done lately
-	endings  map[string][]ending // of users
+	refused  struct{ dead, expired int } // requests that came in vain, as they should
+	gone     map[string]int              // sessions that were excused, by excuse
+	recent   map[string][]string         // what users have done lately
+	endings  map[string][]ending         // of users
 }
 
 // ending is a time during which all sessions of a user, but one, are being ended.
@@ -279,7 +280,13 @@ func (a *account) foundLocked(r *request, n *name, got answer) {
 // missedLocked checks an answer that did not find the session.
 func (a *account) missedLocked(r *request, n *name, got answer) {
 	l := r.life
-	mayHaveExpired := got.at.After(l.seen.Add(l.idle - l.idle/20 - a.slack))
+	switch {
+	case r.isDead:
+		a.refused.dead++
+	case r.expired:
+		a.refused.expired++
+	}
+	mayHaveExpired := got.at.After(l.seen.Add(l.idle - l.idle/20))
 	switch {
 	case !n.isCertain() || l.mayEnd || l.ended || mayHaveExpired:
 	case l.excuse != "":

@@ -18,7 +18,7 @@ type backend struct {
 	processes int
 	tabs      int
 	users     int
-	slack     time.Duration // by which the store's clock is coarse
+	slack     time.Duration // by which it ends sessions too late
 	always    string        // why any session may be gone at any time, as documented
 	prepare   func(*ground) (dsn string)
 	faults    []fault

@@ -107,24 +107,24 @@ func (b *browser) choose(tab int) (r *request, alone bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r = &request{tab: tab, user: b.user, id: b.cookie, born: b.born.next()}
-	switch n := rand.IntN(1000); {
+	switch n := rand.IntN(10000); {
 	case b.cookie == "":
 		r.op, alone = add, true
-	case !b.signed && n < 150:
+	case !b.signed && n < 1500:
 		r.op, alone = login, true
 		r.idle = time.Hour
 		if rand.IntN(3) == 0 && !b.noShort.Load() {
 			r.idle = shortIdle
 		}
-	case n < 400:
+	case n < 4000:
 		r.op = look
-	case n < 700:
+	case n < 7000:
 		r.op = add
-	case n < 960:
+	case n < 9700:
 		r.op = cart
-	case n < 985:
+	case n < 9970:
 		return b.ghostLocked(r), false
-	case n < 994:
+	case n < 9990:
 		r.op, alone = logout, true
 	case b.signed && !b.inCookie:
 		r.op = others

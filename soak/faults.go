@@ -1,7 +1,7 @@
 package main
 
 import (
-	"context"
+	"bufio"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -185,26 +185,29 @@ func stopServer(r *run, d time.Duration) error {
 	return nil
 }
 
-// crowd has somebody else fill the memory of memcached.
+// crowd has somebody else fill the memory of memcached, and read what is there: what
+// nobody reads would be evicted before any session.
 func crowd(r *run, d time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), d)
-	defer cancel()
 	conn, err := net.Dial("tcp", r.servers[0].Addr)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	for i := 0; ctx.Err() == nil; i++ {
+	go func() { _, _ = io.Copy(io.Discard, conn) }() // until it is closed
+	w := bufio.NewWriter(conn)
+	for begin, i := time.Now(), 0; time.Since(begin) < d; i++ {
 		size := 200 + rand.IntN(600)
-		if _, err := fmt.Fprintf(conn, "set other%d 0 0 %d noreply\r\n%s\r\n", i, size, strings.Repeat("x", size)); err != nil {
+		if _, err := fmt.Fprintf(w, "set other%d 0 0 %d noreply\r\n%s\r\n", i, size, strings.Repeat("x", size)); err != nil {
 			return err
 		}
-		if i%10 == 0 {
+		if _, err := fmt.Fprintf(w, "get other%d other%[1]d\r\nget other%[1]d\r\n", max(0, i-rand.IntN(200))); err != nil {
+			return err
+		}
+		if i%50 == 0 {
 			time.Sleep(time.Millisecond)
 		}
 	}
-	_, err = io.WriteString(conn, "quit\r\n")
-	return err
+	return w.Flush()
 }
 
 func atProxy(name string, harm func(*run)) fault {

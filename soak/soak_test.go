@@ -41,15 +41,19 @@ func TestFindsFaults(t *testing.T) {
 		"forgets":    "false logouts",
 	} {
 		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
 			res, err := soak(backends[0], program, options{length: 3 * time.Second, fault: fault, only: nothing.name})
 			require.NoError(t, err)
 			require.Contains(t, strings.Join(res.faults, "\n"), finds)
 			require.NotEmpty(t, res.examples)
 		})
 	}
-	res, err := soak(backends[0], program, options{length: 3 * time.Second})
-	require.NoError(t, err)
-	require.Empty(t, res.faults, res.examples)
+	t.Run("none", func(t *testing.T) {
+		t.Parallel()
+		res, err := soak(backends[0], program, options{length: 3 * time.Second})
+		require.NoError(t, err)
+		require.Empty(t, res.faults, res.examples)
+	})
 }
 
 // The application sees another time than others do.

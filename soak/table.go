@@ -60,7 +60,8 @@ func (r *run) result(took time.Duration) *result {
 		}
 	}
 	for _, row := range r.rows {
-		if n := row.unavailable + row.unanswered; row.unnoticed && n > 0 {
+		// A machine that is busy with other things may be late now and then.
+		if n := row.unavailable + row.unanswered; row.unnoticed && n > row.requests/100 {
 			res.fail("%s: %d requests failed", row.name, n)
 		}
 		if row.failed > 0 {
@@ -116,6 +117,8 @@ func (res *result) printRest(w io.Writer) {
 	r, o := res.run, res.run.account.overtook
 	fmt.Fprintf(w, "\nSessions: %d. Requests that a sign-in overtook: %d; of these %d opened a session, and %d took the cookie of the sign-in away.\n",
 		len(r.account.lives), o.requests, o.opened, o.replaced)
+	fmt.Fprintf(w, "Refused as they should be: %d requests for sessions that were ended, and %d after they were idle.\n",
+		r.account.refused.dead, r.account.refused.expired)
 	if r.rounds > 0 {
 		fmt.Fprintf(w, "Killed and started again: %d times.\n", r.rounds)
 	}

@@ -3,6 +3,8 @@ package session_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -249,6 +251,24 @@ func TestThrottledTouch(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A response that takes long, such as a stream of events, is a use to its end.
+func TestLongResponseTouches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProbe()
+		f := factory(t, session.Config{SweepInterval: -1}, p)
+		s := created(t, f)
+		exchanged(f, func(w http.ResponseWriter, r *http.Request) {
+			current(t, r)
+			fmt.Fprint(w, "an event")
+			p.take()
+			time.Sleep(hour / 2)
+			require.Empty(t, p.take())
+		}, string(s.ID()))
+		require.Equal(t, map[string]int{"Touch": 1}, p.take())
+		require.Equal(t, s.Expires().Add(hour/2), same(t, f, s).Expires())
+	})
 }
 
 // The last move is to the end of Lifetime, and is one.

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"gosession.dev/session/soak/wire"
 )
 
 // build compiles the application, with a clock that can be wrong, into dir.
@@ -87,17 +89,10 @@ func (p *process) kill() {
 	_ = p.cmd.Wait()
 }
 
-// stopped is what the application says of itself when it has closed everything.
-type stopped struct {
-	Error          string
-	Goroutines     string
-	Sockets, Files int
-}
-
 // stop has it close everything.
-func (p *process) stop() (stopped, error) {
+func (p *process) stop() (wire.Stopped, error) {
 	p.signal(syscall.SIGTERM)
-	var left stopped
+	var left wire.Stopped
 	if err := p.cmd.Wait(); err != nil {
 		return left, fmt.Errorf("the application ended with: %w", err)
 	}
@@ -117,14 +112,8 @@ func (p *process) limitFiles(size int64) error {
 	return nil
 }
 
-// usage is what a process holds.
-type usage struct {
-	Goroutines     int
-	Sockets, Files int
-	Heap, Resident uint64
-}
-
-func (p *process) usage() (u usage, err error) {
+// usage asks it what it holds.
+func (p *process) usage() (u wire.Usage, err error) {
 	response, err := http.Get("http://" + p.address + "/stats")
 	if err != nil {
 		return u, err
@@ -144,7 +133,7 @@ func (f fleet) start() error {
 func (f fleet) stop() error {
 	return f.each(func(p *process) error {
 		left, err := p.stop()
-		if err == nil && left != (stopped{}) {
+		if err == nil && left != (wire.Stopped{}) {
 			err = fmt.Errorf("after Close there are: %d sockets, %d files; %s %s", left.Sockets, left.Files, left.Error, left.Goroutines)
 		}
 		return err

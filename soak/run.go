@@ -14,6 +14,8 @@ import (
 	"time"
 
 	_ "github.com/mattn/go-sqlite3"
+
+	"gosession.dev/session/soak/wire"
 )
 
 // run is a backend under load.
@@ -24,7 +26,7 @@ type run struct {
 	browsers []*browser
 	rounds   int // of killing
 	rows     []*row
-	usages   []usage // of the first process, while nobody uses it
+	usages   []wire.Usage // of the first process, while nobody uses it
 }
 
 // soak loads a backend and harms it, and returns what came of it.

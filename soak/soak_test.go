@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"gosession.dev/session/soak/wire"
 )
 
 // program is the application, built once.
@@ -71,6 +73,6 @@ func TestWrongClock(t *testing.T) {
 		require.InDelta(t, by.Seconds(), time.Until(date).Seconds(), 10)
 		left, err := p.stop()
 		require.NoError(t, err)
-		require.Equal(t, stopped{}, left)
+		require.Equal(t, wire.Stopped{}, left)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"gosession.dev/session/soak/wire"
 )
 
 // row is what came of a fault, all times that it was done.
@@ -73,7 +75,7 @@ func (r *run) result(took time.Duration) *result {
 }
 
 // compare reports what has grown. Pools of connections may fill a little.
-func (res *result) compare(first, last usage) {
+func (res *result) compare(first, last wire.Usage) {
 	const few, much = 20, 32 << 20
 	if last.Goroutines > first.Goroutines+few {
 		res.fail("%d goroutines, at first %d", last.Goroutines, first.Goroutines)
@@ -123,7 +125,7 @@ func (res *result) printRest(w io.Writer) {
 		fmt.Fprintf(w, "Killed and started again: %d times.\n", r.rounds)
 	}
 	fmt.Fprintf(w, "The first process, at rest:")
-	for i, u := range []usage{r.usages[0], r.usages[len(r.usages)/2], r.usages[len(r.usages)-1]} {
+	for i, u := range []wire.Usage{r.usages[0], r.usages[len(r.usages)/2], r.usages[len(r.usages)-1]} {
 		fmt.Fprintf(w, "%s %d goroutines, %d sockets, %d files, %.1f MiB heap, %.1f MiB resident", []string{"", "; then", "; at last"}[i],
 			u.Goroutines, u.Sockets, u.Files, mib(u.Heap), mib(u.Resident))
 	}

@@ -27,6 +27,7 @@ import (
 	_ "gosession.dev/session/drivers/memory"
 	_ "gosession.dev/session/drivers/mongo"
 	_ "gosession.dev/session/drivers/sqlite"
+	"gosession.dev/session/soak/wire"
 )
 
 func main() {
@@ -86,7 +87,7 @@ func serve(address, driverName, dsn, fault string) error {
 func shutDown(server *http.Server, sessions *session.Factory, sockets, files int) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	left := stopped{}
+	left := wire.Stopped{}
 	if err := errors.Join(server.Shutdown(ctx), sessions.Close()); err != nil {
 		left.Error = err.Error()
 	}
@@ -99,27 +100,12 @@ func shutDown(server *http.Server, sessions *session.Factory, sockets, files int
 	return json.NewEncoder(os.Stdout).Encode(left)
 }
 
-// stopped is what there is after everything was closed.
-type stopped struct {
-	Error          string
-	Goroutines     string
-	Sockets, Files int
-}
-
-// view is what a page shows of its session.
-type view struct {
-	Born  string // names the session, whatever its ID is
-	User  string
-	N     int
-	Carts map[string]int
-}
-
 // action does what a request asks for, and says what is in the session then.
-type action func(*session.Session, *http.Request) (view, error)
+type action func(*session.Session, *http.Request) (wire.View, error)
 
 func routes(sessions *session.Factory) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", page(func(s *session.Session, _ *http.Request) (view, error) { return look(s) }))
+	mux.HandleFunc("GET /{$}", page(func(s *session.Session, _ *http.Request) (wire.View, error) { return look(s) }))
 	mux.HandleFunc("POST /add", page(write(add)))
 	mux.HandleFunc("POST /cart", page(write(cart)))
 	mux.HandleFunc("POST /login", page(write(login)))
@@ -144,8 +130,8 @@ func page(do action) http.HandlerFunc {
 	}
 }
 
-func look(s *session.Session) (view, error) {
-	v := view{Carts: map[string]int{}}
+func look(s *session.Session) (wire.View, error) {
+	v := wire.View{Carts: map[string]int{}}
 	var err error
 	for _, key := range s.Keys() {
 		switch {
@@ -159,7 +145,7 @@ func look(s *session.Session) (view, error) {
 			v.Carts[key], err = session.Get[int](s, key)
 		}
 		if err != nil {
-			return view{}, err
+			return wire.View{}, err
 		}
 	}
 	return v, nil
@@ -168,15 +154,15 @@ func look(s *session.Session) (view, error) {
 // write gives a new session its name before do. The body is read after the session:
 // a slow client keeps the request between reading and storing it.
 func write(do func(*session.Session, *http.Request) error) action {
-	return func(s *session.Session, r *http.Request) (view, error) {
+	return func(s *session.Session, r *http.Request) (wire.View, error) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		if !s.Has("born") {
 			if err := s.Set("born", r.FormValue("born")); err != nil {
-				return view{}, err
+				return wire.View{}, err
 			}
 		}
 		if err := do(s, r); err != nil {
-			return view{}, err
+			return wire.View{}, err
 		}
 		return look(s)
 	}
@@ -206,16 +192,16 @@ func login(s *session.Session, r *http.Request) error {
 	)
 }
 
-func logout(s *session.Session, r *http.Request) (view, error) {
+func logout(s *session.Session, r *http.Request) (wire.View, error) {
 	v, err := look(s)
 	if err != nil {
-		return view{}, err
+		return wire.View{}, err
 	}
 	return v, s.Destroy(r.Context())
 }
 
 func endOthers(sessions *session.Factory) action {
-	return func(s *session.Session, r *http.Request) (view, error) {
+	return func(s *session.Session, r *http.Request) (wire.View, error) {
 		v, err := look(s)
 		if err != nil || v.User == "" {
 			return v, err

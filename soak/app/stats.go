@@ -11,18 +11,12 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"gosession.dev/session/soak/wire"
 )
 
-// usage is what the process holds.
-type usage struct {
-	Goroutines     int
-	Sockets, Files int
-	Heap           uint64 // bytes in use, after a garbage collection
-	Resident       uint64 // bytes, with what C has allocated: SQLite's statements
-}
-
 func stats(w http.ResponseWriter, _ *http.Request) {
-	u := usage{Goroutines: runtime.NumGoroutine()}
+	u := wire.Usage{Goroutines: runtime.NumGoroutine()}
 	u.Sockets, u.Files = descriptors()
 	var m runtime.MemStats
 	runtime.GC()

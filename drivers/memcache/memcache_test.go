@@ -35,6 +35,10 @@ func TestConformance(t *testing.T) {
 	drivertest.Run(t, target(t, testserver.StartMemcached(t).Addr))
 }
 
+func TestHistories(t *testing.T) {
+	drivertest.Histories(t, target(t, testserver.StartMemcached(t).Addr), 6*time.Second)
+}
+
 // dead is a server that accepts connections and never answers.
 func dead(t testing.TB) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -65,7 +65,7 @@ func used(key string, o *op, ops []*op) bool {
 // do not tell.
 func origin(o *op, ops []*op) int {
 	for o.verb != doCreate {
-		i := slices.IndexFunc(ops, func(p *op) bool { return p.write == o.base.write && p.err == nil })
+		i := slices.IndexFunc(ops, func(p *op) bool { return p.write > 0 && p.write == o.base.write && p.err == nil })
 		if i < 0 {
 			return 0
 		}

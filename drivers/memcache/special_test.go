@@ -163,6 +163,29 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
+// What is written under an excepted key while "log out everywhere" is at work carries
+// the epoch of before, and goes on.
+func TestDestroySubjectExceptWhatIsWritten(t *testing.T) {
+	ctx := t.Context()
+	s := open(t, testserver.StartMemcached(t).Addr)
+	written := record("a", time.Hour)
+	written.Subject = "ada"
+	before, err := s.epochFor(ctx, "ada")
+	require.NoError(t, err)
+	require.NoError(t, s.DestroySubject(ctx, "ada", "a"))
+	it, err := s.item(written, before)
+	require.NoError(t, err)
+	require.NoError(t, s.add(ctx, it, "a"))
+	_, err = s.Retrieve(ctx, "a")
+	require.NoError(t, err)
+
+	e := epoch{Number: 8, Except: map[string]uint64{"a": 5}}
+	for number, want := range map[uint64]bool{4: false, 5: true, 6: true, 7: true, 8: true, 9: false} {
+		require.Equal(t, want, e.admits("a", number), number)
+		require.Equal(t, number == 8, e.admits("b", number), number)
+	}
+}
+
 // The exceptions of "log out everywhere" go on, also after another one.
 func TestDestroySubjectExcept(t *testing.T) {
 	ctx := t.Context()

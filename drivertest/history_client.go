@@ -15,6 +15,11 @@ type group struct {
 	name    string // begins its keys and subjects
 	clients []*client
 
+	// moving is held by a write that changes a record's subject, and exclusively by
+	// DestroySubject. The contract leaves open whether a record that leaves or joins
+	// a subject during the call has ended then.
+	moving sync.RWMutex
+
 	mu      sync.Mutex // guards what follows
 	keys    []string   // those that clients may know
 	named   int        // how many keys there were
@@ -63,7 +68,7 @@ func (c *client) act() {
 	case n < 70 && h.can(SubjectLister):
 		c.do(&op{verb: doList, subject: c.g.subject(0)})
 	case n < 72 && h.can(SubjectDestroyer):
-		c.do(c.destroysSubject())
+		c.destroySubject()
 	default:
 		c.do(&op{verb: doRetrieve, key: key})
 	}
@@ -78,15 +83,21 @@ func (c *client) writeOver(o *op) {
 		return
 	}
 	o.base, o.version = base.image, base.version
-	c.do(c.g.writes(o))
+	if c.g.writes(o); o.subject != base.subject {
+		c.g.moving.RLock()
+		defer c.g.moving.RUnlock()
+	}
+	c.do(o)
 }
 
-func (c *client) destroysSubject() *op {
+func (c *client) destroySubject() {
 	o := &op{verb: doDestroySubject, subject: c.g.subject(0)}
 	if rand.IntN(2) == 0 {
 		o.except = []string{c.g.key()}
 	}
-	return o
+	c.g.moving.Lock()
+	defer c.g.moving.Unlock()
+	c.do(o)
 }
 
 // key returns one that clients may know: mostly one of the last.

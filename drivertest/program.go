@@ -65,10 +65,23 @@ func (p *program) step(s step) (wrong string) {
 		o.write, o.expires = p.g.nextWrite(), p.g.expiryAt(s.soon)
 	case doTouch:
 		o.subject, o.expires = "", p.g.expiryAt(s.soon)
-	case doList, doDestroySubject:
+	case doList:
+		o.subject = p.listed(s.subject)
+	case doDestroySubject:
 		o.subject = p.g.subject(s.subject % 3)
 	}
 	return p.play(o)
+}
+
+// listed returns the subject whose sessions are listed, or none if all are.
+func (p *program) listed(n int) string {
+	switch {
+	case !p.can(SubjectLister):
+		return ""
+	case !p.canList():
+		n %= 3
+	}
+	return p.g.subject(n)
 }
 
 // writeOver makes a conditional write over what was read last, or first. Where a

@@ -28,7 +28,7 @@ func checkPrograms(t testing.TB, tgt Target, d time.Duration) {
 	over := time.Now().Add(d)
 	quiet := &quietTB{TB: t}
 	for !quiet.Failed() && (p.n < some || time.Now().Before(over)) {
-		quiet.check(func(rt *rapid.T) {
+		returned := quiet.check(time.Until(over)+patience, func(rt *rapid.T) {
 			steps := p.draw(rt)
 			switch {
 			case p.report != "" && (time.Since(p.failed) > shortening || rt.Output() != io.Discard):
@@ -43,6 +43,9 @@ func checkPrograms(t testing.TB, tgt Target, d time.Duration) {
 				rt.Fatal("contradicts the contract")
 			}
 		})
+		if !returned {
+			t.Fatal("calls one after another do not return; want each to return")
+		}
 	}
 	switch {
 	case p.report != "":
@@ -84,7 +87,7 @@ func (p *programs) verbs() []verb {
 	if p.can(Toucher) {
 		verbs = append(verbs, doTouch)
 	}
-	if p.can(SubjectLister) {
+	if p.can(SubjectLister) || p.canList() {
 		verbs = append(verbs, doList)
 	}
 	if p.can(SubjectDestroyer) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -16,14 +17,20 @@ type quietTB struct {
 	text   string // what rapid said first
 }
 
-// check runs rapid, in a goroutine that FailNow may end.
-func (t *quietTB) check(property func(*rapid.T)) {
+// check runs rapid, in a goroutine that FailNow may end. It tells whether that came
+// to an end before a limit.
+func (t *quietTB) check(limit time.Duration, property func(*rapid.T)) bool {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		rapid.Check(t, property)
 	}()
-	<-done
+	select {
+	case <-done:
+		return true
+	case <-time.After(limit):
+		return false
+	}
 }
 
 func (t *quietTB) Errorf(format string, args ...any) {

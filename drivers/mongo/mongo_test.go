@@ -43,7 +43,9 @@ func TestConformance(t *testing.T) {
 }
 
 func TestHistories(t *testing.T) {
-	drivertest.Histories(t, target(t, testserver.StartMongo(t), ""), 3*time.Second)
+	m := testserver.StartMongo(t)
+	t.Run("binary", func(t *testing.T) { drivertest.Histories(t, target(t, m, ""), 3*time.Second) })
+	t.Run("document", func(t *testing.T) { drivertest.Histories(t, target(t, m, "data=document"), 3*time.Second) })
 }
 
 // silent is a server that accepts connections and never answers.

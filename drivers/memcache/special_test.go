@@ -186,6 +186,34 @@ func TestDestroySubjectExceptWhatIsWritten(t *testing.T) {
 	}
 }
 
+// A record that has moved to another subject, after it was read and before the epoch
+// of the old one was, has not ended.
+func TestEndedOrMoved(t *testing.T) {
+	ctx := t.Context()
+	s := open(t, testserver.StartMemcached(t).Addr)
+	read := map[string]*entry{}
+	for _, key := range []string{"moves", "stays", "goes"} {
+		r := record(key, time.Hour)
+		r.Subject = "ada"
+		require.NoError(t, s.Create(ctx, r))
+		e, err := s.get(ctx, key)
+		require.NoError(t, err)
+		read[key] = e
+	}
+	moves := *read["moves"].Record
+	moves.Subject = "bob"
+	require.NoError(t, s.Flush(ctx, &moves))
+	require.NoError(t, s.Destroy(ctx, "goes"))
+	require.NoError(t, s.DestroySubject(ctx, "ada"))
+	e, err := s.ended(ctx, read["moves"])
+	require.NoError(t, err)
+	require.Equal(t, "bob", e.Subject)
+	for _, key := range []string{"stays", "goes"} {
+		_, err := s.ended(ctx, read[key])
+		require.ErrorIs(t, err, driver.ErrNotFound, key)
+	}
+}
+
 // The exceptions of "log out everywhere" go on, also after another one.
 func TestDestroySubjectExcept(t *testing.T) {
 	ctx := t.Context()

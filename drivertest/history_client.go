@@ -15,9 +15,9 @@ type group struct {
 	name    string // begins its keys and subjects
 	clients []*client
 
-	// moving is held by a write that changes a record's subject, and exclusively by
-	// DestroySubject. The contract leaves open whether a record that leaves or joins
-	// a subject during the call has ended then.
+	// moving is held by a write that brings a record to a subject or from it, and
+	// exclusively by DestroySubject. The contract leaves open whether a record that
+	// joins or leaves a subject during the call has ended then.
 	moving sync.RWMutex
 
 	mu      sync.Mutex // guards what follows
@@ -56,7 +56,7 @@ func (c *client) act() {
 	h, key := c.g.h, c.g.key()
 	switch n := rand.IntN(100); {
 	case n < 15:
-		c.do(c.g.writes(&op{verb: doCreate, key: key}))
+		c.write(&op{verb: doCreate, key: key}, "")
 	case n < 40:
 		c.writeOver(&op{verb: doFlush, key: key})
 	case n < 48:
@@ -83,7 +83,12 @@ func (c *client) writeOver(o *op) {
 		return
 	}
 	o.base, o.version = base.image, base.version
-	if c.g.writes(o); o.subject != base.subject {
+	c.write(o, base.subject)
+}
+
+// write stores a record that was of a subject before.
+func (c *client) write(o *op, subject string) {
+	if c.g.writes(o); o.subject != subject {
 		c.g.moving.RLock()
 		defer c.g.moving.RUnlock()
 	}
@@ -120,11 +125,10 @@ func (g *group) freshKey() string {
 }
 
 // writes completes a call that stores a record.
-func (g *group) writes(o *op) *op {
+func (g *group) writes(o *op) {
 	o.write = g.nextWrite()
 	o.expires = g.expiry()
 	o.subject = g.subject(rand.IntN(4))
-	return o
 }
 
 func (g *group) nextWrite() int {

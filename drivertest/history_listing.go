@@ -23,11 +23,15 @@ func (h *historian) list(store driver.Store, over <-chan struct{}) {
 		}
 		o := &op{client: -1, verb: doList, from: time.Now()}
 		for key, err := range store.Sessions(h.ctx) {
-			if err == nil && len(o.yields) == 0 {
+			if err != nil {
+				h.fail(unless(err, nil, "Sessions()"))
+				return
+			}
+			if len(o.yields) == 0 {
 				err = h.writesBeside(store, fmt.Sprintf("%sbeside-%d", h.prefix, n))
 			}
 			if err != nil {
-				h.fail(fmt.Errorf("%w, from a loop over Sessions()", err))
+				h.fail(fmt.Errorf("%w, from a loop over Sessions()\npackage driver says: %s", err, holdsNoLock))
 				return
 			}
 			o.yields = append(o.yields, key)

@@ -20,6 +20,10 @@ type group struct {
 	// joins or leaves a subject during the call has ended then.
 	moving sync.RWMutex
 
+	// renaming is held by ChangeID, and exclusively by a DestroySubject that spares a
+	// key. The contract leaves open whether that goes along with a record.
+	renaming sync.RWMutex
+
 	mu      sync.Mutex // guards what follows
 	keys    []string   // those that clients may know
 	named   int        // how many keys there were
@@ -83,6 +87,10 @@ func (c *client) writeOver(o *op) {
 		return
 	}
 	o.base, o.version = base.image, base.version
+	if o.verb == doChangeID {
+		c.g.renaming.RLock()
+		defer c.g.renaming.RUnlock()
+	}
 	c.write(o, base.subject)
 }
 
@@ -99,6 +107,8 @@ func (c *client) destroySubject() {
 	o := &op{verb: doDestroySubject, subject: c.g.subject(0)}
 	if rand.IntN(2) == 0 {
 		o.except = []string{c.g.key()}
+		c.g.renaming.Lock()
+		defer c.g.renaming.Unlock()
 	}
 	c.g.moving.Lock()
 	defer c.g.moving.Unlock()

@@ -126,8 +126,8 @@ func TestLongExpiry(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, r.Expires, got.Expires)
 	}
-	require.Equal(t, int32(1001), expiration(time.UnixMilli(1_000_001)), "rounded up")
-	require.Equal(t, int32(1000), expiration(time.UnixMilli(1_000_000)))
+	require.Equal(t, int32(1002), expiration(time.UnixMilli(1_000_001)), "rounded up, and a second more")
+	require.Equal(t, int32(1001), expiration(time.UnixMilli(1_000_000)))
 	require.Positive(t, expiration(time.Time{}), "0 would be for ever")
 }
 

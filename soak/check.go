@@ -59,21 +59,24 @@ func (a *account) missedLocked(r *request, n *name, got answer) {
 	}
 }
 
-const maxExamples = 5
+const (
+	maxExamples  = 5
+	lastRequests = 30 // of the user, for each example
+)
 
 func (a *account) reportLocked(w wrong, r *request, got answer, what string) {
 	a.wrong[w]++
 	if len(a.examples) == maxExamples {
 		return
 	}
-	trace := "\n        " + strings.Join(a.recent[r.user], "\n        ")
+	recent := a.recent[r.user]
+	trace := "\n        " + strings.Join(recent[max(0, len(recent)-lastRequests):], "\n        ")
 	a.examples = append(a.examples, fmt.Sprintf("%s: %s, tab %d, sent %s, answered after %v: %s: %+v; %v",
 		wrongNames[w], opNames[r.op], r.tab, r.sent.Format("15:04:05.000"), got.at.Sub(r.sent).Round(time.Millisecond), what, got.view, r.life)+trace)
 }
 
 // traceLocked notes a request among the last of its user's.
 func (a *account) traceLocked(r *request, got answer) {
-	const many = 100
 	if r.ghost {
 		return
 	}
@@ -84,7 +87,7 @@ func (a *account) traceLocked(r *request, got answer) {
 	}
 	line := fmt.Sprintf("%s..%s %s with %q: %d %+v%s", r.sent.Format("05.000"), got.at.Format("05.000"), opNames[r.op], short(r.id), got.status, got.view, set)
 	a.recent[r.user] = append(a.recent[r.user], line)
-	if len(a.recent[r.user]) > 2*many {
-		a.recent[r.user] = append([]string(nil), a.recent[r.user][many:]...)
+	if n := len(a.recent[r.user]); n > 2*lastRequests {
+		a.recent[r.user] = append([]string(nil), a.recent[r.user][n-lastRequests:]...)
 	}
 }

@@ -74,7 +74,7 @@ var faults = []fault{
 	}}, []string{"Flush("}},
 	{ofCheck("Version/AfterDestroy"), []string{"Flush("}},
 	{mutant{fault: "keeps writers out while it lists", breaks: (*store).lockOutWriters},
-		[]string{"no return within 3s, from a loop over Sessions()"}},
+		[]string{"no return within 3s"}},
 
 	{ofCheck("Create/OneWins"), []string{"Create("}},
 	{ofCheck("ChangeID/Races"), []string{"ChangeID("}},

@@ -20,6 +20,7 @@ type Factory struct {
 	cfg   Config
 	store driver.Store
 	box   *seal.Box // nil if nothing is sealed
+	meter meter
 
 	// inCookie: the store is a [driver.ClientSide], whose tokens are the IDs.
 	inCookie bool
@@ -56,10 +57,15 @@ func newFactory(c Config, store driver.Store) (*Factory, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Factory{cfg: c, store: store, inCookie: inCookie, lister: lister, box: box, noAnswer: noAnswerError{c.StoreTimeout}}
-	f.toucher, _ = store.(driver.Toucher)
+	f := &Factory{cfg: c, inCookie: inCookie, lister: lister, box: box, noAnswer: noAnswerError{c.StoreTimeout}}
+	f.store = metered{store, &f.meter}
+	if toucher, ok := store.(driver.Toucher); ok {
+		f.toucher = meteredToucher{toucher, &f.meter}
+	}
+	if destroyer, ok := store.(driver.SubjectDestroyer); ok {
+		f.destroyer = meteredDestroyer{destroyer, &f.meter}
+	}
 	f.pinger, _ = store.(driver.Pinger)
-	f.destroyer, _ = store.(driver.SubjectDestroyer)
 	f.watchers = newWatchers()
 	f.sweeper = startSweeper(f)
 	return f, nil

@@ -49,6 +49,12 @@ func (f *Factory) load(ctx context.Context, key string) (stored, state, error) {
 // decode takes a record apart. The timeouts are enforced here, whatever the store
 // does: an expired record is ErrNotFound.
 func (f *Factory) decode(rec *driver.Record) (stored, state, error) {
+	st, content, err := f.takeApart(rec)
+	f.meter.decoded(err)
+	return st, content, err
+}
+
+func (f *Factory) takeApart(rec *driver.Record) (stored, state, error) {
 	m, err := parseMeta(rec.Meta)
 	if err != nil {
 		return stored{}, state{}, err

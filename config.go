@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -80,6 +81,12 @@ type Config struct {
 	// OnError is told of errors of the store while a request is served, at most
 	// once per request. The default logs and answers 503.
 	OnError ErrorHandler
+
+	// OnEvent is told when this process has created or ended a session, or changed
+	// its ID: after that is stored, by the goroutine that has done it, which waits.
+	// It must be safe for concurrent use, and must not change that session. See
+	// [LogEvents].
+	OnEvent func(context.Context, Event)
 
 	// Logger takes what no caller is told: failed sweeps, sessions that can't
 	// be decoded. The default is [slog.Default].

@@ -68,6 +68,9 @@ func (s *Session) merge(ctx context.Context) error {
 			err = s.f.perform(ctx, p)
 		}
 		s.settle(p, err)
+		if err == nil {
+			s.f.tellStored(ctx, p)
+		}
 		if p.step == rename && err == nil {
 			old := p.oldID.Key()
 			s.f.renamed.add(old)

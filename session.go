@@ -192,6 +192,9 @@ func (s *Session) Destroy(ctx context.Context) error {
 			if err != nil && !errors.Is(err, ErrNotFound) {
 				return err
 			}
+			if err == nil {
+				s.f.tell(ctx, Event{Kind: EventEnded, Key: id.Key(), Subject: s.Subject(), Reason: ReasonSignedOut})
+			}
 		}
 		s.end(destroyed)
 		s.f.wake(id.Key())

@@ -69,6 +69,9 @@ func (f *Factory) DestroySubject(ctx context.Context, subject string, except ...
 			return f.destroyer.DestroySubject(ctx, subject, keys...)
 		})
 		f.watchers.wake(func(s *Session) bool { return s.Subject() == subject })
+		if err == nil {
+			f.tell(ctx, Event{Kind: EventEnded, Subject: subject, Reason: ReasonSubject})
+		}
 		if !errors.Is(err, errors.ErrUnsupported) {
 			return wrap(operation, err)
 		}
@@ -91,7 +94,7 @@ func (f *Factory) destroyOneByOne(ctx context.Context, subject string, except []
 		if slices.Contains(except, key) {
 			continue
 		}
-		err := f.Destroy(ctx, key)
+		err := f.destroy(ctx, Event{Kind: EventEnded, Key: key, Subject: subject, Reason: ReasonSubject})
 		if err == nil {
 			n++
 		} else if !errors.Is(err, ErrNotFound) {

@@ -100,6 +100,7 @@ func (f *Factory) perform(ctx context.Context, p pending) error {
 		if err := f.store.Destroy(ctx, p.oldKey); err != nil {
 			return err
 		}
+		f.tell(ctx, Event{Kind: EventEnded, Key: p.oldID.Key(), Subject: p.record.Subject, Reason: ReasonShortened})
 		return ErrNotFound
 	}
 	switch p.step {

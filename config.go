@@ -88,6 +88,10 @@ type Config struct {
 	// [LogEvents].
 	OnEvent func(context.Context, Event)
 
+	// Now is the clock by which sessions begin and expire; nil is [time.Now]. It is
+	// for tests: see package sessiontest. The store has its own.
+	Now func() time.Time
+
 	// Logger takes what no caller is told: failed sweeps, sessions that can't
 	// be decoded. The default is [slog.Default].
 	Logger *slog.Logger
@@ -145,6 +149,9 @@ func (c Config) complete() (Config, error) {
 	c.Cookie = c.Cookie.complete(c.Insecure)
 	if c.Codec == nil {
 		c.Codec = JSON
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	if c.IDs == nil {
 		c.IDs = defaultIDs{}

@@ -60,7 +60,7 @@ func (f *Factory) takeApart(rec *driver.Record) (stored, state, error) {
 		return stored{}, state{}, err
 	}
 	content := state{subject: rec.Subject, label: m.label, start: m.start, own: m.own}
-	if f.expired(&content, m, rec.Expires, time.Now()) {
+	if f.expired(&content, m, rec.Expires, f.cfg.Now()) {
 		return stored{}, state{}, ErrNotFound
 	}
 	codec, err := f.codec(m.codec)

@@ -3,7 +3,6 @@ package sessiontest
 import (
 	"context"
 	"errors"
-	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"gosession.dev/session/driver"
+	"gosession.dev/session/internal/intercept"
 )
 
 // ErrOutage is what a store might say whose server can't be reached: none of the
@@ -41,43 +41,33 @@ type Fault struct {
 }
 
 // Store passes calls on to another, or does what it was told to do instead. It
-// implements all optional interfaces of package driver, and returns
-// [errors.ErrUnsupported] for those that the other lacks. It is safe for concurrent
+// implements the optional interfaces of package driver, but for ClientSide, and
+// returns [errors.ErrUnsupported] for what the other lacks. It is safe for concurrent
 // use.
 type Store struct {
-	store driver.Store
-	t     testing.TB
+	*store
+	t testing.TB
 
 	mu     sync.Mutex // guards what follows
 	faults []Fault
 	calls  map[string]int
 }
 
-var (
-	_ driver.Store            = (*Store)(nil)
-	_ driver.Toucher          = (*Store)(nil)
-	_ driver.Pinger           = (*Store)(nil)
-	_ driver.SubjectLister    = (*Store)(nil)
-	_ driver.SubjectDestroyer = (*Store)(nil)
-)
-
-// methods are those that a Fault may concern.
-var methods = []string{
-	"Create", "Retrieve", "Flush", "ChangeID", "Destroy", "Sessions", "DeleteExpired",
-	"Touch", "Ping", "SubjectSessions", "DestroySubject",
-}
+type store = intercept.Store
 
 // Wrap returns a Store over another one, for [session.Config.New].
-func Wrap(t testing.TB, store driver.Store) *Store {
-	return &Store{store: store, t: t, calls: map[string]int{}}
+func Wrap(t testing.TB, inner driver.Store) *Store {
+	s := &Store{t: t, calls: map[string]int{}}
+	s.store = intercept.New(inner, s.do)
+	return s
 }
 
 // Inject adds a fault. Of several that concern a call the first has effect.
 func (s *Store) Inject(f Fault) {
 	s.t.Helper()
 	for _, call := range f.Calls {
-		if !slices.Contains(methods, call) {
-			s.t.Fatalf("sessiontest: Fault.Calls names %q; want one of %s", call, strings.Join(methods, ", "))
+		if !slices.Contains(intercept.Calls, call) {
+			s.t.Fatalf("sessiontest: Fault.Calls names %q; want one of %s", call, strings.Join(intercept.Calls, ", "))
 		}
 	}
 	s.mu.Lock()
@@ -123,7 +113,7 @@ func (s *Store) next(call string) Fault {
 }
 
 // do makes a call, or meets a fault.
-func (s *Store) do(ctx context.Context, call string, do func() error) error {
+func (s *Store) do(ctx context.Context, call string, do func(context.Context) error) error {
 	f := s.next(call)
 	if f.Delay > 0 {
 		select {
@@ -133,108 +123,10 @@ func (s *Store) do(ctx context.Context, call string, do func() error) error {
 		}
 	}
 	if f.Err == nil {
-		return do()
+		return do(ctx)
 	}
 	if f.AnswerLost {
-		_ = do()
+		_ = do(ctx)
 	}
 	return f.Err
-}
-
-// Create implements [driver.Store].
-func (s *Store) Create(ctx context.Context, r *driver.Record) error {
-	return s.do(ctx, "Create", func() error { return s.store.Create(ctx, r) })
-}
-
-// Retrieve implements [driver.Store].
-func (s *Store) Retrieve(ctx context.Context, key string) (r *driver.Record, err error) {
-	err = s.do(ctx, "Retrieve", func() (err error) {
-		r, err = s.store.Retrieve(ctx, key)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
-}
-
-// Flush implements [driver.Store].
-func (s *Store) Flush(ctx context.Context, r *driver.Record) error {
-	return s.do(ctx, "Flush", func() error { return s.store.Flush(ctx, r) })
-}
-
-// ChangeID implements [driver.Store].
-func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
-	return s.do(ctx, "ChangeID", func() error { return s.store.ChangeID(ctx, oldKey, r) })
-}
-
-// Destroy implements [driver.Store].
-func (s *Store) Destroy(ctx context.Context, key string) error {
-	return s.do(ctx, "Destroy", func() error { return s.store.Destroy(ctx, key) })
-}
-
-// Sessions implements [driver.Store].
-func (s *Store) Sessions(ctx context.Context) iter.Seq2[string, error] {
-	return s.list(ctx, "Sessions", s.store.Sessions)
-}
-
-// DeleteExpired implements [driver.Store].
-func (s *Store) DeleteExpired(ctx context.Context) (n int, err error) {
-	err = s.do(ctx, "DeleteExpired", func() (err error) {
-		n, err = s.store.DeleteExpired(ctx)
-		return err
-	})
-	return n, err
-}
-
-// Close closes the other store. It meets no faults.
-func (s *Store) Close() error { return s.store.Close() }
-
-// Touch implements [driver.Toucher].
-func (s *Store) Touch(ctx context.Context, key string, expires time.Time) error {
-	toucher, ok := s.store.(driver.Toucher)
-	if !ok {
-		return errors.ErrUnsupported
-	}
-	return s.do(ctx, "Touch", func() error { return toucher.Touch(ctx, key, expires) })
-}
-
-// Ping implements [driver.Pinger].
-func (s *Store) Ping(ctx context.Context) error {
-	pinger, ok := s.store.(driver.Pinger)
-	if !ok {
-		return errors.ErrUnsupported
-	}
-	return s.do(ctx, "Ping", func() error { return pinger.Ping(ctx) })
-}
-
-// SubjectSessions implements [driver.SubjectLister].
-func (s *Store) SubjectSessions(ctx context.Context, subject string) iter.Seq2[string, error] {
-	lister, ok := s.store.(driver.SubjectLister)
-	if !ok {
-		return func(yield func(string, error) bool) { yield("", errors.ErrUnsupported) }
-	}
-	return s.list(ctx, "SubjectSessions", func(ctx context.Context) iter.Seq2[string, error] {
-		return lister.SubjectSessions(ctx, subject)
-	})
-}
-
-// DestroySubject implements [driver.SubjectDestroyer].
-func (s *Store) DestroySubject(ctx context.Context, subject string, except ...string) error {
-	destroyer, ok := s.store.(driver.SubjectDestroyer)
-	if !ok {
-		return errors.ErrUnsupported
-	}
-	return s.do(ctx, "DestroySubject", func() error { return destroyer.DestroySubject(ctx, subject, except...) })
-}
-
-// list passes a listing on, unless it meets a fault at its beginning.
-func (s *Store) list(ctx context.Context, call string, list func(context.Context) iter.Seq2[string, error]) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		if err := s.do(ctx, call, func() error { return nil }); err != nil {
-			yield("", err)
-			return
-		}
-		list(ctx)(yield)
-	}
 }

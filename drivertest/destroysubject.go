@@ -24,7 +24,7 @@ var destroySubjectChecks = []check{
 	{name: "DestroySubject/None", in: "SubjectDestroyer.DestroySubject", rule: "That there were none is no error.",
 		needs: SubjectDestroyer, fn: destroySubjectNone},
 	{name: "DestroySubject/NextSignIn", in: "Store.Retrieve",
-		rule:  "Retrieve returns the live record under key, all of it as it was stored.",
+		rule:  returnsStored,
 		needs: SubjectDestroyer, fn: destroySubjectNextSignIn},
 	{name: "DestroySubject/RacesChangeID", in: "SubjectDestroyer.DestroySubject", rule: leavesNone,
 		needs: SubjectDestroyer, fn: destroySubjectRaces},

@@ -9,6 +9,8 @@
 //		})
 //	}
 //
+//	func TestHistories(t *testing.T) { drivertest.Histories(t, target, 3*time.Second) }
+//
 //	func BenchmarkStore(b *testing.B) { drivertest.Bench(b, target) }
 //
 // Each check is a subtest named after the method and the rule that it is about,
@@ -20,6 +22,9 @@
 // A check that fails prints the call, what it got, what it wanted, and the
 // sentence of the contract that says so. Run the suite with -race: it drives a
 // store from many goroutines, and the race detector sees what it can't.
+//
+// [Histories] looks for what no check tries: it holds random calls, also such that
+// meet, against a model of the contract.
 package drivertest
 
 import (

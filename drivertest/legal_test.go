@@ -15,41 +15,43 @@ import (
 
 // What the contract allows has to pass: each of these stores is unlike a memory
 // store, and correct.
+var legalStores = map[string]mutant{
+	"does not tell versions after a write": {breaks: func(s *store) { s.hideVersions() }},
+	"has a clock of seconds": {
+		breaks: func(s *store) { s.roundUp() },
+		target: func(tgt *Target) { tgt.Resolution = time.Second },
+	},
+	"holds 64 KiB": {breaks: func(s *store) { s.limit(1 << 16) }},
+	"can't list": {breaks: func(s *store) {
+		s.sessions = func(context.Context) iter.Seq2[string, error] {
+			return func(yield func(string, error) bool) { yield("", errors.ErrUnsupported) }
+		}
+	}, target: func(tgt *Target) {
+		tgt.Skip = map[string]string{"Expiry/Sessions": "can't list", "Keys/Listed": "can't list"}
+		for _, c := range sessionsChecks {
+			tgt.Skip[c.name] = "can't list"
+		}
+	}},
+	"expires by itself": {breaks: func(s *store) {
+		s.deleteExpired = func(ctx context.Context) (int, error) {
+			_, err := s.correct.DeleteExpired(ctx)
+			return 0, err
+		}
+	}},
+	"has nothing optional": {
+		open: func(d *faultyDriver, dsn string) (driver.Store, error) {
+			s, err := d.store(dsn)
+			if err != nil {
+				return nil, err
+			}
+			return struct{ driver.Store }{s}, nil
+		},
+		target: func(tgt *Target) { tgt.Implements = 0 },
+	},
+}
+
 func TestLegalStoresFailNothing(t *testing.T) {
-	for name, legal := range map[string]mutant{
-		"does not tell versions after a write": {breaks: func(s *store) { s.hideVersions() }},
-		"has a clock of seconds": {
-			breaks: func(s *store) { s.roundUp() },
-			target: func(tgt *Target) { tgt.Resolution = time.Second },
-		},
-		"holds 64 KiB": {breaks: func(s *store) { s.limit(1 << 16) }},
-		"can't list": {breaks: func(s *store) {
-			s.sessions = func(context.Context) iter.Seq2[string, error] {
-				return func(yield func(string, error) bool) { yield("", errors.ErrUnsupported) }
-			}
-		}, target: func(tgt *Target) {
-			tgt.Skip = map[string]string{"Expiry/Sessions": "can't list", "Keys/Listed": "can't list"}
-			for _, c := range sessionsChecks {
-				tgt.Skip[c.name] = "can't list"
-			}
-		}},
-		"expires by itself": {breaks: func(s *store) {
-			s.deleteExpired = func(ctx context.Context) (int, error) {
-				_, err := s.correct.DeleteExpired(ctx)
-				return 0, err
-			}
-		}},
-		"has nothing optional": {
-			open: func(d *faultyDriver, dsn string) (driver.Store, error) {
-				s, err := d.store(dsn)
-				if err != nil {
-					return nil, err
-				}
-				return struct{ driver.Store }{s}, nil
-			},
-			target: func(tgt *Target) { tgt.Implements = 0 },
-		},
-	} {
+	for name, legal := range legalStores {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, c := range checks {
@@ -87,11 +89,14 @@ func (s *store) hideVersions() {
 }
 
 // roundUp has the backend end a record up to a second late.
-func (s *store) roundUp() {
+func (s *store) roundUp() { s.lateBy(time.Second - time.Millisecond) }
+
+// lateBy has the backend end a record later than it was told to.
+func (s *store) lateBy(d time.Duration) {
 	before := *s
 	late := func(r *driver.Record) *driver.Record {
 		c := copyOf(r)
-		c.Expires = r.Expires.Add(time.Second - time.Millisecond)
+		c.Expires = r.Expires.Add(d)
 		return c
 	}
 	write := func(r *driver.Record, f func(*driver.Record) error) error {
@@ -110,9 +115,9 @@ func (s *store) roundUp() {
 		return write(r, func(c *driver.Record) error { return before.changeID(ctx, oldKey, c) })
 	}
 	s.touch = func(ctx context.Context, key string, expires time.Time) error {
-		return before.touch(ctx, key, expires.Add(time.Second-time.Millisecond))
+		return before.touch(ctx, key, expires.Add(d))
 	}
-	s.alter(func(r *driver.Record) { r.Expires = r.Expires.Add(time.Millisecond - time.Second) })
+	s.alter(func(r *driver.Record) { r.Expires = r.Expires.Add(-d) })
 }
 
 // limit refuses records of more than n bytes.

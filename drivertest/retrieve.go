@@ -7,13 +7,14 @@ import (
 )
 
 const (
+	returnsStored    = "Retrieve returns the live record under key, all of it as it was stored."
 	retrieveNotFound = "If there is none, or if it has expired, Retrieve must return ErrNotFound."
 	comesBackEqual   = "It must come back equal."
 )
 
 var retrieveChecks = []check{
 	{name: "Retrieve/ReturnsAll", in: "Store.Retrieve",
-		rule: "Retrieve returns the live record under key, all of it as it was stored.", fn: retrieveReturnsAll},
+		rule: returnsStored, fn: retrieveReturnsAll},
 	{name: "Retrieve/Created", in: "Record.Created", rule: comesBackEqual, fn: retrieveCreated},
 	{name: "Retrieve/Expires", in: "Record.Expires", rule: comesBackEqual, fn: retrieveExpires},
 	{name: "Retrieve/NotFound", in: "Store.Retrieve", rule: retrieveNotFound, fn: retrieveAbsent},

@@ -61,7 +61,7 @@ var backends = []backend{
 }
 
 // memcachedStep is by how much memcached ends items later than it was told.
-const memcachedStep = 2 * time.Second
+const memcachedStep = 3 * time.Second
 
 func noServer(*ground) string { return "" }
 

@@ -3,6 +3,7 @@ package cookie
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
 	_ "gosession.dev/session/drivers/sqlite"
 	"gosession.dev/session/drivertest"
@@ -19,18 +20,25 @@ func target(params string) drivertest.Target {
 }
 
 func TestConformance(t *testing.T) {
-	t.Run("revocations", func(t *testing.T) {
-		tgt := target("")
-		tgt.DSN = func(t testing.TB) string {
-			return secretParam + "&revocations=sqlite:file:" + filepath.Join(t.TempDir(), "ended.db")
-		}
-		drivertest.Run(t, tgt)
-	})
-	t.Run("unrevocable", func(t *testing.T) {
-		tgt := target("unrevocable")
-		tgt.Skip = unrevocable
-		drivertest.Run(t, tgt)
-	})
+	for name, tgt := range targets() {
+		t.Run(name, func(t *testing.T) { drivertest.Run(t, tgt) })
+	}
+}
+
+func TestHistories(t *testing.T) {
+	for name, tgt := range targets() {
+		t.Run(name, func(t *testing.T) { drivertest.Histories(t, tgt, 2*time.Second) })
+	}
+}
+
+// targets are the two ways to use the driver.
+func targets() map[string]drivertest.Target {
+	kept, forgotten := target(""), target("unrevocable")
+	kept.DSN = func(t testing.TB) string {
+		return secretParam + "&revocations=sqlite:file:" + filepath.Join(t.TempDir(), "ended.db")
+	}
+	forgotten.Skip = unrevocable
+	return map[string]drivertest.Target{"revocations": kept, "unrevocable": forgotten}
 }
 
 const nothingEnds = "unrevocable: whoever has copied a cookie can go on using it"

@@ -1,6 +1,7 @@
 package memcache
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -19,7 +20,7 @@ import (
 // knows any more which sessions were ended: then all of the subject have.
 type epoch struct {
 	Number uint64            `json:"n"`
-	Except map[string]uint64 `json:"x,omitempty"` // keys that an older epoch still is good for
+	Except map[string]uint64 `json:"x,omitempty"` // keys that older epochs still are good for, from which on
 	token  uint64
 }
 
@@ -28,10 +29,12 @@ func (e *epoch) admits(key string, number uint64) bool {
 	if e == nil || number == 0 {
 		return false
 	}
-	return number == e.Number || e.Except[key] == number
+	oldest := e.Except[key]
+	return number == e.Number || oldest != 0 && oldest <= number && number < e.Number
 }
 
-// admitsFold is admits for the part of the epoch that is in a version.
+// admitsFold is admits for the part of the epoch that is in a version. It knows the
+// oldest and the newest; what is between them has to be read.
 func (e *epoch) admitsFold(key string, part uint64) bool {
 	if e == nil || part == 0 {
 		return false
@@ -83,7 +86,8 @@ func (s *Store) begun(ctx context.Context, subject string) (*epoch, error) {
 }
 
 // DestroySubject implements [driver.SubjectDestroyer]: it counts the epoch up, in
-// one write. The exceptions stand in the epoch, with the number that they carry.
+// one write. Under a key that is an exception the next epoch admits what this one
+// does, whether or not a record is there yet: one may be about to be written.
 func (s *Store) DestroySubject(ctx context.Context, subject string, except ...string) error {
 	for {
 		e, err := s.epoch(ctx, subject)
@@ -92,12 +96,7 @@ func (s *Store) DestroySubject(ctx context.Context, subject string, except ...st
 		}
 		next := epoch{Number: e.Number + 1, Except: map[string]uint64{}}
 		for _, key := range except {
-			r, err := s.get(ctx, key)
-			if err == nil && r.Subject == subject {
-				next.Except[key] = r.epoch
-			} else if err != nil && !errors.Is(err, driver.ErrNotFound) {
-				return err
-			}
+			next.Except[key] = cmp.Or(e.Except[key], e.Number)
 		}
 		value, err := json.Marshal(next)
 		if err != nil {

@@ -106,11 +106,24 @@ func (s *Store) get(ctx context.Context, key string) (*entry, error) {
 	switch {
 	case err != nil:
 	case !ep.admits(key, e.epoch):
-		err = driver.ErrNotFound
+		return s.ended(ctx, e)
 	default:
 		e.current = ep.Number
 	}
 	return e, err
+}
+
+// ended returns e, which its subject's epoch does not admit, unless it was replaced
+// before that was read: then it had not ended, but moved to another subject.
+func (s *Store) ended(ctx context.Context, e *entry) (*entry, error) {
+	it, err := s.fetch(ctx, s.recordKey(e.Key))
+	switch {
+	case err == nil && it.CasID != e.token:
+		return s.get(ctx, e.Key)
+	case err == nil || errors.Is(err, memcache.ErrCacheMiss):
+		return e, driver.ErrNotFound
+	}
+	return nil, err
 }
 
 // parse takes an item apart. For an expired one see get.

@@ -80,8 +80,14 @@ func (s *Store) live(ctx context.Context, keys []string) ([]string, error) {
 			}
 			epochs[e.Subject] = ep
 		}
-		if e.Subject == "" || ep.admits(key, e.epoch) {
+		if e.Subject != "" && !ep.admits(key, e.epoch) {
+			_, err = s.ended(ctx, e)
+		}
+		switch {
+		case err == nil:
 			live = append(live, key)
+		case !errors.Is(err, driver.ErrNotFound) && !errors.Is(err, driver.ErrCorrupt):
+			return nil, err
 		}
 	}
 	return live, nil

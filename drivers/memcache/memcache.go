@@ -138,8 +138,10 @@ func (s *Store) Close() error {
 
 // expiration is when memcached may forget an item: in absolute seconds, since a
 // relative time is taken for an absolute one if it is longer than 30 days; rounded
-// up, since a record must not go too early; and never 0, which is for ever.
+// up, since a record must not go too early, and a second more, by which memcached's
+// clock may be ahead: it counts the seconds of another clock from the one in which it
+// was started; and never 0, which is for ever.
 func expiration(expires time.Time) int32 {
-	seconds := expires.Add(time.Second - 1).Unix()
+	seconds := expires.Add(2*time.Second - 1).Unix()
 	return int32(min(max(seconds, 1), math.MaxInt32))
 }

@@ -126,8 +126,8 @@ func TestLongExpiry(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, r.Expires, got.Expires)
 	}
-	require.Equal(t, int32(1001), expiration(time.UnixMilli(1_000_001)), "rounded up")
-	require.Equal(t, int32(1000), expiration(time.UnixMilli(1_000_000)))
+	require.Equal(t, int32(1002), expiration(time.UnixMilli(1_000_001)), "rounded up, and a second more")
+	require.Equal(t, int32(1001), expiration(time.UnixMilli(1_000_000)))
 	require.Positive(t, expiration(time.Time{}), "0 would be for ever")
 }
 
@@ -160,6 +160,57 @@ func TestTooLarge(t *testing.T) {
 		got, err := s.Retrieve(ctx, r.Key)
 		require.NoError(t, err)
 		require.Len(t, got.Data, largest, "what was there is intact")
+	}
+}
+
+// What is written under an excepted key while "log out everywhere" is at work carries
+// the epoch of before, and goes on.
+func TestDestroySubjectExceptWhatIsWritten(t *testing.T) {
+	ctx := t.Context()
+	s := open(t, testserver.StartMemcached(t).Addr)
+	written := record("a", time.Hour)
+	written.Subject = "ada"
+	before, err := s.epochFor(ctx, "ada")
+	require.NoError(t, err)
+	require.NoError(t, s.DestroySubject(ctx, "ada", "a"))
+	it, err := s.item(written, before)
+	require.NoError(t, err)
+	require.NoError(t, s.add(ctx, it, "a"))
+	_, err = s.Retrieve(ctx, "a")
+	require.NoError(t, err)
+
+	e := epoch{Number: 8, Except: map[string]uint64{"a": 5}}
+	for number, want := range map[uint64]bool{4: false, 5: true, 6: true, 7: true, 8: true, 9: false} {
+		require.Equal(t, want, e.admits("a", number), number)
+		require.Equal(t, number == 8, e.admits("b", number), number)
+	}
+}
+
+// A record that has moved to another subject, after it was read and before the epoch
+// of the old one was, has not ended.
+func TestEndedOrMoved(t *testing.T) {
+	ctx := t.Context()
+	s := open(t, testserver.StartMemcached(t).Addr)
+	read := map[string]*entry{}
+	for _, key := range []string{"moves", "stays", "goes"} {
+		r := record(key, time.Hour)
+		r.Subject = "ada"
+		require.NoError(t, s.Create(ctx, r))
+		e, err := s.get(ctx, key)
+		require.NoError(t, err)
+		read[key] = e
+	}
+	moves := *read["moves"].Record
+	moves.Subject = "bob"
+	require.NoError(t, s.Flush(ctx, &moves))
+	require.NoError(t, s.Destroy(ctx, "goes"))
+	require.NoError(t, s.DestroySubject(ctx, "ada"))
+	e, err := s.ended(ctx, read["moves"])
+	require.NoError(t, err)
+	require.Equal(t, "bob", e.Subject)
+	for _, key := range []string{"stays", "goes"} {
+		_, err := s.ended(ctx, read[key])
+		require.ErrorIs(t, err, driver.ErrNotFound, key)
 	}
 }
 

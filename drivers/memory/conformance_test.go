@@ -3,6 +3,7 @@ package memory_test
 import (
 	"crypto/rand"
 	"testing"
+	"time"
 
 	"gosession.dev/session/drivers/memory"
 	"gosession.dev/session/drivertest"
@@ -18,5 +19,7 @@ func target() drivertest.Target {
 }
 
 func TestConformance(t *testing.T) { drivertest.Run(t, target()) }
+
+func TestHistories(t *testing.T) { drivertest.Histories(t, target(), 3*time.Second) }
 
 func BenchmarkStore(b *testing.B) { drivertest.Bench(b, target()) }

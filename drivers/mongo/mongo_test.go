@@ -42,6 +42,12 @@ func TestConformance(t *testing.T) {
 	t.Run("document", func(t *testing.T) { drivertest.Run(t, target(t, m, "data=document")) })
 }
 
+func TestHistories(t *testing.T) {
+	m := testserver.StartMongo(t)
+	t.Run("binary", func(t *testing.T) { drivertest.Histories(t, target(t, m, ""), 3*time.Second) })
+	t.Run("document", func(t *testing.T) { drivertest.Histories(t, target(t, m, "data=document"), 3*time.Second) })
+}
+
 // silent is a server that accepts connections and never answers.
 func silent(t testing.TB) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
 	"gosession.dev/session/drivers/sqlite"
 	"gosession.dev/session/drivertest"
@@ -28,5 +29,7 @@ func TestConformanceOfOwnTable(t *testing.T) {
 	}
 	drivertest.Run(t, tgt)
 }
+
+func TestHistories(t *testing.T) { drivertest.Histories(t, target(), 3*time.Second) }
 
 func BenchmarkStore(b *testing.B) { drivertest.Bench(b, target()) }

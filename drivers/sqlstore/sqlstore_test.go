@@ -45,11 +45,19 @@ func (o ownDatabase) Open(dsn string) (driver.Store, error) {
 }
 
 func TestConformanceWithOwnDatabase(t *testing.T) {
-	drivertest.Run(t, drivertest.Target{
+	drivertest.Run(t, target(t))
+}
+
+func TestHistoriesWithOwnDatabase(t *testing.T) {
+	drivertest.Histories(t, target(t), 3*time.Second)
+}
+
+func target(t *testing.T) drivertest.Target {
+	return drivertest.Target{
 		Driver:     ownDatabase{t},
 		DSN:        func(t testing.TB) string { return filepath.Join(t.TempDir(), "app.db") },
 		Implements: drivertest.Toucher | drivertest.Pinger | drivertest.SubjectLister | drivertest.SubjectDestroyer,
-	})
+	}
 }
 
 func TestCloseLeavesTheDatabaseOpen(t *testing.T) {

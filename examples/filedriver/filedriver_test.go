@@ -4,6 +4,7 @@ package filedriver_test
 
 import (
 	"testing"
+	"time"
 
 	"gosession.dev/session/drivertest"
 	"gosession.dev/session/examples/filedriver"
@@ -16,3 +17,5 @@ var target = drivertest.Target{
 }
 
 func TestConformance(t *testing.T) { drivertest.Run(t, target) }
+
+func TestHistories(t *testing.T) { drivertest.Histories(t, target, 3*time.Second) }

@@ -1,0 +1,87 @@
+package drivertest
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+)
+
+// report tells why ops can't be a history: with as few of them as show it.
+func (m model) report(ops []*op) string {
+	ops = m.fewest(m.latest(m.fewest(m.shortest(ops))))
+	lines := []string{"no order of these calls is possible:"}
+	for _, o := range ops {
+		lines = append(lines, o.line(ops[0].from))
+	}
+	lines = slices.Compact(lines) // a DestroySubject is there for each of its records
+	return strings.Join(append(lines, says(ops)), "\n")
+}
+
+// line is one call of a transcript.
+func (o *op) line(start time.Time) string {
+	who := fmt.Sprintf("client %d", o.client)
+	if o.client < 0 {
+		who = "listing"
+	}
+	at := fmt.Sprintf("[%s..%s]", short(o.from.Sub(start)), short(o.to.Sub(start)))
+	result := o.resultText(start)
+	if o.pending {
+		at, result = fmt.Sprintf("[%s..", short(o.from.Sub(start))), "not returned yet"
+	}
+	return fmt.Sprintf("  %s %-24s %s = %s", who, at, o.callText(start), result)
+}
+
+// short is a time of a transcript, fine enough to tell what overlaps.
+func short(d time.Duration) string { return d.Round(time.Microsecond).String() }
+
+// shortest returns ops up to the first moment at which they can't be a history.
+func (m model) shortest(ops []*op) []*op {
+	ends := make([]time.Time, len(ops))
+	for i, o := range ops {
+		ends[i] = o.to
+	}
+	slices.SortFunc(ends, time.Time.Compare)
+	n, _ := slices.BinarySearchFunc(ends, porcupine.Illegal, func(end time.Time, _ porcupine.CheckResult) int {
+		if m.legal(until(ops, end)) == porcupine.Illegal {
+			return 0
+		}
+		return -1
+	})
+	return until(ops, ends[min(n, len(ends)-1)])
+}
+
+// until returns what has happened up to a moment. Of the calls that had not returned
+// then, those remain that may have had an effect already.
+func until(ops []*op, end time.Time) []*op {
+	var before []*op
+	for _, o := range ops {
+		switch {
+		case !o.to.After(end):
+			before = append(before, o)
+		case !o.from.After(end) && o.changes():
+			open := *o
+			open.pending, open.to = true, open.from.Add(math.MaxInt64)
+			before = append(before, &open)
+		}
+	}
+	return before
+}
+
+// fewest leaves out calls without which ops still can't be a history. Calls that
+// succeeded in changing something stay: without them others might not be possible.
+func (m model) fewest(ops []*op) []*op {
+	for i := len(ops) - 1; i >= 0; i-- {
+		if ops[i].changes() && !ops[i].pending {
+			continue
+		}
+		fewer := slices.Delete(slices.Clone(ops), i, i+1)
+		if m.legal(fewer) == porcupine.Illegal {
+			ops = fewer
+		}
+	}
+	return ops
+}

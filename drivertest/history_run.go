@@ -1,0 +1,196 @@
+package drivertest
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gosession.dev/session/driver"
+)
+
+// The size of a history: enough for a few meetings, and few enough for the checker.
+const (
+	clientsPerGroup = 5
+	bursts          = 5 // in which all clients of a group start together
+	callsPerBurst   = 4
+)
+
+// historian has groups of clients work on a store, in rounds, and checks what they
+// have taken down.
+type historian struct {
+	*trial
+	model  model
+	stores []driver.Store // handles on the same records
+	prefix string         // of the keys of this round
+	listed []*op          // listings of all groups' keys, in this round
+	broken atomic.Bool
+
+	mu    sync.Mutex // guards cause
+	cause error      // the first that no history may have
+}
+
+// checkConcurrent works on one store until d is over, and for one round at least.
+func checkConcurrent(t testing.TB, tgt Target, d time.Duration) {
+	h := newHistorian(t, tgt, d)
+	over := time.Now().Add(d)
+	histories, calls, open := 0, 0, 0
+	longest := time.Duration(0)
+	for round := 1; round == 1 || time.Until(over) > longest; round++ {
+		h.prefix, h.listed = fmt.Sprintf("h%d-", round), nil
+		began := time.Now()
+		groups := h.round(over)
+		for _, g := range groups {
+			open += h.check(g)
+			histories, calls = histories+1, calls+len(g.ops)
+		}
+		longest = max(longest, time.Since(began))
+	}
+	t.Logf("%d histories of %d calls; left undecided: %d", histories, calls, open)
+}
+
+// newHistorian opens a store for histories that take d.
+func newHistorian(t testing.TB, tgt Target, d time.Duration) *historian {
+	ctx, cancel := context.WithTimeout(context.Background(), d+patience)
+	t.Cleanup(cancel)
+	h := &historian{trial: &trial{TB: t, tgt: tgt, ctx: ctx}, model: model{late: tgt.Resolution + margin}}
+	for range 2 {
+		h.stores = append(h.stores, h.open().Store)
+	}
+	return h
+}
+
+// can tells whether histories have the calls of an optional interface.
+func (h *historian) can(i Interfaces) bool {
+	return h.tgt.Implements&i != 0 && !h.clientSide()
+}
+
+func (h *historian) clientSide() bool { return h.tgt.Implements&ClientSide != 0 }
+
+// canList tells whether the store lists its sessions.
+func (h *historian) canList() bool {
+	for _, c := range sessionsChecks {
+		if _, skipped := h.tgt.Skip[c.name]; skipped {
+			return false
+		}
+	}
+	return !h.clientSide()
+}
+
+// soon is the longest time after which a record expires that is to expire during
+// its history.
+func (h *historian) soon() time.Duration { return 40*time.Millisecond + h.tgt.Resolution/2 }
+
+// fail ends all histories. The first error is reported.
+func (h *historian) fail(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.cause == nil {
+		h.cause = err
+	}
+	h.broken.Store(true)
+}
+
+// round makes one history for each of some groups, all at once: then they wait
+// together for their records to expire. The more there is to wait, the more there
+// are.
+func (h *historian) round(over time.Time) []*group {
+	n := 6
+	if h.tgt.Resolution > h.soon()/2 {
+		n = 24
+	}
+	groups := make([]*group, n)
+	for i := range groups {
+		groups[i] = h.newGroup(fmt.Sprintf("%s%d-", h.prefix, i))
+	}
+	// A burst ends when its time is over, however few calls a slow store has served.
+	limit := min(time.Second, max(time.Until(over)/2, 100*time.Millisecond)) + h.soon()
+	err := h.within(limit+4*h.soon()+h.tgt.Resolution+3*hung, func() error {
+		h.play(groups, time.Now().Add(limit))
+		return nil
+	})
+	if err != nil {
+		h.Fatalf("calls at once: %v; want each to return", err)
+	}
+	if h.broken.Load() {
+		h.Fatal(h.cause)
+	}
+	return groups
+}
+
+// play has the groups make their calls, beside a sweeper and a listing.
+func (h *historian) play(groups []*group, until time.Time) {
+	over := make(chan struct{})
+	var beside, clients sync.WaitGroup
+	beside.Go(func() { h.sweep(h.stores[0], over) })
+	if h.canList() {
+		beside.Go(func() { h.list(h.stores[1], over) })
+	}
+	for _, g := range groups {
+		clients.Go(func() { g.play(until) })
+	}
+	clients.Wait()
+	close(over)
+	beside.Wait()
+	for _, g := range groups {
+		g.clean()
+	}
+}
+
+func (h *historian) newGroup(name string) *group {
+	g := &group{h: h, name: name, expires: map[int64]bool{}}
+	g.keys = []string{g.freshKey(), g.freshKey()}
+	n := clientsPerGroup
+	if h.clientSide() {
+		n = 1
+	}
+	for i := range n {
+		store := h.stores[i%len(h.stores)]
+		if h.clientSide() {
+			store = newTokens(h.tgt, store)
+		}
+		g.clients = append(g.clients, &client{&player{h.ctx, store, map[string]known{}}, i, g})
+	}
+	return g
+}
+
+// play makes the history of g. At last, when what comes soon has expired, somebody
+// looks at every key.
+func (g *group) play(until time.Time) {
+	for range bursts {
+		errs := together(len(g.clients), func(i int) error {
+			for range callsPerBurst * clientsPerGroup / len(g.clients) {
+				if g.h.broken.Load() || time.Now().After(until) {
+					break
+				}
+				g.clients[i].act()
+			}
+			return nil
+		})
+		for _, err := range errs {
+			if err != nil {
+				g.h.fail(err)
+			}
+		}
+		time.Sleep(rand.N(g.h.soon() / 2))
+	}
+	time.Sleep(time.Until(g.last) + g.h.model.late + margin)
+	for _, key := range g.keys {
+		if !g.h.broken.Load() {
+			g.clients[0].do(&op{verb: doRetrieve, key: key})
+		}
+	}
+}
+
+// clean removes what g has left.
+func (g *group) clean() {
+	for _, o := range g.ops {
+		if o.changes() && o.write > 0 && strings.HasPrefix(o.target(), g.name) {
+			_ = g.clients[0].store.Destroy(g.h.ctx, o.target())
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package drivertest
+
+import (
+	"context"
+	"fmt"
+
+	"gosession.dev/session/driver"
+)
+
+// tokens is a client's cookies: it has a [driver.ClientSide] look like a store on a
+// server, for one client. A key names the token that the client was sent last.
+// What a store can't know without a server is told by what the client has.
+type tokens struct {
+	driver.Store
+	forgets  bool              // nothing ends on a server, so the client has to forget it
+	token    map[string]string // by key
+	versions map[string]uint64
+	made     int
+}
+
+func newTokens(tgt Target, s driver.Store) *tokens {
+	_, forgets := tgt.Skip["Destroy/Removes"]
+	return &tokens{Store: s, forgets: forgets, token: map[string]string{}, versions: map[string]uint64{}}
+}
+
+// of returns the token under key. What was never a token is one that no store knows.
+func (s *tokens) of(key string) string {
+	if token, ok := s.token[key]; ok {
+		return token
+	}
+	return key
+}
+
+// Create gives the record a key that no session has had: package session does so, and
+// what has ended may be known by that.
+func (s *tokens) Create(ctx context.Context, r *driver.Record) error {
+	if _, err := s.Store.Retrieve(ctx, s.of(r.Key)); err == nil {
+		return driver.ErrExists
+	}
+	key := r.Key
+	r.Key = s.fresh(key)
+	return s.keep(key, r, s.Store.Create(ctx, r))
+}
+
+func (s *tokens) fresh(key string) string {
+	s.made++
+	return fmt.Sprintf("%s-%d", key, s.made)
+}
+
+// keep stores the token of a record that was written under key.
+func (s *tokens) keep(key string, r *driver.Record, err error) error {
+	if err == nil {
+		s.made++
+		s.token[key], s.versions[key] = r.Key, uint64(s.made)
+		r.Version = uint64(s.made)
+	}
+	r.Key = key
+	return err
+}
+
+func (s *tokens) Retrieve(ctx context.Context, key string) (*driver.Record, error) {
+	r, err := s.Store.Retrieve(ctx, s.of(key))
+	if err == nil && r != nil {
+		r.Key, r.Version = key, s.versions[key]
+	}
+	return r, err
+}
+
+func (s *tokens) Flush(ctx context.Context, r *driver.Record) error {
+	if err := s.conflict(ctx, r.Key, r.Version); err != nil {
+		return err
+	}
+	key := r.Key
+	r.Key = s.of(key)
+	return s.keep(key, r, s.Store.Flush(ctx, r))
+}
+
+func (s *tokens) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
+	if err := s.conflict(ctx, oldKey, r.Version); err != nil {
+		return err
+	}
+	if _, err := s.Store.Retrieve(ctx, s.of(r.Key)); err == nil {
+		return driver.ErrExists
+	}
+	key := r.Key
+	r.Key = s.fresh(key)
+	err := s.keep(key, r, s.Store.ChangeID(ctx, s.of(oldKey), r))
+	return s.ended(oldKey, err)
+}
+
+func (s *tokens) Destroy(ctx context.Context, key string) error {
+	return s.ended(key, s.Store.Destroy(ctx, s.of(key)))
+}
+
+// ended forgets a token that is over, if only the client can do that.
+func (s *tokens) ended(key string, err error) error {
+	if err == nil && s.forgets {
+		delete(s.token, key)
+	}
+	return err
+}
+
+// conflict is the error for a write over a version that the client no longer has.
+func (s *tokens) conflict(ctx context.Context, key string, version uint64) error {
+	if version == s.versions[key] {
+		return nil
+	}
+	if _, err := s.Store.Retrieve(ctx, s.of(key)); err != nil {
+		return err
+	}
+	return driver.ErrConflict
+}

@@ -19,27 +19,33 @@ var (
 	_ driver.SubjectDestroyer = (*Store)(nil)
 )
 
-// Create creates r. A grave makes room: nobody but a test uses a key twice.
+// Create creates r in the new store, or the old one if all is to stay.
 func (s *Store) Create(ctx context.Context, r *driver.Record) error {
-	_, at, err := s.find(ctx, r.Key)
+	if err := s.makeRoom(ctx, r.Key); err != nil {
+		return err
+	}
+	if !s.stays {
+		return s.new.Create(ctx, r)
+	}
+	err := s.old.Create(ctx, r)
+	if err == nil && r.Version != 0 {
+		r.Version = mixed(r.Version)
+	}
+	return err
+}
+
+// makeRoom removes a grave: nobody but a test uses a key twice.
+func (s *Store) makeRoom(ctx context.Context, key string) error {
+	_, at, err := s.find(ctx, key)
 	switch {
 	case err != nil:
 		return err
 	case at == inOld || at == inNew:
 		return driver.ErrExists
 	case at == buried:
-		if err := ignore(s.new.Destroy(ctx, r.Key), driver.ErrNotFound); err != nil {
-			return err
-		}
+		return ignore(s.new.Destroy(ctx, key), driver.ErrNotFound)
 	}
-	if !s.stays {
-		return s.new.Create(ctx, r)
-	}
-	err = s.old.Create(ctx, r)
-	if err == nil && r.Version != 0 {
-		r.Version = mixed(r.Version)
-	}
-	return err
+	return nil
 }
 
 // Retrieve returns the record from wherever it is.
@@ -112,22 +118,8 @@ func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) e
 	switch {
 	case err != nil:
 		return err
-	case at == inOld && r.Version == mixed(stored.Version) && s.stays:
-		return s.renameOld(ctx, oldKey, r, stored)
 	case at == inOld && r.Version == mixed(stored.Version):
-		if err := s.move(ctx, stored, stored.Version); err != nil {
-			return s.movedMeanwhile(ctx, oldKey, err)
-		}
-		moved, at, err := s.findNew(ctx, oldKey)
-		switch {
-		case err != nil:
-			return err
-		case at != inNew:
-			return driver.ErrNotFound
-		case !sameContent(moved, stored):
-			return driver.ErrConflict
-		}
-		return s.rename(ctx, oldKey, r, moved)
+		return s.renameOld(ctx, oldKey, r, stored)
 	case at == inNew && r.Version == stored.Version:
 		return s.rename(ctx, oldKey, r, stored)
 	case at == inNew || at == inOld:
@@ -136,13 +128,33 @@ func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) e
 	return driver.ErrNotFound
 }
 
-// renameOld renames what stays in the old store. The new ID is nobody's yet.
+// renameOld makes r of stored, which is in the old store, after it has moved, or
+// there if it is to stay.
 func (s *Store) renameOld(ctx context.Context, oldKey string, r, stored *driver.Record) error {
-	if _, at, err := s.find(ctx, r.Key); err != nil || at == inNew {
-		return errors.Join(err, existsIf(at == inNew))
+	if err := s.makeRoom(ctx, r.Key); err != nil {
+		return err
 	}
+	if s.stays {
+		return s.renameWhereItIs(ctx, oldKey, r, stored.Version)
+	}
+	if err := s.move(ctx, stored, stored.Version); err != nil {
+		return s.movedMeanwhile(ctx, oldKey, err)
+	}
+	moved, at, err := s.findNew(ctx, oldKey)
+	switch {
+	case err != nil:
+		return err
+	case at != inNew:
+		return driver.ErrNotFound
+	case !sameContent(moved, stored):
+		return driver.ErrConflict
+	}
+	return s.rename(ctx, oldKey, r, moved)
+}
+
+func (s *Store) renameWhereItIs(ctx context.Context, oldKey string, r *driver.Record, version uint64) error {
 	stays := copyOf(r)
-	stays.Version = stored.Version
+	stays.Version = version
 	err := s.old.ChangeID(ctx, oldKey, stays)
 	if err == nil {
 		r.Version = 0
@@ -151,13 +163,6 @@ func (s *Store) renameOld(ctx context.Context, oldKey string, r, stored *driver.
 		}
 	}
 	return s.movedMeanwhile(ctx, oldKey, err)
-}
-
-func existsIf(exists bool) error {
-	if exists {
-		return driver.ErrExists
-	}
-	return nil
 }
 
 // movedMeanwhile tells a record that has moved from one that has ended.
@@ -318,40 +323,27 @@ func ofSubject(ctx context.Context, store driver.Store, subject string) iter.Seq
 }
 
 // DestroySubject buries those in the old store one by one, and those in the new one,
-// which may come from the old. What is renamed meanwhile may escape: it looks again.
+// which may come from the old. One that is renamed meanwhile may escape: it looks
+// again until there is none.
 func (s *Store) DestroySubject(ctx context.Context, subject string, except ...string) error {
-	for again := true; again; {
-		again = false
+	for found := true; found; {
+		found = false
 		for _, store := range []driver.Store{s.old, s.new} {
-			n, err := s.destroyAll(ctx, ofSubject(ctx, store, subject), except)
-			if err != nil {
-				return err
+			for key, err := range ofSubject(ctx, store, subject) {
+				if err == nil && !slices.Contains(except, key) {
+					found = true
+					err = ignore(s.Destroy(ctx, key), driver.ErrNotFound)
+				}
+				if err != nil {
+					return err
+				}
 			}
-			again = again || n > 0
 		}
 	}
 	if destroyer, ok := s.new.(driver.SubjectDestroyer); ok {
 		return destroyer.DestroySubject(ctx, subject, except...)
 	}
 	return nil
-}
-
-func (s *Store) destroyAll(ctx context.Context, keys iter.Seq2[string, error], except []string) (n int, err error) {
-	for key, err := range keys {
-		if err != nil {
-			return n, err
-		}
-		if slices.Contains(except, key) {
-			continue
-		}
-		err = s.Destroy(ctx, key)
-		if err == nil {
-			n++
-		} else if !errors.Is(err, driver.ErrNotFound) {
-			return n, err
-		}
-	}
-	return n, nil
 }
 
 // DeleteExpired sweeps both.

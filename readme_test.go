@@ -153,6 +153,12 @@ func TestReadmeCommands(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(ci), "exec "+strings.TrimSpace(commands[1]))
 	require.FileExists(t, "examples/webapp/main.go")
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	require.Contains(t, string(readme), "    go run -C soak . -driver sqlite -for 10m\n")
+	tests, err := os.ReadFile("test.sh")
+	require.NoError(t, err)
+	require.Contains(t, string(tests), "go run -C soak . -driver sqlite")
 }
 
 // What the walk-through shows is what is in the driver.

@@ -26,6 +26,8 @@ var destroySubjectChecks = []check{
 	{name: "DestroySubject/NextSignIn", in: "Store.Retrieve",
 		rule:  returnsStored,
 		needs: SubjectDestroyer, fn: destroySubjectNextSignIn},
+	{name: "DestroySubject/RacesFlush", in: "SubjectDestroyer.DestroySubject", rule: destroysAllBut,
+		needs: SubjectDestroyer, fn: destroySubjectRacesFlush},
 	{name: "DestroySubject/RacesChangeID", in: "SubjectDestroyer.DestroySubject", rule: leavesNone,
 		needs: SubjectDestroyer, fn: destroySubjectRaces},
 }
@@ -90,6 +92,31 @@ func destroySubjectNextSignIn(t *trial) {
 	s.create(next, nil)
 	s.holds(next)
 	s.lacks(old.Key)
+}
+
+// Somebody logs out everywhere else, again and again, and goes on meanwhile.
+func destroySubjectRacesFlush(t *trial) {
+	const rounds, times = 5, 10
+	handles := []*handle{t.open(), t.open()}
+	for range rounds {
+		r := t.of("ann")
+		handles[0].create(r, nil)
+		key := r.Key
+		t.allSucceed(3, func(i int) error {
+			for range times {
+				if i > 0 {
+					err := handles[i%2].Store.(driver.SubjectDestroyer).DestroySubject(t.ctx, "ann", key)
+					if err != nil {
+						return unless(err, nil, "DestroySubject(\"ann\", except %q)", key)
+					}
+				} else if err := handles[0].flushVersion(r); err != nil {
+					return fmt.Errorf("beside DestroySubject(\"ann\", except %q): %w", key, err)
+				}
+			}
+			return nil
+		})
+		handles[1].holds(r)
+	}
 }
 
 // The devices of a subject change their IDs for as long as they can.

@@ -27,9 +27,10 @@ const historiesTime = "DRIVERTEST_HISTORIES"
 // and its sentence. Data is printed as the number of the write that it is from.
 //
 // A DestroySubject does not meet writes that bring a record to a subject or from it,
-// nor one that spares a key a ChangeID: the contract leaves open what comes of those. Target.Skip has effect where it names a check of Sessions, whose listings are
-// left out then. A store that keeps records with the client has one client for
-// each session, because the contract has no conflicts there.
+// nor one that spares a key a ChangeID: the contract leaves open what comes of those.
+// Target.Skip has effect where it names a check of Sessions, whose listings are left
+// out then. A store that keeps records with the client has one client for each
+// session, because the contract has no conflicts there.
 func Histories(t *testing.T, tgt Target, d time.Duration) {
 	t.Helper()
 	tgt.validate(t)

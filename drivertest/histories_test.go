@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,7 +15,8 @@ import (
 
 func TestHistories(t *testing.T) { Histories(t, memoryTarget(), 3*time.Second) }
 
-// fault is a mutant that Histories finds, and what it says about it.
+// fault is a mutant that Histories finds, and of what it says one or the other: the
+// first consequence that it comes across is not always the same.
 type fault struct {
 	mutant
 	says []string
@@ -28,7 +30,7 @@ func ofCheck(name string) mutant {
 
 var faults = []fault{
 	{mutant{fault: "reads what was there before the last flush, for a moment", breaks: (*store).readStale},
-		[]string{"Retrieve(", "all of it as it was stored"}},
+		[]string{"Retrieve("}},
 	{mutant{fault: "inserts what it can't flush", breaks: func(s *store) {
 		flush := s.flush
 		s.flush = func(ctx context.Context, r *driver.Record) error {
@@ -38,7 +40,7 @@ var faults = []fault{
 			}
 			return err
 		}
-	}}, []string{"Flush(", "= nil; want error \"session not found\"", flushReplaces}},
+	}}, []string{"= nil; want error \"session not found\"", flushReplaces}},
 	{mutant{fault: "leaves both records when it changes an ID", breaks: func(s *store) {
 		changeID := s.changeID
 		s.changeID = func(ctx context.Context, oldKey string, r *driver.Record) error {
@@ -49,7 +51,7 @@ var faults = []fault{
 			}
 			return err
 		}
-	}}, []string{"ChangeID(", "= nil"}},
+	}}, []string{"ChangeID("}},
 	{mutant{fault: "returns from Destroy before the record is gone", breaks: func(s *store) {
 		destroy := s.destroy
 		s.destroy = func(ctx context.Context, key string) error {
@@ -64,7 +66,7 @@ var faults = []fault{
 	{ofCheck("Flush/OneWins"), []string{"Flush("}},
 	{ofCheck("Touch/LosesNoWrite"), []string{"Touch("}},
 	{mutant{fault: "ends records one step late", breaks: func(s *store) { s.lateBy(40 * time.Millisecond) },
-		target: func(tgt *Target) { tgt.Resolution = 20 * time.Millisecond }}, []string{"until", retrieveNotFound}},
+		target: func(tgt *Target) { tgt.Resolution = 20 * time.Millisecond }}, []string{"until"}},
 	{mutant{fault: "ends records one step early", breaks: func(s *store) { s.lateBy(-20 * time.Millisecond) }},
 		[]string{"until"}},
 	{mutant{fault: "repeats a version", breaks: func(s *store) {
@@ -72,12 +74,12 @@ var faults = []fault{
 	}}, []string{"Flush("}},
 	{ofCheck("Version/AfterDestroy"), []string{"Flush("}},
 	{mutant{fault: "keeps writers out while it lists", breaks: (*store).lockOutWriters},
-		[]string{"Create(", "no return within 3s", "from a loop over Sessions()", holdsNoLock}},
+		[]string{"no return within 3s, from a loop over Sessions()"}},
 
 	{ofCheck("Create/OneWins"), []string{"Create("}},
 	{ofCheck("ChangeID/Races"), []string{"ChangeID("}},
 	{ofCheck("Destroy/RacesWrites"), []string{"Destroy("}},
-	{ofCheck("DestroySubject/RacesChangeID"), []string{"DestroySubject("}},
+	{ofCheck("DestroySubject/RacesChangeID"), []string{"no order"}}, // seen by what it ends too late
 	{ofCheck("DeleteExpired/SparesLive"), []string{"until"}},
 	{ofCheck("Sessions/LiveOnly"), []string{"Sessions()"}},
 	{ofCheck("SubjectSessions/FollowsWrites"), []string{"SubjectSessions("}},
@@ -101,9 +103,8 @@ func TestHistoriesFindFaults(t *testing.T) {
 			t.Logf("%v\n%s", time.Since(began), r.text())
 			require.True(t, r.Failed(), "the fault was not found")
 			require.Contains(t, r.text(), " says: ")
-			for _, says := range f.says {
-				require.Contains(t, r.text(), says)
-			}
+			said := slices.ContainsFunc(f.says, func(says string) bool { return strings.Contains(r.text(), says) })
+			require.True(t, said, "the report says none of %q:\n%s", f.says, r.text())
 		})
 	}
 }

@@ -20,6 +20,7 @@ var knownMutants = []mutant{
 	{kills: "Open/Shares", fault: "has a database in memory for each connection",
 		also: []string{"Open/Reopen", "Open/FirstUseAtOnce", "Create/OneWins", "ChangeID/Races", "Destroy/RacesWrites",
 			"DeleteExpired/SparesReborn", "Touch/LosesNoWrite", "Parallel/Increments", "DestroySubject/RacesChangeID",
+			"DestroySubject/RacesFlush", "Retrieve/FindsWhatMoves",
 			"Close/LeavesOthers", "Close/DuringUse"}, // every check with two handles
 		open: func(d *faultyDriver, dsn string) (driver.Store, error) {
 			if dsn == deadDSN {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -177,6 +178,7 @@ var readMutants = []mutant{
 			}
 		}},
 	{kills: "DestroySubject/None", fault: "complains if there is nothing to remove",
+		also: []string{"Retrieve/FindsWhatMoves"}, // end a subject too
 		breaks: func(s *store) {
 			s.destroySubject = func(ctx context.Context, subject string, except ...string) error {
 				keys, err := collect(s.correct.SubjectSessions(ctx, subject))
@@ -187,6 +189,7 @@ var readMutants = []mutant{
 			}
 		}},
 	{kills: "DestroySubject/NextSignIn", fault: "ends what is created within the same second",
+		also: []string{"DestroySubject/RacesFlush", "Retrieve/FindsWhatMoves"}, // end a subject too
 		breaks: func(s *store) {
 			s.destroySubject = func(ctx context.Context, subject string, except ...string) error {
 				err := s.correct.DestroySubject(ctx, subject, except...)
@@ -207,6 +210,45 @@ var readMutants = []mutant{
 					return nil, driver.ErrNotFound
 				}
 				return r, nil
+			}
+		}},
+	{kills: "DestroySubject/RacesFlush", fault: "spares what it has seen, and not what is written meanwhile",
+		breaks: func(s *store) {
+			s.destroySubject = func(ctx context.Context, subject string, except ...string) error {
+				seen := map[string]uint64{}
+				for _, key := range except {
+					if r, err := s.correct.Retrieve(ctx, key); err == nil {
+						seen[key] = r.Version
+					}
+				}
+				pause()
+				spared := slices.DeleteFunc(slices.Clone(except), func(key string) bool {
+					r, err := s.correct.Retrieve(ctx, key)
+					return err == nil && r.Version != seen[key]
+				})
+				return s.correct.DestroySubject(ctx, subject, spared...)
+			}
+		}},
+	{kills: "Retrieve/FindsWhatMoves", fault: "reads a record first, and then whether its subject was ended",
+		also: []string{"DestroySubject/RacesFlush"}, // whose exceptions it forgets
+		breaks: func(s *store) {
+			s.destroySubject = func(ctx context.Context, subject string, except ...string) error {
+				s.world.do(func() { s.world.first[subject]++ })
+				return s.correct.DestroySubject(ctx, subject, except...)
+			}
+			ended := func() (n map[string]uint64) {
+				s.world.do(func() { n = maps.Clone(s.world.first) })
+				return n
+			}
+			retrieve := s.retrieve
+			s.retrieve = func(ctx context.Context, key string) (*driver.Record, error) {
+				before := ended()
+				r, err := retrieve(ctx, key)
+				pause()
+				if err == nil && ended()[r.Subject] != before[r.Subject] {
+					return nil, driver.ErrNotFound
+				}
+				return r, err
 			}
 		}},
 	{kills: "DestroySubject/RacesChangeID", fault: "lists first and destroys one by one then",

@@ -239,6 +239,7 @@ var writeMutants = []mutant{
 			}
 		}},
 	{kills: "Flush/SetsVersion", fault: "leaves the old version in the record",
+		also: []string{"Retrieve/FindsWhatMoves"}, // flushes what it has flushed
 		breaks: func(s *store) {
 			flush := s.flush
 			s.flush = func(ctx context.Context, r *driver.Record) error { return flush(ctx, copyOf(r)) }

@@ -1,6 +1,7 @@
 package drivertest
 
 import (
+	"sync/atomic"
 	"time"
 
 	"gosession.dev/session/driver"
@@ -17,6 +18,8 @@ var retrieveChecks = []check{
 		rule: returnsStored, fn: retrieveReturnsAll},
 	{name: "Retrieve/Created", in: "Record.Created", rule: comesBackEqual, fn: retrieveCreated},
 	{name: "Retrieve/Expires", in: "Record.Expires", rule: comesBackEqual, fn: retrieveExpires},
+	{name: "Retrieve/FindsWhatMoves", in: "Store.Retrieve", rule: returnsStored,
+		needs: SubjectDestroyer, fn: retrieveMoving},
 	{name: "Retrieve/NotFound", in: "Store.Retrieve", rule: retrieveNotFound, fn: retrieveAbsent},
 }
 
@@ -43,6 +46,48 @@ func retrieveCreated(t *trial) {
 		s.create(r, nil)
 		s.holds(r, "Created")
 	}
+}
+
+// A record goes from one subject to another, whereupon all of the first are ended.
+func retrieveMoving(t *trial) {
+	const times = 30
+	handles := []*handle{t.open(), t.open()}
+	r := t.of("ann")
+	handles[0].create(r, nil)
+	key := r.Key
+	var over atomic.Bool
+	t.allSucceed(3, func(i int) error {
+		for i > 0 && !over.Load() {
+			if _, err := handles[i%2].Store.Retrieve(t.ctx, key); err != nil {
+				return unless(err, nil, "Retrieve(%q), which is of another subject than that which ends", key)
+			}
+			time.Sleep(time.Microsecond) // for the others to go on
+		}
+		if i > 0 {
+			return nil
+		}
+		defer over.Store(true)
+		for n := range times {
+			time.Sleep(time.Microsecond)
+			before := r.Subject
+			if r.Subject = "ann"; n%2 == 0 {
+				r.Subject = "bob"
+			}
+			if err := handles[0].Store.Flush(t.ctx, r); err != nil {
+				return unless(err, nil, "Flush(%q) to subject %q", key, r.Subject)
+			}
+			if err := handles[0].Store.(driver.SubjectDestroyer).DestroySubject(t.ctx, before); err != nil {
+				return unless(err, nil, "DestroySubject(%q)", before)
+			}
+			if r.Version == 0 {
+				if err := handles[0].askVersion(r); err != nil {
+					return unless(err, nil, "Retrieve(%q) after Flush", key)
+				}
+			}
+		}
+		return nil
+	})
+	handles[1].holds(r)
 }
 
 // A TTL of more than 30 days is a date to some backends, and one of more than

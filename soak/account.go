@@ -116,8 +116,17 @@ func (a *account) end(r *request, got answer) {
 		}
 	}
 	a.traceLocked(r, got)
-	if got.status != 200 || r.isOff && a.lives[got.view.Born] != nil || r.life != nil && r.life.isOff {
+	if got.status != 200 {
 		return
+	}
+	if l := a.lives[got.view.Born]; l != nil && l.isOff && (r.isOff || r.life == l) {
+		if got.cookie != nil && *got.cookie != "" {
+			a.nameLocked(l, *got.cookie)
+		}
+		return
+	}
+	if r.isOff || r.life != nil && r.life.isOff {
+		r.life = nil // it may have ended, whenever
 	}
 	found := r.life != nil && got.view.Born == r.life.born
 	switch {

@@ -38,6 +38,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"testing"
 	"time"
@@ -46,11 +47,13 @@ import (
 	mongodb "go.mongodb.org/mongo-driver/v2/mongo"
 
 	"gosession.dev/session"
+	"gosession.dev/session/driver"
 	"gosession.dev/session/drivers/memcache"
 	"gosession.dev/session/drivers/mongo"
 	"gosession.dev/session/drivers/sqlstore"
 	"gosession.dev/session/drivertest"
 	"gosession.dev/session/examples/filedriver"
+	"gosession.dev/session/sessiontest"
 )
 
 const day = 24 * time.Hour
@@ -69,6 +72,10 @@ var (
 	_                      = mongo.New
 	_                      = memcache.New
 	_                      = drivertest.Run
+	_                      = slog.Default
+	_                      = sessiontest.New
+	dst, src               driver.Store
+	t                      *testing.T
 	_                      = filedriver.Driver{}
 	_                      testing.TB
 )

@@ -130,15 +130,19 @@ func (c *ctl) root() *cobra.Command {
 
 // open opens the factory that the flags name, and sweeps nothing by itself.
 func (c *ctl) open() (*session.Factory, error) {
-	secrets, err := session.ParseSecrets(os.Getenv("SESSION_KEYS"))
-	if err != nil {
-		return nil, coded{fmt.Errorf("SESSION_KEYS: %w", err), exitUsage}
+	cfg := session.Config{SweepInterval: -1}
+	if text := os.Getenv("SESSION_KEYS"); text != "" {
+		secrets, err := session.ParseSecrets(text)
+		if err != nil {
+			return nil, coded{fmt.Errorf("SESSION_KEYS: %w", err), exitUsage}
+		}
+		cfg.Keys, cfg.InsecureReadUnsealed = secrets, true
 	}
 	store, err := openStore(c.driver, c.dsnOrEnv())
 	if err != nil {
 		return nil, err
 	}
-	return session.Config{Keys: secrets, InsecureReadUnsealed: len(secrets) > 0, SweepInterval: -1}.New(store)
+	return cfg.New(store)
 }
 
 func (c *ctl) dsnOrEnv() string {

@@ -166,20 +166,18 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// sameContent tells whether two records would be the same session to its user.
-func sameContent(a, b *driver.Record) bool {
-	return bytes.Equal(a.Data, b.Data) && bytes.Equal(a.Meta, b.Meta) && a.Expires.Equal(b.Expires) && a.Subject == b.Subject
-}
-
 func copyOf(r *driver.Record) *driver.Record {
 	c := *r
 	return &c
 }
 
-// mixed is the version, to everybody else, of a record in the old store. It is not
-// that of one in the new store, but with the chance of one in 2^64.
-func mixed(version uint64) uint64 {
-	v := version + 0x9e3779b97f4a7c15
+// version is that of a record to everybody else. What has moved has another: to who had
+// read it in the old store, it has changed. 0 is not known.
+func version(r *driver.Record, at place) uint64 {
+	if at != inOld || r.Version == 0 {
+		return r.Version
+	}
+	v := r.Version + 0x9e3779b97f4a7c15 // splitmix64: in the new store it would be by chance only
 	v = (v ^ v>>30) * 0xbf58476d1ce4e5b9
 	v = (v ^ v>>27) * 0x94d049bb133111eb
 	return max(v^v>>31, 1)

@@ -1,8 +1,8 @@
 package move
 
 import (
+	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"hash/maphash"
 	"iter"
@@ -22,213 +22,188 @@ var (
 
 // Create creates r in the new store, or the old one if all is to stay.
 func (s *Store) Create(ctx context.Context, r *driver.Record) error {
-	if err := s.makeRoom(ctx, r.Key); err != nil {
-		return err
+	created := copyOf(r)
+	for {
+		stored, at, err := s.find(ctx, r.Key)
+		switch {
+		case err != nil:
+			return err
+		case at == inOld || at == inNew:
+			return driver.ErrExists
+		case at == buried: // nobody but a test uses a key twice
+			created.Version, at = stored.Version, inNew
+			err = s.new.Flush(ctx, created)
+		case s.stays:
+			at, err = inOld, s.createOld(ctx, created)
+		default:
+			at, err = inNew, s.new.Create(ctx, created)
+		}
+		if err == nil {
+			r.Version = version(created, at)
+		}
+		if !is(err, driver.ErrConflict, driver.ErrNotFound) {
+			return err
+		}
 	}
-	if !s.stays {
-		return s.new.Create(ctx, r)
-	}
-	err := s.old.Create(ctx, r)
-	if err == nil && r.Version != 0 {
-		r.Version = mixed(r.Version)
-	}
-	return err
 }
 
-// makeRoom removes a grave: nobody but a test uses a key twice. Two may want to make
-// room, and only one finds the grave.
-func (s *Store) makeRoom(ctx context.Context, key string) error {
-	r, at, err := s.find(ctx, key)
-	switch {
-	case err != nil:
+// createOld creates r in the old store, unless somebody was faster, and his has moved
+// already: then the error is ErrConflict.
+func (s *Store) createOld(ctx context.Context, r *driver.Record) error {
+	if err := s.old.Create(ctx, r); err != nil {
 		return err
-	case at == inOld || at == inNew:
-		return driver.ErrExists
-	case at == nowhere:
+	}
+	_, at, err := s.findNew(ctx, r.Key)
+	if err == nil && at == nowhere {
 		return nil
 	}
-	away := grave(rand.Text(), r.Expires, r.Version)
-	err = s.new.ChangeID(ctx, key, away)
 	if err == nil {
-		err = s.new.Destroy(ctx, away.Key)
+		err = driver.ErrConflict
 	}
-	return ignore(err, driver.ErrNotFound, driver.ErrConflict)
+	return errors.Join(err, ignore(s.old.Destroy(ctx, r.Key), driver.ErrNotFound))
 }
 
 // Retrieve returns the record from wherever it is.
 func (s *Store) Retrieve(ctx context.Context, key string) (*driver.Record, error) {
 	r, at, err := s.find(ctx, key)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case at == inNew:
-		return r, nil
-	case at == inOld:
-		r.Version = mixed(r.Version)
-		return r, nil
 	}
-	return nil, driver.ErrNotFound
+	if at != inNew && at != inOld {
+		return nil, driver.ErrNotFound
+	}
+	r.Version = version(r, at)
+	return r, nil
 }
 
-// Flush replaces the record in the new store. One in the old store moves.
+// Flush replaces the record in the new store. One in the old store moves, unless all is
+// to stay.
 func (s *Store) Flush(ctx context.Context, r *driver.Record) error {
-	stored, at, err := s.find(ctx, r.Key)
-	switch {
-	case err != nil:
-		return err
-	case at == inNew && r.Version == stored.Version:
-		return s.flushNew(ctx, r)
-	case at == inOld && r.Version == mixed(stored.Version):
-		return s.flushOld(ctx, r, stored.Version)
-	case at == inNew || at == inOld:
-		return driver.ErrConflict
-	}
-	return driver.ErrNotFound
-}
-
-// flushNew tells a grave from a conflict.
-func (s *Store) flushNew(ctx context.Context, r *driver.Record) error {
-	err := s.new.Flush(ctx, r)
-	if errors.Is(err, driver.ErrConflict) {
-		if _, at, err := s.findNew(ctx, r.Key); err == nil && at != inNew {
-			return driver.ErrNotFound
-		}
-	}
-	return err
-}
-
-// flushOld moves r, unless it is to stay. Its version in the new store is not known
-// then.
-func (s *Store) flushOld(ctx context.Context, r *driver.Record, version uint64) error {
-	if !s.stays {
-		err := s.move(ctx, r, version)
+	return s.change(ctx, r.Key, isVersion(r.Version), func(stored *driver.Record, at place) error {
+		next := copyOf(r)
+		next.Version = stored.Version
+		err := s.write(ctx, next, at)
 		if err == nil {
-			r.Version = 0
+			r.Version = version(next, at)
 		}
-		return s.movedMeanwhile(ctx, r.Key, err)
+		return err
+	})
+}
+
+// Touch moves the expiry, and with it a record that is in the old store.
+func (s *Store) Touch(ctx context.Context, key string, expires time.Time) error {
+	return s.change(ctx, key, isLive, func(stored *driver.Record, at place) error {
+		if toucher, ok := s.new.(driver.Toucher); ok && at == inNew {
+			return toucher.Touch(ctx, key, expires)
+		}
+		stored.Expires = expires
+		return s.write(ctx, stored, at)
+	})
+}
+
+func isLive(*driver.Record, place) bool { return true }
+
+func isVersion(v uint64) func(*driver.Record, place) bool {
+	return func(r *driver.Record, at place) bool { return version(r, at) == v }
+}
+
+// change has do change a record if it is as it should be, and again if it has changed
+// its place meanwhile.
+func (s *Store) change(ctx context.Context, key string, isRight func(*driver.Record, place) bool, do func(stored *driver.Record, at place) error) error {
+	for {
+		stored, at, err := s.find(ctx, key)
+		switch {
+		case err != nil:
+			return err
+		case at != inNew && at != inOld:
+			return driver.ErrNotFound
+		case !isRight(stored, at):
+			return driver.ErrConflict
+		}
+		if err := do(stored, at); !is(err, driver.ErrConflict, driver.ErrNotFound) {
+			return err
+		}
 	}
-	stays := copyOf(r)
-	stays.Version = version
-	err := s.old.Flush(ctx, stays)
-	if err == nil && stays.Version == 0 {
+}
+
+// write writes r over the version of it where it is, and moves it unless it is to stay.
+func (s *Store) write(ctx context.Context, r *driver.Record, at place) error {
+	if at == inOld && !s.stays {
+		err := s.move(ctx, r, r.Version)
 		r.Version = 0
-	} else if err == nil {
-		r.Version = mixed(stays.Version)
+		return err
 	}
-	return s.movedMeanwhile(ctx, r.Key, err)
+	if at == inOld {
+		return s.old.Flush(ctx, r)
+	}
+	return s.new.Flush(ctx, r)
 }
 
 // ChangeID creates r in the new store, and buries what is under oldKey then: nobody
-// knows the new ID before that is done.
+// knows the new ID before that is done. Where all is to stay, it does.
 func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
-	stored, at, err := s.find(ctx, oldKey)
-	switch {
-	case err != nil:
-		return err
-	case at == inOld && r.Version == mixed(stored.Version):
-		return s.renameOld(ctx, oldKey, r, stored)
-	case at == inNew && r.Version == stored.Version:
-		return s.rename(ctx, oldKey, r, stored)
-	case at == inNew || at == inOld:
-		return driver.ErrConflict
-	}
-	return driver.ErrNotFound
-}
-
-// renameOld makes r of stored, which is in the old store, after it has moved, or
-// there if it is to stay.
-func (s *Store) renameOld(ctx context.Context, oldKey string, r, stored *driver.Record) error {
-	if err := s.makeRoom(ctx, r.Key); err != nil {
-		return err
-	}
-	if s.stays {
-		return s.renameWhereItIs(ctx, oldKey, r, stored.Version)
-	}
-	if err := s.move(ctx, stored, stored.Version); err != nil {
-		return s.movedMeanwhile(ctx, oldKey, err)
-	}
-	moved, at, err := s.findNew(ctx, oldKey)
-	switch {
-	case err != nil:
-		return err
-	case at != inNew:
-		return driver.ErrNotFound
-	case !sameContent(moved, stored):
-		return driver.ErrConflict
-	}
-	return s.rename(ctx, oldKey, r, moved)
-}
-
-func (s *Store) renameWhereItIs(ctx context.Context, oldKey string, r *driver.Record, version uint64) error {
-	stays := copyOf(r)
-	stays.Version = version
-	err := s.old.ChangeID(ctx, oldKey, stays)
-	if err == nil {
-		r.Version = 0
-		if stays.Version != 0 {
-			r.Version = mixed(stays.Version)
+	return s.change(ctx, oldKey, isVersion(r.Version), func(stored *driver.Record, at place) error {
+		if _, at, err := s.find(ctx, r.Key); err != nil || at == inOld || at == inNew {
+			return existsOr(err)
 		}
-	}
-	return s.movedMeanwhile(ctx, oldKey, err)
+		next := copyOf(r)
+		next.Version = stored.Version
+		if at == inOld && s.stays {
+			if err := s.old.ChangeID(ctx, oldKey, next); err != nil {
+				return err
+			}
+			r.Version = version(next, at)
+			return nil
+		}
+		stored, err := s.moved(ctx, stored, at)
+		if err == nil {
+			err = s.rename(ctx, next, stored)
+		}
+		if err == nil {
+			r.Version = next.Version
+		}
+		return err
+	})
 }
 
-// movedMeanwhile tells a record that has moved from one that has ended.
-func (s *Store) movedMeanwhile(ctx context.Context, key string, err error) error {
-	if !errors.Is(err, driver.ErrNotFound) {
-		return err
+// moved returns a record as it is in the new store, after it has moved there if need be.
+func (s *Store) moved(ctx context.Context, r *driver.Record, at place) (*driver.Record, error) {
+	if at == inNew {
+		return r, nil
 	}
-	if _, at, err := s.find(ctx, key); err == nil && (at == inNew || at == inOld) {
-		return driver.ErrConflict
+	if err := s.move(ctx, r, r.Version); err != nil {
+		return nil, err
+	}
+	moved, at, err := s.findNew(ctx, r.Key)
+	if err == nil && (at != inNew || !isSame(moved, r)) {
+		err = driver.ErrConflict
+	}
+	return moved, err
+}
+
+// isSame tells whether what has moved is what it was.
+func isSame(moved, before *driver.Record) bool {
+	return bytes.Equal(moved.Data, before.Data) && bytes.Equal(moved.Meta, before.Meta) && moved.Subject == before.Subject
+}
+
+func existsOr(err error) error {
+	if err == nil {
+		return driver.ErrExists
 	}
 	return err
 }
 
 // rename makes r of stored, which is in the new store.
-func (s *Store) rename(ctx context.Context, oldKey string, r, stored *driver.Record) error {
-	created := copyOf(r)
-	created.Created = stored.Created
-	if err := s.Create(ctx, created); err != nil {
+func (s *Store) rename(ctx context.Context, r, stored *driver.Record) error {
+	r.Created = stored.Created
+	if err := New(s.new, s.old).Create(ctx, r); err != nil {
 		return err
 	}
-	err := s.new.Flush(ctx, grave(oldKey, stored.Expires, stored.Version))
-	if err == nil {
-		r.Version = created.Version
-		return nil
+	err := s.new.Flush(ctx, grave(stored.Key, stored.Expires, stored.Version))
+	if err != nil {
+		err = errors.Join(err, ignore(s.Destroy(ctx, r.Key), driver.ErrNotFound))
 	}
-	undone := ignore(s.new.Destroy(ctx, r.Key), driver.ErrNotFound)
-	if errors.Is(err, driver.ErrConflict) {
-		if _, at, found := s.findNew(ctx, oldKey); found == nil && at != inNew {
-			err = driver.ErrNotFound
-		}
-	}
-	return errors.Join(err, undone)
-}
-
-// Touch moves the expiry, and with it a record that is in the old store.
-func (s *Store) Touch(ctx context.Context, key string, expires time.Time) error {
-	for {
-		stored, at, err := s.find(ctx, key)
-		if err != nil {
-			return err
-		}
-		switch at {
-		case inNew:
-			if toucher, ok := s.new.(driver.Toucher); ok {
-				return toucher.Touch(ctx, key, expires)
-			}
-			stored.Expires = expires
-			err = s.flushNew(ctx, stored)
-		case inOld:
-			version := stored.Version
-			stored.Expires = expires
-			err = s.flushOld(ctx, stored, version)
-		default:
-			return driver.ErrNotFound
-		}
-		if !errors.Is(err, driver.ErrConflict) {
-			return err
-		}
-	}
+	return err
 }
 
 // Destroy buries the session first, so that nobody completes its way, and removes it
@@ -248,12 +223,11 @@ func (s *Store) Destroy(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
-	removed := s.old.Destroy(ctx, key)
-	switch {
-	case !errors.Is(removed, driver.ErrNotFound) && removed != nil:
-		return removed
-	case was == inNew || was == nowhere && removed == nil:
-		return nil
+	if err := ignore(s.old.Destroy(ctx, key), driver.ErrNotFound); err != nil {
+		return err
+	}
+	if was == inNew || was == nowhere && old != nil {
+		return nil // whoever digs the grave has ended it
 	}
 	return driver.ErrNotFound
 }
@@ -347,8 +321,12 @@ func (s *Store) DestroySubject(ctx context.Context, subject string, except ...st
 			}
 		}
 	}
-	if destroyer, ok := s.new.(driver.SubjectDestroyer); ok {
-		return destroyer.DestroySubject(ctx, subject, except...)
+	for _, store := range []driver.Store{s.old, s.new} {
+		if destroyer, ok := store.(driver.SubjectDestroyer); ok { // none escapes those
+			if err := destroyer.DestroySubject(ctx, subject, except...); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

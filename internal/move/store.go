@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"hash/maphash"
-	"iter"
-	"slices"
 	"time"
 
 	"gosession.dev/session/driver"
@@ -230,105 +227,6 @@ func (s *Store) Destroy(ctx context.Context, key string) error {
 		return nil // whoever digs the grave has ended it
 	}
 	return driver.ErrNotFound
-}
-
-// Sessions lists the old store first: what moves meanwhile is in the new one then.
-func (s *Store) Sessions(ctx context.Context) iter.Seq2[string, error] {
-	return s.list(ctx, s.old.Sessions(ctx), s.new.Sessions(ctx))
-}
-
-// SubjectSessions does so too.
-func (s *Store) SubjectSessions(ctx context.Context, subject string) iter.Seq2[string, error] {
-	return s.list(ctx, ofSubject(ctx, s.old, subject), ofSubject(ctx, s.new, subject))
-}
-
-func (s *Store) list(ctx context.Context, old, new iter.Seq2[string, error]) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		seed, seen := maphash.MakeSeed(), map[uint64]bool{} // by a hash: there may be millions
-		for key, err := range old {
-			if err != nil {
-				yield("", err)
-				return
-			}
-			_, at, err := s.findNew(ctx, key)
-			if err != nil {
-				yield("", err)
-				return
-			}
-			if at == buried {
-				continue
-			}
-			seen[maphash.String(seed, key)] = true
-			if !yield(key, nil) {
-				return
-			}
-		}
-		for key, err := range new {
-			if err != nil {
-				yield("", err)
-				return
-			}
-			if seen[maphash.String(seed, key)] {
-				continue
-			}
-			_, at, err := s.findNew(ctx, key)
-			if err == nil && at != inNew {
-				continue
-			}
-			if !yield(key, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-// ofSubject lists the records of a subject, by looking at all if the store can't.
-func ofSubject(ctx context.Context, store driver.Store, subject string) iter.Seq2[string, error] {
-	if lister, ok := store.(driver.SubjectLister); ok {
-		return lister.SubjectSessions(ctx, subject)
-	}
-	return func(yield func(string, error) bool) {
-		for key, err := range store.Sessions(ctx) {
-			var r *driver.Record
-			if err == nil {
-				r, err = store.Retrieve(ctx, key)
-			}
-			if errors.Is(err, driver.ErrNotFound) || err == nil && r.Subject != subject {
-				continue
-			}
-			if !yield(key, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-// DestroySubject buries those in the old store one by one, and those in the new one,
-// which may come from the old. One that is renamed meanwhile may escape: it looks
-// again until there is none.
-func (s *Store) DestroySubject(ctx context.Context, subject string, except ...string) error {
-	for found := true; found; {
-		found = false
-		for _, store := range []driver.Store{s.old, s.new} {
-			for key, err := range ofSubject(ctx, store, subject) {
-				if err == nil && !slices.Contains(except, key) {
-					found = true
-					err = ignore(s.Destroy(ctx, key), driver.ErrNotFound)
-				}
-				if err != nil {
-					return err
-				}
-			}
-		}
-	}
-	for _, store := range []driver.Store{s.old, s.new} {
-		if destroyer, ok := store.(driver.SubjectDestroyer); ok { // none escapes those
-			if err := destroyer.DestroySubject(ctx, subject, except...); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // DeleteExpired sweeps both.

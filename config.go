@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -81,6 +82,16 @@ type Config struct {
 	// once per request. The default logs and answers 503.
 	OnError ErrorHandler
 
+	// OnEvent is told when this process has created or ended a session, or changed
+	// its ID: after that is stored, by the goroutine that has done it, which waits.
+	// It must be safe for concurrent use, and must not change that session. See
+	// [LogEvents].
+	OnEvent func(context.Context, Event)
+
+	// Now is the clock by which sessions begin and expire; nil is [time.Now]. It is
+	// for tests: see package sessiontest. The store has its own.
+	Now func() time.Time
+
 	// Logger takes what no caller is told: failed sweeps, sessions that can't
 	// be decoded. The default is [slog.Default].
 	Logger *slog.Logger
@@ -138,6 +149,9 @@ func (c Config) complete() (Config, error) {
 	c.Cookie = c.Cookie.complete(c.Insecure)
 	if c.Codec == nil {
 		c.Codec = JSON
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	if c.IDs == nil {
 		c.IDs = defaultIDs{}

@@ -100,7 +100,7 @@ func (f *Factory) Cookie(s *Session) *http.Cookie {
 	case live:
 		c := f.cfg.Cookie.cookie(string(state.id), !f.cfg.Insecure)
 		if state.deadline != 0 {
-			age := min(time.Until(time.UnixMilli(state.deadline)), maxCookieAge)
+			age := min(time.UnixMilli(state.deadline).Sub(f.cfg.Now()), maxCookieAge)
 			c.MaxAge = max(int(age/time.Second), 1)
 		}
 		return c

@@ -91,13 +91,5 @@ func (f *Factory) info(ctx context.Context, key Key, subject string) (Info, erro
 	if content.subject != subject {
 		return Info{}, ErrNotFound
 	}
-	return Info{
-		Key:      key,
-		Created:  stored.created,
-		LastSeen: stored.meta.lastSeen(stored.expires),
-		Expires:  stored.expires,
-
-		Authenticated: content.start,
-		Label:         content.label,
-	}, nil
+	return infoOf(key, stored, content), nil
 }

@@ -20,6 +20,7 @@ type Factory struct {
 	cfg   Config
 	store driver.Store
 	box   *seal.Box // nil if nothing is sealed
+	meter meter
 
 	// inCookie: the store is a [driver.ClientSide], whose tokens are the IDs.
 	inCookie bool
@@ -56,10 +57,15 @@ func newFactory(c Config, store driver.Store) (*Factory, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Factory{cfg: c, store: store, inCookie: inCookie, lister: lister, box: box, noAnswer: noAnswerError{c.StoreTimeout}}
-	f.toucher, _ = store.(driver.Toucher)
+	f := &Factory{cfg: c, inCookie: inCookie, lister: lister, box: box, noAnswer: noAnswerError{c.StoreTimeout}}
+	f.store = metered{store, &f.meter}
+	if toucher, ok := store.(driver.Toucher); ok {
+		f.toucher = meteredToucher{toucher, &f.meter}
+	}
+	if destroyer, ok := store.(driver.SubjectDestroyer); ok {
+		f.destroyer = meteredDestroyer{destroyer, &f.meter}
+	}
 	f.pinger, _ = store.(driver.Pinger)
-	f.destroyer, _ = store.(driver.SubjectDestroyer)
 	f.watchers = newWatchers()
 	f.sweeper = startSweeper(f)
 	return f, nil
@@ -116,14 +122,20 @@ func (f *Factory) Retrieve(ctx context.Context, id ID) (*Session, error) {
 // [ErrNotFound]; if sessions are kept in cookies, [errors.ErrUnsupported]. Once Destroy has returned nil, no request that is still being
 // served brings the session back.
 func (f *Factory) Destroy(ctx context.Context, key Key) error {
-	return wrap("destroy", f.call(ctx, func(ctx context.Context) error {
-		if f.inCookie {
-			return errors.ErrUnsupported
-		}
-		err := f.store.Destroy(ctx, string(key))
-		f.wake(key)
-		return err
-	}))
+	return f.destroy(ctx, Event{Kind: EventEnded, Key: key, Reason: ReasonRevoked})
+}
+
+// destroy ends the session that e is about.
+func (f *Factory) destroy(ctx context.Context, e Event) error {
+	if f.inCookie {
+		return wrap("destroy", errors.ErrUnsupported)
+	}
+	err := f.call(ctx, func(ctx context.Context) error { return f.store.Destroy(ctx, string(e.Key)) })
+	f.wake(e.Key)
+	if err == nil {
+		f.tell(ctx, e)
+	}
+	return wrap("destroy", err)
 }
 
 // storeKey is what the store knows the session of an ID by.

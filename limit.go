@@ -74,6 +74,9 @@ func (f *Factory) vacate(ctx context.Context, p pending) error {
 			return err
 		}
 		f.wake(Key(s.key))
+		if err == nil {
+			f.tell(ctx, Event{Kind: EventEnded, Key: Key(s.key), Subject: p.record.Subject, Reason: ReasonTooMany})
+		}
 		ended = ended || s.key == p.record.Key
 	}
 	switch {

@@ -15,8 +15,11 @@ import (
 func (s *Session) write(ctx context.Context) error {
 	return s.exclusively(ctx, func() error {
 		err := s.f.call(ctx, s.merge)
-		if errors.Is(err, ErrNotFound) {
+		switch {
+		case errors.Is(err, ErrNotFound):
 			s.end(lost)
+		case errors.Is(err, ErrConflict):
+			s.f.meter.mergesFailed.Add(1)
 		}
 		return err
 	})
@@ -65,6 +68,9 @@ func (s *Session) merge(ctx context.Context) error {
 			err = s.f.perform(ctx, p)
 		}
 		s.settle(p, err)
+		if err == nil {
+			s.f.tellStored(ctx, p)
+		}
 		if p.step == rename && err == nil {
 			old := p.oldID.Key()
 			s.f.renamed.add(old)

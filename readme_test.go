@@ -38,6 +38,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"testing"
 	"time"
@@ -46,11 +47,13 @@ import (
 	mongodb "go.mongodb.org/mongo-driver/v2/mongo"
 
 	"gosession.dev/session"
+	"gosession.dev/session/driver"
 	"gosession.dev/session/drivers/memcache"
 	"gosession.dev/session/drivers/mongo"
 	"gosession.dev/session/drivers/sqlstore"
 	"gosession.dev/session/drivertest"
 	"gosession.dev/session/examples/filedriver"
+	"gosession.dev/session/sessiontest"
 )
 
 const day = 24 * time.Hour
@@ -69,6 +72,10 @@ var (
 	_                      = mongo.New
 	_                      = memcache.New
 	_                      = drivertest.Run
+	_                      = slog.Default
+	_                      = sessiontest.New
+	dst, src               driver.Store
+	t                      *testing.T
 	_                      = filedriver.Driver{}
 	_                      testing.TB
 )
@@ -78,27 +85,42 @@ func handle(context.Context) {}
 func main() {}
 `
 
-// Each snippet compiles.
+// Each snippet compiles, of the README and of the pages that are not a walk-through.
 func TestReadmeCompiles(t *testing.T) {
-	for i, code := range blocks(t, "README.md", "go") {
-		switch {
-		case strings.HasPrefix(code, "func "):
-			code = fragment + code
-		case !strings.HasPrefix(code, "package "):
-			code = fragment + "func snippet(sessions *session.Factory, s *session.Session, err error) error {\n{\n" + code + "\n" + uses(code) + "}\nreturn err\n}\n"
-		}
-		dir := t.TempDir()
-		file := filepath.Join(dir, "main.go")
-		require.NoError(t, os.WriteFile(file, []byte(code), 0o600))
-		out, err := exec.Command("go", "build", "-o", filepath.Join(dir, "program"), file).CombinedOutput()
-		require.NoError(t, err, "snippet %d:\n%s\n%s", i, code, out)
+	for _, page := range []string{"README.md", "docs/choosing-a-backend.md", "docs/moving-backends.md", "docs/expiry-and-sign-in.md", "docs/coming-from.md"} {
+		t.Run(page, func(t *testing.T) { compiles(t, blocks(t, page, "go")) })
 	}
+}
+
+// compiles compiles the snippets of a page: whole programs alone, the rest together.
+func compiles(t *testing.T, snippets []string) {
+	all := fragment
+	for i, code := range snippets {
+		switch {
+		case strings.HasPrefix(code, "package "):
+			build(t, code)
+		case strings.HasPrefix(code, "func "):
+			all += code
+		default:
+			all += fmt.Sprintf("func snippet%d(sessions *session.Factory, s *session.Session, err error) error {\n{\n%s\n%s}\nreturn err\n}\n", i, code, uses(code))
+		}
+	}
+	build(t, all)
+}
+
+func build(t *testing.T, code string) {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "main.go")
+	require.NoError(t, os.WriteFile(file, []byte(code), 0o600))
+	out, err := exec.Command("go", "build", "-o", filepath.Join(dir, "program"), file).CombinedOutput()
+	require.NoError(t, err, "%s\n%s", code, out)
 }
 
 // uses keeps the compiler from minding variables that a snippet only shows.
 func uses(code string) string {
 	var uses strings.Builder
-	for _, match := range regexp.MustCompile(`(?m)^(\w+), err :=`).FindAllStringSubmatch(code, -1) {
+	for _, match := range regexp.MustCompile(`(?m)^(\w+)(?:, err)? :=`).FindAllStringSubmatch(code, -1) {
 		fmt.Fprintf(&uses, "_, _ = %s, err\n", match[1])
 	}
 	return uses.String()

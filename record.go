@@ -49,12 +49,18 @@ func (f *Factory) load(ctx context.Context, key string) (stored, state, error) {
 // decode takes a record apart. The timeouts are enforced here, whatever the store
 // does: an expired record is ErrNotFound.
 func (f *Factory) decode(rec *driver.Record) (stored, state, error) {
+	st, content, err := f.takeApart(rec)
+	f.meter.decoded(err)
+	return st, content, err
+}
+
+func (f *Factory) takeApart(rec *driver.Record) (stored, state, error) {
 	m, err := parseMeta(rec.Meta)
 	if err != nil {
 		return stored{}, state{}, err
 	}
 	content := state{subject: rec.Subject, label: m.label, start: m.start, own: m.own}
-	if f.expired(&content, m, rec.Expires, time.Now()) {
+	if f.expired(&content, m, rec.Expires, f.cfg.Now()) {
 		return stored{}, state{}, ErrNotFound
 	}
 	codec, err := f.codec(m.codec)

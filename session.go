@@ -72,7 +72,7 @@ const (
 )
 
 func (f *Factory) newSession() *Session {
-	now := millis(time.Now())
+	now := millis(f.cfg.Now())
 	return &Session{
 		f:      f,
 		codec:  f.cfg.Codec,
@@ -122,7 +122,7 @@ func (s *Session) Expires() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.phase == fresh {
-		return s.f.timeouts(&s.state).expires(s.state.start, millis(time.Now()))
+		return s.f.timeouts(&s.state).expires(s.state.start, millis(s.f.cfg.Now()))
 	}
 	return s.stored.expires
 }
@@ -191,6 +191,9 @@ func (s *Session) Destroy(ctx context.Context) error {
 			})
 			if err != nil && !errors.Is(err, ErrNotFound) {
 				return err
+			}
+			if err == nil {
+				s.f.tell(ctx, Event{Kind: EventEnded, Key: id.Key(), Subject: s.Subject(), Reason: ReasonSignedOut})
 			}
 		}
 		s.end(destroyed)

@@ -19,7 +19,7 @@ func (s *Session) SetSubject(subject string) error {
 	if len(subject) > maxSubject || !utf8.ValidString(subject) || slices.Contains([]byte(subject), 0) {
 		return fmt.Errorf("session: set subject: it must be UTF-8 of at most %d bytes without NUL", maxSubject)
 	}
-	now := millis(time.Now())
+	now := millis(s.f.cfg.Now())
 	return wrap("set subject", s.change(change{renames: true, signsIn: true, apply: func(st *state) error {
 		st.subject, st.start = subject, now
 		return nil
@@ -44,7 +44,7 @@ func (s *Session) Authenticated() time.Time {
 // again, and call [Session.SetSubject] when he has.
 func (s *Session) RequireRecent(age time.Duration) error {
 	since := s.Authenticated()
-	if since.IsZero() || time.Since(since) > age {
+	if since.IsZero() || s.f.cfg.Now().Sub(since) > age {
 		return wrap("require recent", ErrNotRecent)
 	}
 	return nil
@@ -69,6 +69,9 @@ func (f *Factory) DestroySubject(ctx context.Context, subject string, except ...
 			return f.destroyer.DestroySubject(ctx, subject, keys...)
 		})
 		f.watchers.wake(func(s *Session) bool { return s.Subject() == subject })
+		if err == nil {
+			f.tell(ctx, Event{Kind: EventEnded, Subject: subject, Reason: ReasonSubject})
+		}
 		if !errors.Is(err, errors.ErrUnsupported) {
 			return wrap(operation, err)
 		}
@@ -91,7 +94,7 @@ func (f *Factory) destroyOneByOne(ctx context.Context, subject string, except []
 		if slices.Contains(except, key) {
 			continue
 		}
-		err := f.Destroy(ctx, key)
+		err := f.destroy(ctx, Event{Kind: EventEnded, Key: key, Subject: subject, Reason: ReasonSubject})
 		if err == nil {
 			n++
 		} else if !errors.Is(err, ErrNotFound) {

@@ -34,7 +34,7 @@ fi
 go mod tidy -diff
 go vet ./...
 go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
-for module in internal/testserver/servers internal/webtest bench soak; do
+for module in internal/testserver/servers internal/webtest bench soak otel prometheus examples/frameworks; do
 	go -C "$module" vet ./...
 done
 
@@ -50,6 +50,9 @@ fi
 echo "== tests"
 go test -race ./...
 go test -C internal/webtest -race ./...
+go test -C otel -race ./...
+go test -C prometheus -race ./...
+go test -C examples/frameworks -race ./...
 
 echo "== under load, with faults"
 go test -C soak ./...
@@ -61,14 +64,17 @@ go test -C bench -run '^$' -bench 'Request/(none|session|scs)/(handler|memory|me
 go run -C bench ./growth -max 1000 -svg "$(mktemp -d)/growth.svg"
 
 echo "== fuzzing, 10 s each"
-grep -ro --include='*_test.go' '^func Fuzz[A-Za-z]*' . | while IFS=: read -r file function; do
-	name=${function#func }
-	if ! out=$(go test "$(dirname "$file")" -run '^$' -fuzz "^$name\$" -fuzztime 10s 2>&1); then
+fuzz() {
+	if ! out=$(go test "$1" -run '^$' -fuzz "^$2\$" -fuzztime 10s -parallel 1 2>&1); then
 		# On a busy machine the engine may miss its own deadline, and has found nothing.
 		if grep -q "Failing input" <<<"$out" || ! grep -q "^ *context deadline exceeded" <<<"$out"; then
 			echo "$out" >&2
-			exit 1
+			return 1
 		fi
 	fi
-	echo "$name: $(grep -o 'execs: [0-9]*' <<<"$out" | tail -n 1)"
-done
+	echo "$2: $(grep -o 'execs: [0-9]*' <<<"$out" | tail -n 1)"
+}
+export -f fuzz
+grep -ro --include='*_test.go' '^func Fuzz[A-Za-z]*' . | while IFS=: read -r file function; do
+	echo "$(dirname "$file") ${function#func }"
+done | xargs -P "$(nproc 2>/dev/null || echo 2)" -L 1 bash -c 'fuzz "$0" "$1"'

@@ -74,7 +74,7 @@ func (s *Session) isAlive(ctx context.Context) bool {
 // expired, if that comes first.
 func (s *Session) untilLook() time.Duration {
 	wait := s.f.cfg.WatchInterval
-	if left := time.Until(s.Expires()); left > 0 && left < wait {
+	if left := s.Expires().Sub(s.f.cfg.Now()); left > 0 && left < wait {
 		return left
 	}
 	return wait

@@ -58,7 +58,7 @@ func (s *Session) nextLocked(now time.Time) step {
 func (s *Session) isSettled() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.phase <= live && !s.dropsLocked() && s.nextLocked(millis(time.Now())) == nothing
+	return s.phase <= live && !s.dropsLocked() && s.nextLocked(millis(s.f.cfg.Now())) == nothing
 }
 
 // prepare returns what has to be stored; step is nothing if that is nothing.
@@ -68,7 +68,7 @@ func (s *Session) prepare() (pending, error) {
 	if s.phase == lost || s.phase == destroyed || s.dropsLocked() {
 		return pending{}, ErrNotFound
 	}
-	now := millis(time.Now())
+	now := millis(s.f.cfg.Now())
 	p := pending{step: s.nextLocked(now), id: s.id, oldID: s.id, oldKey: s.key, changes: len(s.changes)}
 	if s.headerSent && s.f.inCookie && p.changes == 0 {
 		p.step = nothing // the client can't learn of a later expiry
@@ -96,10 +96,11 @@ func (s *Session) prepare() (pending, error) {
 // perform has the store do it. If SetTimeouts has put the end of the session into
 // the past, that is its end.
 func (f *Factory) perform(ctx context.Context, p pending) error {
-	if p.step != create && !p.record.Expires.After(time.Now()) {
+	if p.step != create && !p.record.Expires.After(f.cfg.Now()) {
 		if err := f.store.Destroy(ctx, p.oldKey); err != nil {
 			return err
 		}
+		f.tell(ctx, Event{Kind: EventEnded, Key: p.oldID.Key(), Subject: p.record.Subject, Reason: ReasonShortened})
 		return ErrNotFound
 	}
 	switch p.step {

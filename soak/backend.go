@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,6 +32,7 @@ type ground struct {
 	file    string // of the database
 	servers []*testserver.Server
 	proxy   *testserver.Proxy
+	moves   [2]string // the DSNs of the new MongoDB and the old SQLite
 }
 
 var (
@@ -55,6 +57,7 @@ var backends = []backend{
 	},
 	// FerretDB, which stands for MongoDB, serves some hundred requests a second.
 	{name: "mongo", driver: "mongo", processes: 3, tabs: tabs, users: 2, prepare: mongo, faults: atServer},
+	{name: "migrate", driver: "migrate", processes: 2, tabs: tabs, users: 2, prepare: sqliteToMongo, faults: []fault{nothing, everythingMoves}},
 	// Of two requests at once that change a session in a cookie one loses its change,
 	// as documented: so there is one at a time.
 	{name: "cookie", driver: "cookie", processes: 3, tabs: 1, users: 8, prepare: cookie, faults: anywhere},
@@ -101,6 +104,13 @@ func mongo(g *ground) string {
 	g.servers = []*testserver.Server{m.Server}
 	g.proxy = testserver.StartProxy(g, m.Addr)
 	return testserver.Mongo{URI: "mongodb://" + g.proxy.Addr}.DSN("soak", "")
+}
+
+// sqliteToMongo is a fleet that changes its backend, whose processes are at two stages.
+func sqliteToMongo(g *ground) string {
+	to, from := mongo(g), sqliteFile("NORMAL")(g)
+	g.moves = [2]string{to, from}
+	return "new=mongo:" + url.PathEscape(to) + "&old=sqlite:" + url.PathEscape(from) + "&stage=prepare"
 }
 
 func cookie(g *ground) string {

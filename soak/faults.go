@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -11,6 +12,10 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"gosession.dev/session"
+	_ "gosession.dev/session/drivers/mongo"
+	_ "gosession.dev/session/drivers/sqlite"
 )
 
 // fault is something that goes wrong for a while.
@@ -39,6 +44,8 @@ var (
 	frozen     = fault{name: "a server freezes", harm: freeze}
 	serverDown = fault{name: "a server is killed", harm: stopServer}
 	crowded    = fault{name: "memory is full", harm: crowd}
+
+	everythingMoves = fault{name: "everything moves", unnoticed: true, harm: moveAll}
 
 	delayed   = atProxy("delays of 100 ms", func(r *run) { r.proxy.Delay(100) })
 	cut       = atProxy("connections are cut", func(r *run) { r.proxy.CutAfter(rand.IntN(1000)) })
@@ -208,6 +215,26 @@ func crowd(r *run, d time.Duration) error {
 		}
 	}
 	return w.Flush()
+}
+
+// moveAll moves all sessions from the old store to the new, as sessionctl copy does.
+func moveAll(r *run, d time.Duration) error {
+	to, err := session.OpenStore("mongo", r.moves[0])
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	from, err := session.OpenStore("sqlite", r.moves[1])
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	for begin := time.Now(); time.Since(begin) < d; time.Sleep(10 * time.Millisecond) {
+		if _, err := session.Copy(context.Background(), to, from, session.CopyOptions{Parallel: 2}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func atProxy(name string, harm func(*run)) fault {

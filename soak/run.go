@@ -81,6 +81,9 @@ func (r *run) setUp(program string, o options) error {
 		if err != nil {
 			return err
 		}
+		if len(r.fleet) > 0 && r.moves[0] != "" {
+			dsn = strings.Replace(dsn, "stage=prepare", "stage=move", 1) // the first process lags behind
+		}
 		r.fleet = append(r.fleet, &process{program: program, driver: r.driver, dsn: dsn, fault: o.fault, address: address, log: logs})
 	}
 	for i := range 2 * cmp.Or(o.users, r.users) {

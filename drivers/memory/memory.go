@@ -22,6 +22,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"gosession.dev/session"
 	"gosession.dev/session/driver"
@@ -45,16 +46,21 @@ func (Driver) Open(dsn string) (driver.Store, error) {
 	return openShared(name, o)
 }
 
-// Options are what a DSN can say beside the name. The zero value is no limit.
+// Options are what a DSN can say beside the name, and a clock. The zero value is no
+// limit, and the time of day.
 type Options struct {
 	// MaxSessions is how many sessions the store holds at most; 0 is no limit.
 	MaxSessions int
+
+	// Now is the clock by which sessions expire; nil is [time.Now]. It is for
+	// tests, with the same of [session.Config].
+	Now func() time.Time
 }
 
 // New returns a store that shares its sessions with no other, for
 // [session.Config.New].
 func New(o Options) driver.Store {
-	return &store{records: newRecords(o.MaxSessions), release: func() {}}
+	return &store{records: newRecords(o), release: func() {}}
 }
 
 func parse(dsn string) (name string, o Options, err error) {

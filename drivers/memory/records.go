@@ -18,6 +18,7 @@ const (
 
 // records is all that stores of one name share.
 type records struct {
+	now      func() time.Time
 	shards   [shardCount]shard
 	seed     maphash.Seed
 	max      int // 0 is no limit
@@ -25,8 +26,11 @@ type records struct {
 	versions atomic.Uint64
 }
 
-func newRecords(limit int) *records {
-	rs := &records{seed: maphash.MakeSeed(), max: limit}
+func newRecords(o Options) *records {
+	rs := &records{now: o.Now, seed: maphash.MakeSeed(), max: o.MaxSessions}
+	if rs.now == nil {
+		rs.now = time.Now
+	}
 	for i := range rs.shards {
 		rs.shards[i].init(i)
 	}

@@ -44,10 +44,10 @@ func lockBoth(a, b *shard) (unlock func()) {
 }
 
 // current returns the live entry under key if it is of that version.
-func (sh *shard) current(key string, version uint64) (*entry, error) {
+func (sh *shard) current(key string, version uint64, now time.Time) (*entry, error) {
 	e := sh.entries[key]
 	switch {
-	case e == nil || !e.live(time.Now()):
+	case e == nil || !e.live(now):
 		return nil, driver.ErrNotFound
 	case e.version != version:
 		return nil, driver.ErrConflict

@@ -22,7 +22,7 @@ func openShared(name string, o Options) (*store, error) {
 	sr := shared[name]
 	switch {
 	case sr == nil:
-		sr = &sharedRecords{records: newRecords(o.MaxSessions)}
+		sr = &sharedRecords{records: newRecords(o)}
 		shared[name] = sr
 	case o.MaxSessions != 0 && o.MaxSessions != sr.max:
 		return nil, fmt.Errorf("memory: the store of this name is open with max_sessions=%d; give the same, or none", sr.max)

@@ -38,7 +38,7 @@ func (s *store) Create(ctx context.Context, r *driver.Record) error {
 	if err := s.usable(ctx); err != nil {
 		return err
 	}
-	now := time.Now()
+	now := s.now()
 	if err := s.reserve(now); err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (s *store) Retrieve(ctx context.Context, key string) (*driver.Record, error
 	sh := s.shard(key)
 	sh.mu.Lock()
 	e := sh.entries[key]
-	if e == nil || !e.live(time.Now()) {
+	if e == nil || !e.live(s.now()) {
 		sh.mu.Unlock()
 		return nil, driver.ErrNotFound
 	}
@@ -82,7 +82,7 @@ func (s *store) Flush(ctx context.Context, r *driver.Record) error {
 	sh := s.shard(r.Key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	e, err := sh.current(r.Key, r.Version)
+	e, err := sh.current(r.Key, r.Version, s.now())
 	if err != nil {
 		return err
 	}
@@ -98,12 +98,12 @@ func (s *store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) e
 	next := newEntry(r, s.nextVersion())
 	from, to := s.shard(oldKey), s.shard(r.Key)
 	defer lockBoth(from, to)()
-	old, err := from.current(oldKey, r.Version)
+	old, err := from.current(oldKey, r.Version, s.now())
 	if err != nil {
 		return err
 	}
 	if taken := to.entries[r.Key]; taken != nil {
-		if taken.live(time.Now()) {
+		if taken.live(s.now()) {
 			return driver.ErrExists
 		}
 		to.remove(taken)
@@ -124,7 +124,7 @@ func (s *store) Touch(ctx context.Context, key string, expires time.Time) error 
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	e := sh.entries[key]
-	if e == nil || !e.live(time.Now()) {
+	if e == nil || !e.live(s.now()) {
 		return driver.ErrNotFound
 	}
 	sh.reschedule(e, expires.UnixMilli())
@@ -144,7 +144,7 @@ func (s *store) Destroy(ctx context.Context, key string) error {
 	}
 	sh.remove(e)
 	s.unreserve(1)
-	if !e.live(time.Now()) {
+	if !e.live(s.now()) {
 		return driver.ErrNotFound
 	}
 	return nil
@@ -170,7 +170,7 @@ func (s *store) pages(ctx context.Context, page func(*shard, time.Time, []string
 				yield("", err)
 				return
 			}
-			keys = page(&s.shards[i], time.Now(), keys[:0])
+			keys = page(&s.shards[i], s.now(), keys[:0])
 			for _, key := range keys {
 				if !yield(key, nil) {
 					return
@@ -209,7 +209,7 @@ func (s *store) DeleteExpired(ctx context.Context) (int, error) {
 			if err := s.usable(ctx); err != nil {
 				return deleted, err
 			}
-			n := s.deleteExpired(&s.shards[i], time.Now())
+			n := s.deleteExpired(&s.shards[i], s.now())
 			deleted += n
 			runtime.Gosched() // or requests wait for a processor until ours is taken from us
 			if n < sweepBatch {

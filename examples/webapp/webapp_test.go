@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -218,6 +219,32 @@ func start(t *testing.T, bin, dir string, args ...string) (url string, stop func
 		require.NoError(t, cmd.Process.Signal(os.Interrupt))
 		require.NoError(t, cmd.Wait())
 	}
+}
+
+// With -metrics the counts are at a second address.
+func TestMetrics(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	said, out := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- run(ctx, []string{"-driver", "memory", "-addr", "127.0.0.1:0", "-metrics", "127.0.0.1:0"}, out)
+	}()
+	var urls []string
+	for lines := bufio.NewScanner(said); len(urls) < 2 && lines.Scan(); {
+		if _, rest, found := strings.Cut(lines.Text(), "http://"); found {
+			address, _, _ := strings.Cut(rest, "/")
+			urls = append(urls, "http://"+address)
+		}
+	}
+	newVisitor(t, urls[0], nil).post("/sign-in", "name", "Ada")
+	response, err := http.Get(urls[1])
+	require.NoError(t, err)
+	defer response.Body.Close()
+	var counts struct{ Sessions session.Stats }
+	require.NoError(t, json.NewDecoder(response.Body).Decode(&counts))
+	require.Equal(t, int64(1), counts.Sessions.Created)
+	cancel()
+	require.NoError(t, <-ended)
 }
 
 func TestBadFlags(t *testing.T) {

@@ -25,6 +25,7 @@ import (
 	_ "gosession.dev/session/drivers/cookie"
 	_ "gosession.dev/session/drivers/memcache"
 	_ "gosession.dev/session/drivers/memory"
+	_ "gosession.dev/session/drivers/migrate"
 	_ "gosession.dev/session/drivers/mongo"
 	_ "gosession.dev/session/drivers/sqlite"
 	"gosession.dev/session/soak/wire"

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gosession.dev/session"
+)
+
+func (c *ctl) copy() *cobra.Command {
+	var toDriver, toDSN string
+	var parallel int
+	cmd := &cobra.Command{
+		Use: "copy", Short: "move all live sessions to another backend", Args: cobra.NoArgs,
+		Long: `Move all live sessions to another backend, while applications use both by the driver
+"migrate", or while none runs: see go doc gosession.dev/session/drivers/migrate.
+
+It can be interrupted and run again: what has moved stays moved.`,
+		Example: "  sessionctl copy -driver sqlite -dsn file:sessions.db --to-driver mongo --to-dsn mongodb://host/app",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.copyTo(cmd.Context(), toDriver, toDSN, parallel)
+		},
+	}
+	cmd.Flags().StringVar(&toDriver, "to-driver", "", "the driver of the other backend")
+	cmd.Flags().StringVar(&toDSN, "to-dsn", "", "its DSN")
+	cmd.Flags().IntVar(&parallel, "parallel", 8, "how many are moved at once")
+	_ = cmd.RegisterFlagCompletionFunc("to-driver", cobra.FixedCompletions(session.Drivers(), cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func (c *ctl) copyTo(ctx context.Context, toDriver, toDSN string, parallel int) (err error) {
+	if toDriver == "" {
+		return usage("say where to: --to-driver and --to-dsn")
+	}
+	src, err := openStore(c.driver, c.dsnOrEnv())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, src.Close()) }()
+	dst, err := openStore(toDriver, toDSN)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dst.Close()) }()
+	p := &progress{out: c.err, live: isTerminal(c.err), begin: time.Now()}
+	stats, err := session.Copy(ctx, dst, src, session.CopyOptions{Parallel: parallel, Progress: p.tell})
+	p.end()
+	_ = c.say("moved: %d of %d in %v", stats.Moved, stats.Total, time.Since(p.begin).Round(time.Millisecond))
+	if stats.Left > 0 {
+		_ = c.say("left, because they can't be read or are too large for the other: %d", stats.Left)
+		err = errors.Join(err, coded{fmt.Errorf("%d sessions were left", stats.Left), exitCorrupt})
+	}
+	if errors.Is(err, context.Canceled) {
+		return errors.New("interrupted; run it again to go on")
+	}
+	return explain(err)
+}
+
+// progress shows how far it is: on a terminal as a bar, elsewhere as lines.
+type progress struct {
+	out         io.Writer
+	live        bool
+	begin, last time.Time
+	shown       bool
+}
+
+// tell is called for each session.
+func (p *progress) tell(s session.CopyStats) {
+	pause := 10 * time.Second
+	if p.live {
+		pause = 100 * time.Millisecond
+	}
+	if time.Since(p.last) < pause || p.last.IsZero() && !p.live && time.Since(p.begin) < pause {
+		return
+	}
+	p.last, p.shown = time.Now(), true
+	each := float64(s.Done) / time.Since(p.begin).Seconds()
+	left := time.Duration(float64(s.Total-s.Done) / each * float64(time.Second)).Round(time.Second)
+	line := fmt.Sprintf("%d of %d sessions, %.0f a second, %v left", s.Done, s.Total, each, left)
+	if p.live {
+		fmt.Fprintf(p.out, "\r%s %s\x1b[K", bar(s.Done, s.Total), line)
+		return
+	}
+	fmt.Fprintln(p.out, line)
+}
+
+func (p *progress) end() {
+	if p.live && p.shown {
+		fmt.Fprintln(p.out)
+	}
+}
+
+func bar(done, total int) string {
+	const width = 30
+	filled := width * done / max(total, 1)
+	b := make([]byte, 0, width+2)
+	b = append(b, '[')
+	for i := range width {
+		if i < filled {
+			b = append(b, '#')
+		} else {
+			b = append(b, '.')
+		}
+	}
+	return string(append(b, ']'))
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gosession.dev/session"
+)
+
+// selection is which sessions a command is about.
+type selection struct {
+	subject   string
+	olderThan time.Duration
+	limit     int
+}
+
+func (s *selection) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.subject, "subject", "", "only those of this subject")
+	cmd.Flags().DurationVar(&s.olderThan, "older-than", 0, "only those that began before so long, as in 720h")
+	cmd.Flags().IntVar(&s.limit, "limit", 0, "no more than so many")
+}
+
+func (c *ctl) list() *cobra.Command {
+	var s selection
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "list", Short: "list live sessions", Args: cobra.NoArgs,
+		Example: "  sessionctl list --older-than 720h --json | jq -r .key",
+		RunE: c.with(func(cmd *cobra.Command, f *session.Factory, _ []string) error {
+			p := printer{out: c.out, json: asJSON}
+			for d, err := range s.sessions(cmd.Context(), f) {
+				if err == nil {
+					err = p.print(d)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}),
+	}
+	s.flags(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	return cmd
+}
+
+// sessions are those that are selected, as they are found.
+func (s selection) sessions(ctx context.Context, f *session.Factory) iter.Seq2[session.Details, error] {
+	return func(yield func(session.Details, error) bool) {
+		n := 0
+		for key, err := range s.keys(ctx, f) {
+			var d session.Details
+			if err == nil {
+				d, err = f.Inspect(ctx, key)
+			}
+			switch {
+			case errors.Is(err, session.ErrNotFound): // it has ended meanwhile
+				continue
+			case errors.Is(err, session.ErrCorrupt):
+				d, err = session.Details{Info: session.Info{Key: key, Label: "can't be read"}}, nil
+			case err == nil && !s.selects(d):
+				continue
+			}
+			if !yield(d, err) || err != nil {
+				return
+			}
+			if n++; n == s.limit {
+				return
+			}
+		}
+	}
+}
+
+func (s selection) selects(d session.Details) bool {
+	return (s.subject == "" || d.Subject == s.subject) && (s.olderThan == 0 || time.Since(d.Created) > s.olderThan)
+}
+
+// keys asks for those of the subject if the store can find them, and for all else.
+func (s selection) keys(ctx context.Context, f *session.Factory) iter.Seq2[session.Key, error] {
+	if s.subject == "" || !canFind(ctx, f) {
+		return f.Sessions(ctx)
+	}
+	return func(yield func(session.Key, error) bool) {
+		for info, err := range f.SubjectSessions(ctx, s.subject) {
+			if !yield(info.Key, err) {
+				return
+			}
+		}
+	}
+}
+
+// canFind tells whether the store finds the sessions of a subject.
+func canFind(ctx context.Context, f *session.Factory) bool {
+	for _, err := range f.SubjectSessions(ctx, "sessionctl asks whether you can") {
+		return !errors.Is(err, errors.ErrUnsupported)
+	}
+	return true
+}
+
+// printer prints sessions, a line each.
+type printer struct {
+	out   io.Writer
+	json  bool
+	begun bool
+}
+
+const columns = "%-43s  %-16s  %-11s  %8s  %s\n"
+
+func (p *printer) print(d session.Details) error {
+	if p.json {
+		return json.NewEncoder(p.out).Encode(jsonOf(d))
+	}
+	if !p.begun {
+		p.begun = true
+		fmt.Fprint(p.out, paint(p.out, bold, fmt.Sprintf(columns, "KEY", "CREATED", "EXPIRES IN", "SIZE", "SUBJECT")))
+	}
+	_, err := fmt.Fprintf(p.out, columns, d.Key, d.Created.Local().Format("2006-01-02 15:04"), in(d.Expires), size(d.Size), oneOf(d.Subject, d.Label))
+	return err
+}
+
+// jsonOf is a session as other programs read it.
+func jsonOf(d session.Details) map[string]any {
+	return map[string]any{
+		"key": d.Key, "created": d.Created, "expires": d.Expires, "last_seen": d.LastSeen,
+		"subject": d.Subject, "label": d.Label, "size": d.Size, "sealed": d.Sealed,
+	}
+}

@@ -1,0 +1,172 @@
+// Command sessionctl looks after the sessions of any driver: it lists, shows, ends,
+// counts, sweeps, checks and moves them. See sessionctl --help.
+//
+// It knows sessions by their keys, which end a session and admit nobody; of IDs it
+// has none.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"gosession.dev/session"
+	_ "gosession.dev/session/drivers/cookie"
+	_ "gosession.dev/session/drivers/memcache"
+	_ "gosession.dev/session/drivers/memory"
+	_ "gosession.dev/session/drivers/migrate"
+	_ "gosession.dev/session/drivers/mongo"
+	_ "gosession.dev/session/drivers/sqlite"
+)
+
+// Exit codes, for scripts.
+const (
+	exitFailed   = 1 // the store failed, or the answer to a question was no
+	exitUsage    = 2
+	exitNotFound = 3 // there is no such session
+	exitCorrupt  = 4 // there are sessions that can't be read
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	c := &ctl{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	os.Exit(c.run(ctx, os.Args[1:]))
+}
+
+// ctl is one run of the program.
+type ctl struct {
+	in          io.Reader
+	out, err    io.Writer
+	driver, dsn string
+}
+
+// run executes the command that args are, and returns the exit code.
+func (c *ctl) run(ctx context.Context, args []string) int {
+	root := c.root()
+	root.SetArgs(long(args))
+	root.SetIn(c.in)
+	root.SetOut(c.out)
+	root.SetErr(c.err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(c.err, "%s %v\n", paint(c.err, red, "sessionctl:"), err)
+	return exitCode(err)
+}
+
+// long lets flags have one dash, as those of other Go programs.
+func long(args []string) []string {
+	all := append([]string(nil), args...)
+	for i, arg := range all {
+		if arg == "--" {
+			break
+		}
+		if len(arg) > 2 && arg[0] == '-' && arg[1] != '-' {
+			all[i] = "-" + arg
+		}
+	}
+	return all
+}
+
+// coded is an error with an exit code.
+type coded struct {
+	error
+	code int
+}
+
+func (e coded) Unwrap() error { return e.error }
+
+func exitCode(err error) int {
+	e, ok := errors.AsType[coded](err)
+	switch {
+	case ok:
+		return e.code
+	case errors.Is(err, session.ErrNotFound):
+		return exitNotFound
+	case errors.Is(err, session.ErrCorrupt):
+		return exitCorrupt
+	}
+	return exitFailed
+}
+
+func usage(format string, args ...any) error { return coded{fmt.Errorf(format, args...), exitUsage} }
+
+const description = `sessionctl looks after the sessions of any driver of gosession.dev/session.
+
+Say which by --driver and --dsn, or by the environment: SESSION_DRIVER and
+SESSION_DSN, where a password is not seen by others who list processes. If
+sessions are sealed, SESSION_KEYS has the secrets of Config.Keys.
+
+It exits with 1 if the store fails, 2 if it does not understand, 3 if there is no
+such session, and 4 if there are sessions that can't be read.`
+
+const examples = `  sessionctl list -driver sqlite -dsn file:sessions.db
+  sessionctl end --subject user:42
+  sessionctl copy --to-driver mongo --to-dsn mongodb://host/app`
+
+func (c *ctl) root() *cobra.Command {
+	root := &cobra.Command{
+		Use: "sessionctl", Short: "look after sessions", Long: description, Example: examples,
+		SilenceErrors: true, SilenceUsage: true,
+	}
+	root.PersistentFlags().StringVar(&c.driver, "driver", os.Getenv("SESSION_DRIVER"), "the driver: "+strings.Join(session.Drivers(), ", "))
+	root.PersistentFlags().StringVar(&c.dsn, "dsn", "", "the DSN, as its driver wants it (default is SESSION_DSN)")
+	_ = root.RegisterFlagCompletionFunc("driver", cobra.FixedCompletions(session.Drivers(), cobra.ShellCompDirectiveNoFileComp))
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return coded{err, exitUsage} })
+	root.AddCommand(
+		c.list(), c.show(), c.end(), c.count(), c.sweep(), c.ping(), c.drivers(), c.check(), c.bench(), c.copy(),
+	)
+	return root
+}
+
+// open opens the factory that the flags name, and sweeps nothing by itself.
+func (c *ctl) open() (*session.Factory, error) {
+	cfg := session.Config{SweepInterval: -1}
+	if text := os.Getenv("SESSION_KEYS"); text != "" {
+		secrets, err := session.ParseSecrets(text)
+		if err != nil {
+			return nil, coded{fmt.Errorf("SESSION_KEYS: %w", err), exitUsage}
+		}
+		cfg.Keys, cfg.InsecureReadUnsealed = secrets, true
+	}
+	store, err := openStore(c.driver, c.dsnOrEnv())
+	if err != nil {
+		return nil, err
+	}
+	return cfg.New(store)
+}
+
+func (c *ctl) dsnOrEnv() string {
+	if c.dsn == "" {
+		return os.Getenv("SESSION_DSN")
+	}
+	return c.dsn
+}
+
+// with runs do with the factory that the flags name.
+func (c *ctl) with(do func(cmd *cobra.Command, f *session.Factory, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		f, err := c.open()
+		if err != nil {
+			return err
+		}
+		return errors.Join(explain(do(cmd, f, args)), f.Close())
+	}
+}
+
+// explain says what to do about an error.
+func explain(err error) error {
+	if errors.Is(err, errors.ErrUnsupported) {
+		return fmt.Errorf("%w: this driver can't do that; see the comment of its package", err)
+	}
+	return err
+}

@@ -1,0 +1,265 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"gosession.dev/session"
+	"gosession.dev/session/driver"
+	"gosession.dev/session/internal/testserver"
+)
+
+// binary is the program, built once.
+var binary string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "sessionctl")
+		if err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(dir)
+		binary = filepath.Join(dir, "sessionctl")
+		if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+			panic(string(out))
+		}
+		return m.Run()
+	}())
+}
+
+// ran is what the program has printed, and its exit code.
+type ran struct {
+	out, err string
+	code     int
+}
+
+// sessionctl runs the program for the store of the environment.
+type backend struct{ driver, dsn string }
+
+func (b backend) run(t *testing.T, stdin string, args ...string) ran {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Env = append(os.Environ(), "SESSION_DRIVER="+b.driver, "SESSION_DSN="+b.dsn)
+	cmd.Stdin = strings.NewReader(stdin)
+	var out, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &stderr
+	err := cmd.Run()
+	if exit, failed := errors.AsType[*exec.ExitError](err); failed {
+		return ran{out.String(), stderr.String(), exit.ExitCode()}
+	}
+	require.NoError(t, err)
+	require.NotContains(t, out.String()+stderr.String(), "\x1b", "no colours in a pipe")
+	return ran{out: out.String(), err: stderr.String()}
+}
+
+// fine runs the program, which succeeds.
+func (b backend) fine(t *testing.T, args ...string) string {
+	t.Helper()
+	got := b.run(t, "", args...)
+	require.Zero(t, got.code, got.err)
+	return got.out
+}
+
+func (b backend) open(t *testing.T, c session.Config) *session.Factory {
+	t.Helper()
+	c.SweepInterval = -1
+	f, err := c.Open(b.driver, b.dsn)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = f.Close() })
+	return f
+}
+
+// signIn opens a session of a subject.
+func signIn(t *testing.T, f *session.Factory, subject string) *session.Session {
+	t.Helper()
+	s, err := f.Create(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, s.Set("cart", []string{"apple"}))
+	require.NoError(t, s.SetSubject(subject))
+	require.NoError(t, s.Flush(t.Context()))
+	return s
+}
+
+// backends are those that several processes share.
+func backends(t *testing.T) map[string]backend {
+	mongo := testserver.StartMongo(t)
+	return map[string]backend{
+		"sqlite":   {"sqlite", "file:" + filepath.Join(t.TempDir(), "s.db")},
+		"memcache": {"memcache", testserver.StartMemcached(t).Addr},
+		"mongo":    {"mongo", mongo.DSN("ctl", "")},
+	}
+}
+
+func TestCommands(t *testing.T) {
+	for name, b := range backends(t) {
+		t.Run(name, func(t *testing.T) {
+			f := b.open(t, session.Config{})
+			ada, bob, phone := signIn(t, f, "ada"), signIn(t, f, "bob"), signIn(t, f, "ada")
+			all := []string{string(ada.Key()), string(bob.Key()), string(phone.Key())}
+
+			require.Regexp(t, `^ok, \d`, b.fine(t, "ping"))
+			require.Equal(t, "3\n", b.fine(t, "count"))
+			require.Equal(t, "2\n", b.fine(t, "count", "--subject", "ada"))
+			require.Equal(t, "0\n", b.fine(t, "count", "--older-than", "1h"))
+
+			list := b.fine(t, "list")
+			require.Len(t, strings.Split(strings.TrimSpace(list), "\n"), 4, list)
+			for _, s := range []*session.Session{ada, bob, phone} {
+				require.Contains(t, list, string(s.Key()))
+				require.NotContains(t, list, string(s.ID()))
+			}
+			require.Regexp(t, `(?m)^KEY +CREATED +EXPIRES IN +SIZE +SUBJECT$`, list)
+			require.Regexp(t, `(?m)^`+string(bob.Key())+` +\d{4}-\d\d-\d\d \d\d:\d\d +\d+ min +\d+ B +bob$`, list)
+			require.Len(t, strings.Split(strings.TrimSpace(b.fine(t, "list", "--limit", "2")), "\n"), 3)
+
+			var listed []string
+			for line := range strings.Lines(b.fine(t, "list", "--json")) {
+				var s struct {
+					Key, Subject string
+					Created      time.Time
+				}
+				require.NoError(t, json.Unmarshal([]byte(line), &s))
+				require.WithinDuration(t, time.Now(), s.Created, time.Minute)
+				listed = append(listed, s.Key)
+			}
+			require.ElementsMatch(t, all, listed)
+
+			shown := b.fine(t, "show", string(ada.Key()))
+			require.Regexp(t, `(?m)^subject +ada$`, shown)
+			require.NotContains(t, shown, "apple")
+			require.Contains(t, b.fine(t, "show", string(ada.Key()), "--values"), `cart = ["apple"]`)
+			require.Contains(t, b.fine(t, "show", string(ada.Key()), "--values", "--json"), `"values":{"cart":["apple"]}`)
+
+			require.Contains(t, b.fine(t, "check"), "can be read: 3")
+			require.Equal(t, "ended: 1\n", b.fine(t, "end", all[0]))
+			gone := b.run(t, "", "end", all[0], all[1])
+			require.Equal(t, "ended: 1\n", gone.out)
+			require.Equal(t, exitNotFound, gone.code)
+			require.Equal(t, exitNotFound, b.run(t, "", "show", all[0]).code)
+			b.fine(t, "end", "--subject", "ada")
+			require.Equal(t, "0\n", b.fine(t, "count"))
+			_, err := f.Retrieve(t.Context(), phone.ID())
+			require.ErrorIs(t, err, session.ErrNotFound)
+
+			signIn(t, f, "eve")
+			no := b.run(t, "n\n", "end", "--all")
+			require.Equal(t, exitFailed, no.code)
+			require.Contains(t, no.err, "[y/N]")
+			require.Equal(t, "1\n", b.fine(t, "count"))
+			yes := b.run(t, "y\n", "end", "--all")
+			require.Zero(t, yes.code, yes.err)
+			require.Equal(t, "ended: 1\n", yes.out)
+			require.Regexp(t, `^deleted: \d+`, b.fine(t, "sweep"))
+
+			bench := b.fine(t, "bench", "--for", "300ms", "--parallel", "2")
+			require.Regexp(t, `(?m)^write +\d+ +[\d.]+.?s +[\d.]+.?s +[\d.]+.?s$`, bench)
+			require.Equal(t, "0\n", b.fine(t, "count"), "it has tidied up")
+		})
+	}
+}
+
+func TestCopy(t *testing.T) {
+	all := backends(t)
+	from, to := all["sqlite"], all["mongo"]
+	f := from.open(t, session.Config{})
+	s := signIn(t, f, "ada")
+	for range 20 {
+		signIn(t, f, "bob")
+	}
+	got := from.run(t, "", "copy", "--to-driver", to.driver, "--to-dsn", to.dsn)
+	require.Zero(t, got.code, got.err)
+	require.Regexp(t, `^moved: 21 of 21 in `, got.out)
+	require.Equal(t, "0\n", from.fine(t, "count"))
+	require.Equal(t, "21\n", to.fine(t, "count"))
+	moved, err := to.open(t, session.Config{}).Retrieve(t.Context(), s.ID())
+	require.NoError(t, err)
+	require.Equal(t, "ada", moved.Subject())
+	require.Regexp(t, `^moved: 0 of 0 in `, from.fine(t, "copy", "--to-driver", to.driver, "--to-dsn", to.dsn), "again")
+}
+
+func TestSealed(t *testing.T) {
+	b := backend{"sqlite", "file:" + filepath.Join(t.TempDir(), "s.db")}
+	secrets, err := session.ParseSecrets("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
+	require.NoError(t, err)
+	s := signIn(t, b.open(t, session.Config{Keys: secrets}), "ada")
+	require.Contains(t, b.fine(t, "show", string(s.Key()), "--values"), "sealed; SESSION_KEYS opens them")
+	require.Contains(t, b.fine(t, "check"), "sealed, without secrets to open them: 1")
+	t.Setenv("SESSION_KEYS", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
+	require.Contains(t, b.fine(t, "show", string(s.Key()), "--values"), `cart = ["apple"]`)
+	t.Setenv("SESSION_KEYS", "short")
+	require.Equal(t, exitUsage, b.run(t, "", "count").code)
+}
+
+func TestCorrupt(t *testing.T) {
+	b := backend{"sqlite", "file:" + filepath.Join(t.TempDir(), "s.db")}
+	store, err := session.OpenStore(b.driver, b.dsn)
+	require.NoError(t, err)
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	require.NoError(t, store.Create(t.Context(), &driver.Record{Key: "garbage", Data: []byte("?"), Meta: []byte("?"), Created: now, Expires: now.Add(time.Hour)}))
+	require.NoError(t, store.Close())
+	got := b.run(t, "", "check")
+	require.Equal(t, exitCorrupt, got.code)
+	require.Contains(t, got.out, "garbage")
+	require.Contains(t, b.fine(t, "list"), "(can't be read)")
+	require.Equal(t, exitCorrupt, b.run(t, "", "show", "garbage").code)
+	require.Equal(t, "ended: 1\n", b.fine(t, "end", "garbage"))
+}
+
+// What is wrong with a command is said, with what to do, and no DSN is.
+func TestMistakes(t *testing.T) {
+	none := backend{}
+	dead := backend{"memcache", "127.0.0.1:1"}
+	for name, tt := range map[string]struct {
+		backend
+		args []string
+		code int
+		says string
+	}{
+		"no driver":       {none, []string{"list"}, exitUsage, "say which driver"},
+		"unknown driver":  {backend{"sequel", "secret"}, []string{"list"}, exitUsage, `unknown driver "sequel"`},
+		"bad DSN":         {backend{"sqlite", "file:x?hidden=secret"}, []string{"list"}, exitUsage, "go doc gosession.dev/session/drivers/sqlite"},
+		"unknown flag":    {none, []string{"list", "--sobject", "x"}, exitUsage, "unknown flag"},
+		"unknown command": {none, []string{"lst"}, exitFailed, "unknown command"},
+		"nothing to end":  {backend{"memory", ""}, []string{"end"}, exitUsage, "say what to end"},
+		"two to end":      {backend{"memory", ""}, []string{"end", "k", "--all"}, exitUsage, "say what to end"},
+		"no key":          {backend{"memory", ""}, []string{"show"}, exitUsage, "want a key"},
+		"dead server":     {dead, []string{"ping"}, exitFailed, "connection refused"},
+		"copy to nowhere": {backend{"memory", ""}, []string{"copy"}, exitUsage, "--to-driver"},
+		"cookie":          {backend{"cookie", "unrevocable&secret=MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="}, []string{"list"}, exitFailed, "this driver can't do that"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := tt.run(t, "", tt.args...)
+			require.Equal(t, tt.code, got.code, got.err)
+			require.Contains(t, got.err, tt.says)
+			require.NotContains(t, got.err, "secret")
+		})
+	}
+	require.Equal(t, "0\n", backend{"memory", ""}.fine(t, "count"))
+	require.Equal(t, "0\n", none.fine(t, "count", "-driver", "memory"), "one dash will do")
+}
+
+func TestHelp(t *testing.T) {
+	none := backend{}
+	help := none.fine(t, "--help")
+	for _, command := range []string{"list", "show", "end", "count", "sweep", "ping", "drivers", "check", "bench", "copy", "completion"} {
+		require.Contains(t, help, "\n  "+command+" ")
+		require.Contains(t, none.fine(t, command, "--help"), "Usage:")
+	}
+	require.Contains(t, help, "Examples:")
+	require.Equal(t, "cookie\nmemcache\nmemory\nmigrate\nmongo\nsqlite\n", none.fine(t, "drivers"))
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		require.NotEmpty(t, none.fine(t, "completion", shell))
+	}
+	require.Contains(t, none.fine(t, "__complete", "list", "--driver", ""), "sqlite\n")
+}

@@ -1,0 +1,81 @@
+package session
+
+import (
+	"context"
+	"log/slog"
+)
+
+// Event is something in the life of a session that this process has brought about,
+// for audit logs (OWASP ASVS 5.0, 16.3.1) and for whoever has to react. It names
+// sessions by their keys, and never has an ID. That a session expires is no event:
+// nobody is there when it happens; see [Stats].Expired.
+type Event struct {
+	Kind    EventKind
+	Key     Key         // of the session; "" if it is about all of a subject
+	OldKey  Key         // which a changed ID had before
+	Subject string      // whose session it is; "" if that is nobody, or not known
+	Reason  EventReason // why a session has ended
+}
+
+// EventKind is what has happened.
+type EventKind string
+
+const (
+	EventCreated   EventKind = "created"    // stored for the first time
+	EventChangedID EventKind = "changed ID" // by a sign-in, or by Session.ChangeID
+	EventEnded     EventKind = "ended"
+)
+
+// EventReason is why a session has ended.
+type EventReason string
+
+const (
+	ReasonSignedOut EventReason = "signed out"     // Session.Destroy
+	ReasonRevoked   EventReason = "revoked"        // Factory.Destroy
+	ReasonSubject   EventReason = "all of subject" // Factory.DestroySubject
+	ReasonTooMany   EventReason = "too many"       // Config.MaxPerSubject
+	ReasonShortened EventReason = "shortened"      // Session.SetTimeouts has put its end into the past
+)
+
+// LogValue implements [slog.LogValuer].
+func (e Event) LogValue() slog.Value {
+	attrs := []slog.Attr{slog.String("kind", string(e.Kind))}
+	for _, a := range []slog.Attr{
+		slog.String("key", string(e.Key)), slog.String("old_key", string(e.OldKey)),
+		slog.String("subject", e.Subject), slog.String("reason", string(e.Reason)),
+	} {
+		if a.Value.String() != "" {
+			attrs = append(attrs, a)
+		}
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// LogEvents returns a [Config].OnEvent that logs each event.
+func LogEvents(logger *slog.Logger) func(context.Context, Event) {
+	return func(ctx context.Context, e Event) { logger.InfoContext(ctx, "session", "event", e) }
+}
+
+// tell tells OnEvent, if there is one.
+func (f *Factory) tell(ctx context.Context, e Event) {
+	if f.cfg.OnEvent != nil {
+		f.cfg.OnEvent(ctx, e)
+	}
+}
+
+// tellStored tells what a write that was stored means for the life of its session.
+func (f *Factory) tellStored(ctx context.Context, p pending) {
+	e := Event{Key: p.id.Key(), Subject: p.record.Subject}
+	if f.inCookie {
+		e.Key = ID(p.record.Key).Key()
+	}
+	switch p.step {
+	case create:
+		e.Kind = EventCreated
+	case rename:
+		e.Kind, e.OldKey = EventChangedID, p.oldID.Key()
+	default:
+		return
+	}
+	f.tell(ctx, e)
+}

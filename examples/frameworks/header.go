@@ -1,0 +1,53 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"gosession.dev/session"
+)
+
+// withHeader is for mobile clients, which have no cookies: the ID comes in the header
+// Authorization, and a new one goes back in Session-ID. There is no cross-site request
+// to be forged where no browser sends anything by itself.
+func withHeader(sessions *session.Factory) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", inHeader(sessions, func(r *http.Request) (string, error) { return visit(r.Context()) }))
+	mux.HandleFunc("POST /login", inHeader(sessions, func(r *http.Request) (string, error) {
+		return "", signIn(r.Context(), r.FormValue("user"))
+	}))
+	mux.HandleFunc("POST /logout", inHeader(sessions, func(r *http.Request) (string, error) { return "", signOut(r.Context()) }))
+	return mux
+}
+
+// inHeader finds the session, has do use it, and stores it before it answers.
+func inHeader(sessions *session.Factory, do func(*http.Request) (string, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ctx := r.Context()
+		id := session.ID(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+		s, err := sessions.Retrieve(ctx, id)
+		if errors.Is(err, session.ErrNotFound) || errors.Is(err, session.ErrCorrupt) {
+			s, err = sessions.Create(ctx)
+		}
+		var text string
+		if err == nil {
+			text, err = do(r.WithContext(session.NewContext(ctx, s)))
+		}
+		if err == nil {
+			if err = s.Flush(ctx); errors.Is(err, session.ErrNotFound) {
+				err = nil // it has ended, by signing out
+			}
+		}
+		if err != nil {
+			http.Error(w, "try again", http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Cache-Control", "no-store")
+		if s.ID() != id {
+			w.Header().Set("Session-ID", string(s.ID()))
+		}
+		fmt.Fprint(w, text)
+	}
+}

@@ -1,0 +1,79 @@
+package session
+
+import (
+	"context"
+	"errors"
+
+	"gosession.dev/session/driver"
+	"gosession.dev/session/internal/seal"
+)
+
+// Details are what an operator may know of a session.
+type Details struct {
+	Info
+	Subject  string
+	Timeouts Timeouts // in force
+	Codec    string   // by its name
+	Size     int      // of the values as they are stored, in bytes
+	Sealed   bool
+
+	// Values are as the codec has encoded them: JSON, as a rule. They are nil if the
+	// session is sealed and there are no [Config].Keys.
+	Values map[string][]byte
+}
+
+// Inspect returns what there is to know of the session of a key: for tools that look
+// after sessions, as sessionctl does. It does not count as use. If there is none, the
+// error matches [ErrNotFound]; if it can't be decoded, [ErrCorrupt]; if sessions are
+// kept in cookies, [errors.ErrUnsupported].
+func (f *Factory) Inspect(ctx context.Context, key Key) (Details, error) {
+	d, err := f.inspect(ctx, key)
+	return d, wrap("inspect", err)
+}
+
+func (f *Factory) inspect(ctx context.Context, key Key) (Details, error) {
+	rec, err := f.record(ctx, key)
+	if err != nil {
+		return Details{}, err
+	}
+	d := Details{Size: len(rec.Data), Sealed: seal.IsSealed(rec.Data), Subject: rec.Subject}
+	if d.Sealed && f.box == nil {
+		rec.Data = []byte("{}") // what stands beside it can be read all the same
+	}
+	st, content, err := f.decode(rec)
+	if err != nil {
+		return Details{}, err
+	}
+	d.Info, d.Timeouts, d.Codec = infoOf(key, st, content), f.timeouts(&content), st.meta.codec
+	if !d.Sealed || f.box != nil {
+		d.Values = map[string][]byte{}
+		for _, v := range content.values {
+			d.Values[string(v.key)] = v.data
+		}
+	}
+	return d, nil
+}
+
+// record returns what the store has.
+func (f *Factory) record(ctx context.Context, key Key) (rec *driver.Record, err error) {
+	if f.inCookie {
+		return nil, errors.ErrUnsupported
+	}
+	err = f.call(ctx, func(ctx context.Context) (err error) {
+		rec, err = f.store.Retrieve(ctx, string(key))
+		return err
+	})
+	return rec, err
+}
+
+func infoOf(key Key, st stored, content state) Info {
+	return Info{
+		Key:      key,
+		Created:  st.created,
+		LastSeen: st.meta.lastSeen(st.expires),
+		Expires:  st.expires,
+
+		Authenticated: content.start,
+		Label:         content.label,
+	}
+}

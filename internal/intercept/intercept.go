@@ -1,0 +1,149 @@
+// Package intercept wraps stores: a function stands around each of their calls.
+package intercept
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"gosession.dev/session/driver"
+)
+
+// Around is called instead of a method of the store, whose name call is. It calls do
+// to have the store do it, and returns its error or another.
+type Around func(ctx context.Context, call string, do func(context.Context) error) error
+
+// Calls are the names of the methods.
+var Calls = []string{
+	"Create", "Retrieve", "Flush", "ChangeID", "Destroy", "Sessions", "DeleteExpired",
+	"Touch", "Ping", "SubjectSessions", "DestroySubject",
+}
+
+// Store is a store with a function around it. It implements the optional interfaces
+// of package driver, but for ClientSide, and returns [errors.ErrUnsupported] for what
+// the other lacks. Close has nothing around it.
+type Store struct {
+	inner  driver.Store
+	around Around
+}
+
+var (
+	_ driver.Store            = (*Store)(nil)
+	_ driver.Toucher          = (*Store)(nil)
+	_ driver.Pinger           = (*Store)(nil)
+	_ driver.SubjectLister    = (*Store)(nil)
+	_ driver.SubjectDestroyer = (*Store)(nil)
+)
+
+// New wraps a store.
+func New(inner driver.Store, around Around) *Store { return &Store{inner, around} }
+
+// Create implements [driver.Store].
+func (s *Store) Create(ctx context.Context, r *driver.Record) error {
+	return s.around(ctx, "Create", func(ctx context.Context) error { return s.inner.Create(ctx, r) })
+}
+
+// Retrieve implements [driver.Store].
+func (s *Store) Retrieve(ctx context.Context, key string) (*driver.Record, error) {
+	var r *driver.Record
+	err := s.around(ctx, "Retrieve", func(ctx context.Context) (err error) {
+		r, err = s.inner.Retrieve(ctx, key)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Flush implements [driver.Store].
+func (s *Store) Flush(ctx context.Context, r *driver.Record) error {
+	return s.around(ctx, "Flush", func(ctx context.Context) error { return s.inner.Flush(ctx, r) })
+}
+
+// ChangeID implements [driver.Store].
+func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
+	return s.around(ctx, "ChangeID", func(ctx context.Context) error { return s.inner.ChangeID(ctx, oldKey, r) })
+}
+
+// Destroy implements [driver.Store].
+func (s *Store) Destroy(ctx context.Context, key string) error {
+	return s.around(ctx, "Destroy", func(ctx context.Context) error { return s.inner.Destroy(ctx, key) })
+}
+
+// Sessions implements [driver.Store].
+func (s *Store) Sessions(ctx context.Context) iter.Seq2[string, error] {
+	return s.list(ctx, "Sessions", s.inner.Sessions)
+}
+
+// DeleteExpired implements [driver.Store].
+func (s *Store) DeleteExpired(ctx context.Context) (n int, err error) {
+	err = s.around(ctx, "DeleteExpired", func(ctx context.Context) (err error) {
+		n, err = s.inner.DeleteExpired(ctx)
+		return err
+	})
+	return n, err
+}
+
+// Close implements [driver.Store].
+func (s *Store) Close() error { return s.inner.Close() }
+
+// Touch implements [driver.Toucher].
+func (s *Store) Touch(ctx context.Context, key string, expires time.Time) error {
+	toucher, ok := s.inner.(driver.Toucher)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return s.around(ctx, "Touch", func(ctx context.Context) error { return toucher.Touch(ctx, key, expires) })
+}
+
+// Ping implements [driver.Pinger].
+func (s *Store) Ping(ctx context.Context) error {
+	pinger, ok := s.inner.(driver.Pinger)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return s.around(ctx, "Ping", pinger.Ping)
+}
+
+// SubjectSessions implements [driver.SubjectLister].
+func (s *Store) SubjectSessions(ctx context.Context, subject string) iter.Seq2[string, error] {
+	lister, ok := s.inner.(driver.SubjectLister)
+	if !ok {
+		return func(yield func(string, error) bool) { yield("", errors.ErrUnsupported) }
+	}
+	return s.list(ctx, "SubjectSessions", func(ctx context.Context) iter.Seq2[string, error] {
+		return lister.SubjectSessions(ctx, subject)
+	})
+}
+
+// DestroySubject implements [driver.SubjectDestroyer].
+func (s *Store) DestroySubject(ctx context.Context, subject string, except ...string) error {
+	destroyer, ok := s.inner.(driver.SubjectDestroyer)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return s.around(ctx, "DestroySubject", func(ctx context.Context) error {
+		return destroyer.DestroySubject(ctx, subject, except...)
+	})
+}
+
+// list passes a listing on. What stands around it lasts until its end.
+func (s *Store) list(ctx context.Context, call string, list func(context.Context) iter.Seq2[string, error]) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		told := false
+		err := s.around(ctx, call, func(ctx context.Context) error {
+			for key, err := range list(ctx) {
+				told = told || err != nil
+				if !yield(key, err) || err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil && !told {
+			yield("", err)
+		}
+	}
+}

@@ -1,0 +1,209 @@
+// Package move is two stores as one, from the old of which sessions go to the new.
+//
+// A record is in the new store, or in the old one, or on its way. It goes in three
+// steps, each of which any process may take, in the place of one that has died:
+//
+//  1. the old store's record is frozen: written once more, on the condition that it
+//     is what was read, with a mark. From then on nobody writes to it.
+//  2. a record like it is created in the new store.
+//  3. the frozen one is removed.
+//
+// Whoever comes across a frozen record does 2 and 3. Somebody may have read it and
+// come with 2 when the session has ended since, so what ends leaves a grave in the
+// new store, for as long as it might have lived: the key is taken.
+package move
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gosession.dev/session/driver"
+)
+
+// The marks stand before the Meta of a record. No Meta of package session begins
+// like this.
+var (
+	frozenMark = []byte("\x00moving\x00")
+	graveMark  = []byte("\x00ended\x00")
+)
+
+// Store is two stores as one. It implements the optional interfaces of package
+// driver, but for ClientSide, whatever the two can do.
+type Store struct {
+	new, old driver.Store
+	stays    bool // nothing moves by being written, and what begins, begins in the old store
+}
+
+// New returns the two as one. Neither may be a ClientSide.
+func New(to, from driver.Store) *Store { return &Store{new: to, old: from} }
+
+// Prepare returns the two as one, for processes that run before and beside those
+// with the Store of New: it finds what has moved, and moves nothing.
+func Prepare(to, from driver.Store) *Store { return &Store{new: to, old: from, stays: true} }
+
+// place is where a record was found.
+type place int
+
+const (
+	nowhere place = iota
+	inOld
+	inNew
+	buried // its grave is in the new store
+)
+
+// find returns a record, and where it is. It completes the way of one that is frozen.
+func (s *Store) find(ctx context.Context, key string) (*driver.Record, place, error) {
+	for {
+		r, at, err := s.findNew(ctx, key)
+		if err != nil || at != nowhere {
+			return r, at, err
+		}
+		r, err = s.old.Retrieve(ctx, key)
+		switch {
+		case err == nil && !isFrozen(r):
+			return r, inOld, nil
+		case err == nil:
+			if err := s.complete(ctx, r); err != nil {
+				return nil, nowhere, err
+			}
+			continue
+		case !errors.Is(err, driver.ErrNotFound):
+			return nil, nowhere, err
+		}
+		return s.findNew(ctx, key) // it may have gone there between the two
+	}
+}
+
+func (s *Store) findNew(ctx context.Context, key string) (*driver.Record, place, error) {
+	r, err := s.new.Retrieve(ctx, key)
+	switch {
+	case errors.Is(err, driver.ErrNotFound):
+		return nil, nowhere, nil
+	case err != nil:
+		return nil, nowhere, err
+	case isGrave(r):
+		return r, buried, nil
+	}
+	return r, inNew, nil
+}
+
+// complete takes steps 2 and 3 for a frozen record.
+func (s *Store) complete(ctx context.Context, frozen *driver.Record) error {
+	r := copyOf(frozen)
+	r.Meta, r.Version = bytes.TrimPrefix(r.Meta, frozenMark), 0
+	err := s.new.Create(ctx, r)
+	if errors.Is(err, driver.ErrTooLarge) {
+		return errors.Join(err, s.thaw(ctx, frozen))
+	}
+	if err != nil && !errors.Is(err, driver.ErrExists) {
+		return err
+	}
+	return ignore(s.old.Destroy(ctx, frozen.Key), driver.ErrNotFound)
+}
+
+// thaw undoes step 1 for what the new store can't hold.
+func (s *Store) thaw(ctx context.Context, frozen *driver.Record) error {
+	r := copyOf(frozen)
+	r.Meta = bytes.TrimPrefix(r.Meta, frozenMark)
+	return ignore(s.old.Flush(ctx, r), driver.ErrNotFound, driver.ErrConflict)
+}
+
+// move takes all steps with r, which is to replace what is in the old store at that
+// version of it.
+func (s *Store) move(ctx context.Context, r *driver.Record, version uint64) error {
+	frozen := copyOf(r)
+	frozen.Meta, frozen.Version = append(bytes.Clone(frozenMark), r.Meta...), version
+	if err := s.old.Flush(ctx, frozen); err != nil {
+		return err
+	}
+	if frozen.Version == 0 { // the store does not tell; thaw needs it
+		if stored, err := s.old.Retrieve(ctx, r.Key); err == nil && isFrozen(stored) {
+			frozen = stored
+		}
+	}
+	return s.complete(ctx, frozen)
+}
+
+// bury ends what is under key in the new store, and returns what was there: a record,
+// a grave or nothing.
+func (s *Store) bury(ctx context.Context, key string, expires time.Time) (place, error) {
+	for {
+		r, at, err := s.findNew(ctx, key)
+		if err != nil || at == buried {
+			return at, err
+		}
+		if at == nowhere {
+			err = s.new.Create(ctx, grave(key, expires, 0))
+		} else {
+			err = s.new.Flush(ctx, grave(key, later(expires, r.Expires), r.Version))
+		}
+		if !is(err, driver.ErrExists, driver.ErrConflict, driver.ErrNotFound) {
+			return at, err
+		}
+	}
+}
+
+// rest is how long a grave is kept at least: longer than any call takes.
+const rest = time.Hour
+
+func grave(key string, expires time.Time, version uint64) *driver.Record {
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	return &driver.Record{
+		Key: key, Data: []byte("{}"), Meta: graveMark, Created: now, Expires: later(expires, now.Add(rest)), Version: version,
+	}
+}
+
+func isFrozen(r *driver.Record) bool { return bytes.HasPrefix(r.Meta, frozenMark) }
+func isGrave(r *driver.Record) bool  { return bytes.HasPrefix(r.Meta, graveMark) }
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func copyOf(r *driver.Record) *driver.Record {
+	c := *r
+	return &c
+}
+
+// version is that of a record to everybody else. What has moved has another: to who had
+// read it in the old store, it has changed. 0 is not known.
+func version(r *driver.Record, at place) uint64 {
+	if at != inOld || r.Version == 0 {
+		return r.Version
+	}
+	v := r.Version + 0x9e3779b97f4a7c15 // splitmix64: in the new store it would be by chance only
+	v = (v ^ v>>30) * 0xbf58476d1ce4e5b9
+	v = (v ^ v>>27) * 0x94d049bb133111eb
+	return max(v^v>>31, 1)
+}
+
+func is(err error, any ...error) bool {
+	for _, e := range any {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// ignore returns nil for these errors.
+func ignore(err error, these ...error) error {
+	if is(err, these...) {
+		return nil
+	}
+	return err
+}
+
+// wrap says which of the two it is that has failed.
+func wrap(which string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", which, err)
+}

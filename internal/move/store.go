@@ -1,0 +1,273 @@
+package move
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+
+	"gosession.dev/session/driver"
+)
+
+var (
+	_ driver.Store            = (*Store)(nil)
+	_ driver.Toucher          = (*Store)(nil)
+	_ driver.Pinger           = (*Store)(nil)
+	_ driver.SubjectLister    = (*Store)(nil)
+	_ driver.SubjectDestroyer = (*Store)(nil)
+)
+
+// Create creates r in the new store, or the old one if all is to stay.
+func (s *Store) Create(ctx context.Context, r *driver.Record) error {
+	created := copyOf(r)
+	for {
+		stored, at, err := s.find(ctx, r.Key)
+		switch {
+		case err != nil:
+			return err
+		case at == inOld || at == inNew:
+			return driver.ErrExists
+		case at == buried: // nobody but a test uses a key twice
+			created.Version, at = stored.Version, inNew
+			err = s.new.Flush(ctx, created)
+		case s.stays:
+			at, err = inOld, s.createOld(ctx, created)
+		default:
+			at, err = inNew, s.new.Create(ctx, created)
+		}
+		if err == nil {
+			r.Version = version(created, at)
+		}
+		if !is(err, driver.ErrConflict, driver.ErrNotFound) {
+			return err
+		}
+	}
+}
+
+// createOld creates r in the old store, unless somebody was faster, and his has moved
+// already: then the error is ErrConflict.
+func (s *Store) createOld(ctx context.Context, r *driver.Record) error {
+	if err := s.old.Create(ctx, r); err != nil {
+		return err
+	}
+	_, at, err := s.findNew(ctx, r.Key)
+	if err == nil && at == nowhere {
+		return nil
+	}
+	if err == nil {
+		err = driver.ErrConflict
+	}
+	return errors.Join(err, ignore(s.old.Destroy(ctx, r.Key), driver.ErrNotFound))
+}
+
+// Retrieve returns the record from wherever it is.
+func (s *Store) Retrieve(ctx context.Context, key string) (*driver.Record, error) {
+	r, at, err := s.find(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	if at != inNew && at != inOld {
+		return nil, driver.ErrNotFound
+	}
+	r.Version = version(r, at)
+	return r, nil
+}
+
+// Flush replaces the record in the new store. One in the old store moves, unless all is
+// to stay.
+func (s *Store) Flush(ctx context.Context, r *driver.Record) error {
+	return s.change(ctx, r.Key, isVersion(r.Version), func(stored *driver.Record, at place) error {
+		next := copyOf(r)
+		next.Version = stored.Version
+		err := s.write(ctx, next, at)
+		if err == nil {
+			r.Version = version(next, at)
+		}
+		return err
+	})
+}
+
+// Touch moves the expiry, and with it a record that is in the old store.
+func (s *Store) Touch(ctx context.Context, key string, expires time.Time) error {
+	return s.change(ctx, key, isLive, func(stored *driver.Record, at place) error {
+		if toucher, ok := s.new.(driver.Toucher); ok && at == inNew {
+			return toucher.Touch(ctx, key, expires)
+		}
+		stored.Expires = expires
+		return s.write(ctx, stored, at)
+	})
+}
+
+func isLive(*driver.Record, place) bool { return true }
+
+func isVersion(v uint64) func(*driver.Record, place) bool {
+	return func(r *driver.Record, at place) bool { return version(r, at) == v }
+}
+
+// change has do change a record if it is as it should be, and again if it has changed
+// its place meanwhile.
+func (s *Store) change(ctx context.Context, key string, isRight func(*driver.Record, place) bool, do func(stored *driver.Record, at place) error) error {
+	for {
+		stored, at, err := s.find(ctx, key)
+		switch {
+		case err != nil:
+			return err
+		case at != inNew && at != inOld:
+			return driver.ErrNotFound
+		case !isRight(stored, at):
+			return driver.ErrConflict
+		}
+		if err := do(stored, at); !is(err, driver.ErrConflict, driver.ErrNotFound) {
+			return err
+		}
+	}
+}
+
+// write writes r over the version of it where it is, and moves it unless it is to stay.
+func (s *Store) write(ctx context.Context, r *driver.Record, at place) error {
+	if at == inOld && !s.stays {
+		err := s.move(ctx, r, r.Version)
+		r.Version = 0
+		return err
+	}
+	if at == inOld {
+		return s.old.Flush(ctx, r)
+	}
+	return s.new.Flush(ctx, r)
+}
+
+// ChangeID creates r in the new store, and buries what is under oldKey then: nobody
+// knows the new ID before that is done. Where all is to stay, it does.
+func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
+	return s.change(ctx, oldKey, isVersion(r.Version), func(stored *driver.Record, at place) error {
+		if _, at, err := s.find(ctx, r.Key); err != nil || at == inOld || at == inNew {
+			return existsOr(err)
+		}
+		next := copyOf(r)
+		next.Version = stored.Version
+		if at == inOld && s.stays {
+			if err := s.old.ChangeID(ctx, oldKey, next); err != nil {
+				return err
+			}
+			r.Version = version(next, at)
+			return nil
+		}
+		stored, err := s.moved(ctx, stored, at)
+		if err == nil {
+			err = s.rename(ctx, next, stored)
+		}
+		if err == nil {
+			r.Version = next.Version
+		}
+		return err
+	})
+}
+
+// moved returns a record as it is in the new store, after it has moved there if need be.
+func (s *Store) moved(ctx context.Context, r *driver.Record, at place) (*driver.Record, error) {
+	if at == inNew {
+		return r, nil
+	}
+	if err := s.move(ctx, r, r.Version); err != nil {
+		return nil, err
+	}
+	moved, at, err := s.findNew(ctx, r.Key)
+	if err == nil && (at != inNew || !isSame(moved, r)) {
+		err = driver.ErrConflict
+	}
+	return moved, err
+}
+
+// isSame tells whether what has moved is what it was.
+func isSame(moved, before *driver.Record) bool {
+	return bytes.Equal(moved.Data, before.Data) && bytes.Equal(moved.Meta, before.Meta) && moved.Subject == before.Subject
+}
+
+func existsOr(err error) error {
+	if err == nil {
+		return driver.ErrExists
+	}
+	return err
+}
+
+// rename makes r of stored, which is in the new store.
+func (s *Store) rename(ctx context.Context, r, stored *driver.Record) error {
+	r.Created = stored.Created
+	if err := New(s.new, s.old).Create(ctx, r); err != nil {
+		return err
+	}
+	err := s.new.Flush(ctx, grave(stored.Key, stored.Expires, stored.Version))
+	if err != nil {
+		err = errors.Join(err, ignore(s.Destroy(ctx, r.Key), driver.ErrNotFound))
+	}
+	return err
+}
+
+// Destroy buries the session first, so that nobody completes its way, and removes it
+// from the old store then.
+func (s *Store) Destroy(ctx context.Context, key string) error {
+	old, err := s.old.Retrieve(ctx, key)
+	if err != nil && !errors.Is(err, driver.ErrNotFound) {
+		return err
+	}
+	var expires time.Time
+	if old != nil {
+		expires = old.Expires
+	} else if _, at, err := s.findNew(ctx, key); err != nil || at != inNew {
+		return errors.Join(err, driver.ErrNotFound)
+	}
+	was, err := s.bury(ctx, key, expires)
+	if err != nil {
+		return err
+	}
+	if err := ignore(s.old.Destroy(ctx, key), driver.ErrNotFound); err != nil {
+		return err
+	}
+	if was == inNew || was == nowhere && old != nil {
+		return nil // whoever digs the grave has ended it
+	}
+	return driver.ErrNotFound
+}
+
+// DeleteExpired sweeps both.
+func (s *Store) DeleteExpired(ctx context.Context) (int, error) {
+	n, err := s.new.DeleteExpired(ctx)
+	m, errOld := s.old.DeleteExpired(ctx)
+	return n + m, errors.Join(wrap("new", err), wrap("old", errOld))
+}
+
+// Ping looks at both.
+func (s *Store) Ping(ctx context.Context) error {
+	return errors.Join(wrap("new", ping(ctx, s.new)), wrap("old", ping(ctx, s.old)))
+}
+
+func ping(ctx context.Context, store driver.Store) error {
+	if pinger, ok := store.(driver.Pinger); ok {
+		return pinger.Ping(ctx)
+	}
+	_, err := store.Retrieve(ctx, "ping")
+	return ignore(err, driver.ErrNotFound)
+}
+
+// Close closes both.
+func (s *Store) Close() error {
+	return errors.Join(wrap("new", s.new.Close()), wrap("old", s.old.Close()))
+}
+
+// Move moves the session of a key to the new store, if it is in the old one, and
+// reports whether it had to.
+func (s *Store) Move(ctx context.Context, key string) (bool, error) {
+	for {
+		r, at, err := s.find(ctx, key)
+		if err != nil || at != inOld {
+			return false, err
+		}
+		err = s.move(ctx, r, r.Version)
+		if err == nil {
+			return true, nil
+		}
+		if !is(err, driver.ErrConflict, driver.ErrNotFound) {
+			return false, err
+		}
+	}
+}

@@ -1,0 +1,55 @@
+package prometheus_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+
+	sessionprom "gosession.dev/session/prometheus"
+	"gosession.dev/session/sessiontest"
+)
+
+func TestCollector(t *testing.T) {
+	f := sessiontest.New(t)
+	sessiontest.Login(t, f.Factory, map[string]any{"n": 1})
+	f.Store.Inject(sessiontest.Fault{Calls: []string{"Create"}, Err: sessiontest.ErrOutage})
+	_, err := f.Create(t.Context())
+	require.Error(t, err)
+
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(sessionprom.NewCollector(f.Factory, prometheus.Labels{"app": "shop"}))
+	require.NoError(t, testutil.GatherAndCompare(registry, strings.NewReader(`
+# HELP session_created_total Sessions that were stored for the first time.
+# TYPE session_created_total counter
+session_created_total{app="shop"} 1
+# HELP session_id_changed_total Sessions that got another ID.
+# TYPE session_id_changed_total counter
+session_id_changed_total{app="shop"} 1
+# HELP session_store_errors_total Calls of the store that failed.
+# TYPE session_store_errors_total counter
+session_store_errors_total{app="shop"} 1
+`), "session_created_total", "session_id_changed_total", "session_store_errors_total"))
+
+	problems, err := testutil.GatherAndLint(registry)
+	require.NoError(t, err)
+	require.Empty(t, problems)
+
+	families, err := registry.Gather()
+	require.NoError(t, err)
+	require.Len(t, families, 13)
+	for _, family := range families {
+		if family.GetName() != "session_store_call_duration_seconds" {
+			continue
+		}
+		require.Len(t, family.GetMetric(), 8)
+		for _, m := range family.GetMetric() {
+			if m.GetLabel()[1].GetValue() == "Create" {
+				require.Equal(t, uint64(2), m.GetHistogram().GetSampleCount())
+				require.Positive(t, m.GetHistogram().GetSampleSum())
+			}
+		}
+	}
+}

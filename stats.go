@@ -1,0 +1,229 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"gosession.dev/session/driver"
+)
+
+// Stats are counts since the factory was made. Those of a process add up with those
+// of the others of its fleet.
+type Stats struct {
+	Created   int64 // sessions that were stored for the first time
+	Retrieved int64 // sessions that were found
+	NotFound  int64 // IDs for which there was none: never was, expired, or ended
+	Expired   int64 // sessions that this factory has deleted because they had expired
+	Flushed   int64 // changes that were stored
+	Touched   int64 // expiries that were moved and nothing else
+	ChangedID int64 // sessions that got another ID, by a sign-in mostly
+	Destroyed int64 // sessions that were ended, one by one; see also DestroySubject in Calls
+
+	Conflicts    int64 // writes that met those of others, and were merged with them
+	MergesFailed int64 // ... until the time for it was over, see [ErrConflict]
+	Corrupt      int64 // records that could not be decoded
+	StoreErrors  int64 // calls of the store that failed: outages. Callers who went away do not count
+
+	Calls []CallStats // of the store, by operation
+}
+
+// CallStats are those of one method of the store.
+type CallStats struct {
+	Operation string        // "Retrieve"
+	Count     int64         // calls that have returned
+	Time      time.Duration // that they took, together
+	Latency   []int64       // how many took no longer than each of LatencyBounds, and, in the end, longer
+}
+
+// LatencyBounds returns the bounds of [CallStats].Latency.
+func LatencyBounds() []time.Duration { return append([]time.Duration(nil), latencyBounds[:]...) }
+
+var latencyBounds = [...]time.Duration{
+	10 * time.Microsecond, 50 * time.Microsecond, 100 * time.Microsecond, 250 * time.Microsecond, 500 * time.Microsecond,
+	time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond,
+	50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond,
+	time.Second, 2500 * time.Millisecond, 5 * time.Second,
+}
+
+// Stats returns the counts up to now.
+func (f *Factory) Stats() Stats {
+	m := &f.meter
+	s := Stats{
+		Created:      m.create.succeeded.Load(),
+		Retrieved:    m.retrieve.succeeded.Load() - m.expired.Load(),
+		NotFound:     m.notFound.Load() + m.expired.Load(),
+		Expired:      m.deleted.Load(),
+		Flushed:      m.flush.succeeded.Load(),
+		Touched:      m.touch.succeeded.Load(),
+		ChangedID:    m.changeID.succeeded.Load(),
+		Destroyed:    m.destroy.succeeded.Load(),
+		Conflicts:    m.conflicts.Load(),
+		MergesFailed: m.mergesFailed.Load(),
+		Corrupt:      m.corrupt.Load(),
+		StoreErrors:  m.errors.Load(),
+	}
+	for name, c := range m.calls() {
+		s.Calls = append(s.Calls, c.stats(name))
+	}
+	return s
+}
+
+// meter counts.
+type meter struct {
+	create, retrieve, flush, touch, changeID, destroy, destroySubject, deleteExpired callMeter
+
+	notFound, expired, deleted atomic.Int64
+	conflicts, mergesFailed    atomic.Int64
+	corrupt, errors            atomic.Int64
+}
+
+func (m *meter) calls() func(func(string, *callMeter) bool) {
+	return func(yield func(string, *callMeter) bool) {
+		_ = yield("Create", &m.create) && yield("Retrieve", &m.retrieve) && yield("Flush", &m.flush) &&
+			yield("Touch", &m.touch) && yield("ChangeID", &m.changeID) && yield("Destroy", &m.destroy) &&
+			yield("DestroySubject", &m.destroySubject) && yield("DeleteExpired", &m.deleteExpired)
+	}
+}
+
+// callMeter counts the calls of one method.
+type callMeter struct {
+	succeeded atomic.Int64
+	time      atomic.Int64
+	latency   [len(latencyBounds) + 1]atomic.Int64
+}
+
+func (c *callMeter) stats(name string) CallStats {
+	s := CallStats{Operation: name, Time: time.Duration(c.time.Load()), Latency: make([]int64, len(c.latency))}
+	for i := range c.latency {
+		s.Latency[i] = c.latency[i].Load()
+		s.Count += s.Latency[i]
+	}
+	return s
+}
+
+// began is when something began, for took. It costs half of what time.Now does.
+func began() time.Duration { return time.Since(start) }
+
+var start = time.Now()
+
+// took notes that a call has returned.
+func (m *meter) took(c *callMeter, begin time.Duration, err error) {
+	d := time.Since(start) - begin
+	i := 0
+	for i < len(latencyBounds) && d > latencyBounds[i] {
+		i++
+	}
+	c.latency[i].Add(1)
+	c.time.Add(int64(d))
+	switch {
+	case err == nil:
+		c.succeeded.Add(1)
+	case errors.Is(err, ErrNotFound):
+		if c == &m.retrieve {
+			m.notFound.Add(1)
+		}
+	case errors.Is(err, ErrConflict):
+		m.conflicts.Add(1)
+	case errors.Is(err, ErrCorrupt):
+		m.corrupt.Add(1)
+	case !isAnswer(err):
+		m.errors.Add(1)
+	}
+}
+
+// decoded notes what became of a record that was found.
+func (m *meter) decoded(err error) {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		m.expired.Add(1)
+	case errors.Is(err, ErrCorrupt):
+		m.corrupt.Add(1)
+	}
+}
+
+// isAnswer reports whether err is no outage.
+func isAnswer(err error) bool {
+	for _, answer := range []error{driver.ErrExists, ErrTooLarge, ErrClosed, errors.ErrUnsupported, context.Canceled} {
+		if errors.Is(err, answer) {
+			return true
+		}
+	}
+	return false
+}
+
+// metered is a store whose calls are counted.
+type metered struct {
+	driver.Store
+	m *meter
+}
+
+func (s metered) Create(ctx context.Context, r *driver.Record) error {
+	begin := began()
+	err := s.Store.Create(ctx, r)
+	s.m.took(&s.m.create, begin, err)
+	return err
+}
+
+func (s metered) Retrieve(ctx context.Context, key string) (*driver.Record, error) {
+	begin := began()
+	r, err := s.Store.Retrieve(ctx, key)
+	s.m.took(&s.m.retrieve, begin, err)
+	return r, err
+}
+
+func (s metered) Flush(ctx context.Context, r *driver.Record) error {
+	begin := began()
+	err := s.Store.Flush(ctx, r)
+	s.m.took(&s.m.flush, begin, err)
+	return err
+}
+
+func (s metered) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
+	begin := began()
+	err := s.Store.ChangeID(ctx, oldKey, r)
+	s.m.took(&s.m.changeID, begin, err)
+	return err
+}
+
+func (s metered) Destroy(ctx context.Context, key string) error {
+	begin := began()
+	err := s.Store.Destroy(ctx, key)
+	s.m.took(&s.m.destroy, begin, err)
+	return err
+}
+
+func (s metered) DeleteExpired(ctx context.Context) (int, error) {
+	begin := began()
+	n, err := s.Store.DeleteExpired(ctx)
+	s.m.took(&s.m.deleteExpired, begin, err)
+	s.m.deleted.Add(int64(n))
+	return n, err
+}
+
+// meteredToucher is a store that moves expiries, counted.
+type meteredToucher struct {
+	driver.Toucher
+	m *meter
+}
+
+func (s meteredToucher) Touch(ctx context.Context, key string, expires time.Time) error {
+	begin := began()
+	err := s.Toucher.Touch(ctx, key, expires)
+	s.m.took(&s.m.touch, begin, err)
+	return err
+}
+
+// meteredDestroyer is a store that ends all sessions of a subject, counted.
+type meteredDestroyer struct {
+	driver.SubjectDestroyer
+	m *meter
+}
+
+func (s meteredDestroyer) DestroySubject(ctx context.Context, subject string, except ...string) error {
+	begin := began()
+	err := s.SubjectDestroyer.DestroySubject(ctx, subject, except...)
+	s.m.took(&s.m.destroySubject, begin, err)
+	return err
+}

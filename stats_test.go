@@ -1,0 +1,119 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"gosession.dev/session"
+	"gosession.dev/session/driver"
+	"gosession.dev/session/drivers/memory"
+)
+
+func TestStats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		p := newProbe()
+		f := factory(t, quiet(session.Config{SweepInterval: -1}), p)
+		require.Zero(t, counts(f))
+
+		s := created(t, f)
+		other := same(t, f, s)
+		require.NoError(t, s.Set("a", 1))
+		require.NoError(t, s.Flush(ctx))
+		require.NoError(t, other.Set("b", 1))
+		require.NoError(t, other.Flush(ctx)) // meets a conflict, and reads the session again
+		require.Equal(t, session.Stats{Created: 1, Retrieved: 2, Flushed: 2, Conflicts: 1}, counts(f))
+
+		require.NoError(t, other.ChangeID(ctx))
+		_, err := f.Retrieve(ctx, s.ID())
+		require.ErrorIs(t, err, session.ErrNotFound)
+		require.NoError(t, other.Destroy(ctx))
+		require.Equal(t, session.Stats{Created: 1, Retrieved: 2, Flushed: 2, Conflicts: 1, NotFound: 1, ChangedID: 1, Destroyed: 1}, counts(f))
+
+		left := created(t, f)
+		time.Sleep(hour / 2)
+		require.NoError(t, same(t, f, left).Flush(ctx))
+		time.Sleep(2 * hour)
+		n, err := f.DeleteExpired(ctx)
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		got := counts(f)
+		require.Equal(t, int64(1), got.Touched)
+		require.Equal(t, int64(1), got.Expired)
+
+		calls := map[string]int64{}
+		for _, c := range f.Stats().Calls {
+			calls[c.Operation] = c.Count
+			require.Len(t, c.Latency, len(session.LatencyBounds())+1)
+			require.Equal(t, c.Count, c.Latency[0], "a store in memory takes no time here")
+			require.Zero(t, c.Time)
+		}
+		require.Equal(t, map[string]int64{
+			"Create": 2, "Retrieve": 4, "Flush": 3, "Touch": 1, "ChangeID": 1, "Destroy": 1, "DestroySubject": 0, "DeleteExpired": 1,
+		}, calls)
+	})
+}
+
+// counts are those without the calls.
+func counts(f *session.Factory) session.Stats {
+	s := f.Stats()
+	s.Calls = nil
+	return s
+}
+
+func TestStatsOfDestroySubject(t *testing.T) {
+	f := factory(t, session.Config{}, memory.New(memory.Options{}))
+	require.NoError(t, f.DestroySubject(t.Context(), "ada"))
+	for _, c := range f.Stats().Calls {
+		require.Equal(t, c.Operation == "DestroySubject", c.Count == 1, c.Operation)
+	}
+}
+
+func TestStatsOfFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		p := newProbe()
+		f := factory(t, quiet(session.Config{SweepInterval: -1, StoreTimeout: time.Second}), p)
+		s := created(t, f)
+		before := counts(f)
+
+		p.fail(errors.New("connection refused"), "Retrieve")
+		_, err := f.Retrieve(ctx, s.ID())
+		require.Error(t, err)
+		p.fail(context.Canceled, "Retrieve")
+		_, err = f.Retrieve(ctx, s.ID())
+		require.Error(t, err)
+		p.fail(nil)
+		require.Equal(t, before.StoreErrors+1, counts(f).StoreErrors, "a client that goes away is no outage")
+
+		p.fail(driver.ErrConflict, "Flush")
+		require.NoError(t, s.Set("n", 1))
+		require.ErrorIs(t, s.Flush(ctx), session.ErrConflict)
+		p.fail(nil)
+		require.Equal(t, int64(1), counts(f).MergesFailed)
+		require.Greater(t, counts(f).Conflicts, int64(10))
+
+		rec, err := p.Store.Retrieve(ctx, string(s.Key()))
+		require.NoError(t, err)
+		rec.Data = []byte("garbage")
+		require.NoError(t, p.Store.Flush(ctx, rec))
+		require.Equal(t, http.StatusOK, exchanged(f, counter(t), string(s.ID())).Code)
+		require.Equal(t, int64(1), counts(f).Corrupt)
+
+		slow := created(t, f)
+		p.intercept(func(context.Context, string) error { time.Sleep(30 * time.Millisecond); return nil })
+		same(t, f, slow)
+		for _, c := range f.Stats().Calls {
+			if c.Operation == "Retrieve" {
+				require.Equal(t, 30*time.Millisecond, c.Time)
+				require.Equal(t, int64(1), c.Latency[10], "50 ms")
+			}
+		}
+	})
+}

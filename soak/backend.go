@@ -56,8 +56,8 @@ var backends = []backend{
 		prepare: smallMemcached, faults: []fault{nothing, stalled, crowded},
 	},
 	// FerretDB, which stands for MongoDB, serves some hundred requests a second.
-	{name: "mongo", driver: "mongo", processes: 3, tabs: tabs, users: 2, prepare: mongo, faults: atServer},
-	{name: "migrate", driver: "migrate", processes: 2, tabs: tabs, users: 2, prepare: sqliteToMongo, faults: []fault{nothing, everythingMoves}},
+	{name: "mongo", driver: "mongo", processes: 3, tabs: tabs, users: 1, prepare: mongo, faults: atServer},
+	{name: "migrate", driver: "migrate", processes: 2, tabs: tabs, users: 1, prepare: sqliteToMongo, faults: []fault{nothing, everythingMoves}},
 	// Of two requests at once that change a session in a cookie one loses its change,
 	// as documented: so there is one at a time.
 	{name: "cookie", driver: "cookie", processes: 3, tabs: 1, users: 8, prepare: cookie, faults: anywhere},

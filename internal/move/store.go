@@ -19,6 +19,11 @@ var (
 
 // Create creates r in the new store, or the old one if all is to stay.
 func (s *Store) Create(ctx context.Context, r *driver.Record) error {
+	if !s.stays {
+		if err := s.createNew(ctx, r); !errors.Is(err, driver.ErrExists) {
+			return err
+		}
+	}
 	created := copyOf(r)
 	for {
 		stored, at, err := s.find(ctx, r.Key)
@@ -44,20 +49,35 @@ func (s *Store) Create(ctx context.Context, r *driver.Record) error {
 	}
 }
 
+// createNew creates r in the new store, unless there is anything under its key.
+func (s *Store) createNew(ctx context.Context, r *driver.Record) error {
+	_, err := s.old.Retrieve(ctx, r.Key)
+	if err == nil {
+		return driver.ErrExists
+	}
+	if !errors.Is(err, driver.ErrNotFound) {
+		return err
+	}
+	return s.new.Create(ctx, r)
+}
+
 // createOld creates r in the old store, unless somebody was faster, and his has moved
 // already: then the error is ErrConflict.
 func (s *Store) createOld(ctx context.Context, r *driver.Record) error {
 	if err := s.old.Create(ctx, r); err != nil {
 		return err
 	}
-	_, at, err := s.findNew(ctx, r.Key)
-	if err == nil && at == nowhere {
+	there, at, err := s.findNew(ctx, r.Key)
+	switch {
+	case err != nil:
+		return err
+	case at == nowhere || at == buried: // by somebody who has ended it already
+		return nil
+	case isSame(there, r): // it has moved already
+		r.Version = 0
 		return nil
 	}
-	if err == nil {
-		err = driver.ErrConflict
-	}
-	return errors.Join(err, ignore(s.old.Destroy(ctx, r.Key), driver.ErrNotFound))
+	return errors.Join(driver.ErrConflict, ignore(s.old.Destroy(ctx, r.Key), driver.ErrNotFound))
 }
 
 // Retrieve returns the record from wherever it is.
@@ -140,12 +160,17 @@ func (s *Store) write(ctx context.Context, r *driver.Record, at place) error {
 // knows the new ID before that is done. Where all is to stay, it does.
 func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
 	return s.change(ctx, oldKey, isVersion(r.Version), func(stored *driver.Record, at place) error {
-		if _, at, err := s.find(ctx, r.Key); err != nil || at == inOld || at == inNew {
-			return existsOr(err)
+		stays := false
+		if at == inOld {
+			_, there, err := s.find(ctx, r.Key)
+			if err != nil || there == inOld || there == inNew {
+				return existsOr(err)
+			}
+			stays = s.stays && there == nowhere
 		}
 		next := copyOf(r)
 		next.Version = stored.Version
-		if at == inOld && s.stays {
+		if stays {
 			if err := s.old.ChangeID(ctx, oldKey, next); err != nil {
 				return err
 			}
@@ -198,7 +223,7 @@ func (s *Store) rename(ctx context.Context, r, stored *driver.Record) error {
 	}
 	err := s.new.Flush(ctx, grave(stored.Key, stored.Expires, stored.Version))
 	if err != nil {
-		err = errors.Join(err, ignore(s.Destroy(ctx, r.Key), driver.ErrNotFound))
+		err = errors.Join(err, ignore(s.new.Destroy(ctx, r.Key), driver.ErrNotFound)) // nobody has seen it
 	}
 	return err
 }

@@ -32,8 +32,9 @@ type CopyStats struct {
 // Keys stay what they are, and so do the cookies. It can be run again after an error,
 // or for what has begun in src meanwhile: what has moved stays moved.
 //
-// Applications that use only src while it runs would not find what has moved. To move
-// when no application runs, nothing is needed but Copy.
+// Applications that use only src while it runs would not find what has moved, nor read
+// what is on its way: after an error, run it again before they do. To move when no
+// application runs, nothing is needed but Copy.
 //
 // An error of either store ends it, with what was done so far. If src can't list, the
 // error matches [errors.ErrUnsupported].

@@ -90,6 +90,8 @@ func exitCode(err error) int {
 	switch {
 	case ok:
 		return e.code
+	case strings.HasPrefix(err.Error(), "unknown command"): // as cobra says it
+		return exitUsage
 	case errors.Is(err, session.ErrNotFound):
 		return exitNotFound
 	case errors.Is(err, session.ErrCorrupt):

@@ -188,6 +188,39 @@ func TestCopy(t *testing.T) {
 	require.Regexp(t, `^moved: 0 of 0 in `, from.fine(t, "copy", "--to-driver", to.driver, "--to-dsn", to.dsn), "again")
 }
 
+// Ctrl-C in the middle of a move says what was done. Run again it goes on.
+func TestCopyInterrupted(t *testing.T) {
+	from := backend{"sqlite", "file:" + filepath.Join(t.TempDir(), "s.db")}
+	server := testserver.StartMemcached(t)
+	f := from.open(t, session.Config{})
+	var all []*session.Session
+	for range 5 {
+		all = append(all, signIn(t, f, "ada"))
+	}
+	args := []string{"copy", "-driver", from.driver, "-dsn", from.dsn, "--to-driver", "memcache", "--to-dsn", server.Addr + "?timeout=30s"}
+	server.Freeze()
+	cmd := exec.Command(binary, args...)
+	var out, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &stderr
+	require.NoError(t, cmd.Start())
+	time.Sleep(500 * time.Millisecond) // until it waits for the server
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	require.Error(t, cmd.Wait())
+	require.Equal(t, exitFailed, cmd.ProcessState.ExitCode())
+	require.Regexp(t, `^moved: 0 of 5 in `, out.String())
+	require.Contains(t, stderr.String(), "interrupted; run it again to go on")
+
+	server.Thaw()
+	from.fine(t, args...)
+	to := backend{"memcache", server.Addr}.open(t, session.Config{})
+	for _, s := range all {
+		moved, err := to.Retrieve(t.Context(), s.ID())
+		require.NoError(t, err)
+		require.Equal(t, "ada", moved.Subject())
+	}
+	require.Equal(t, "0\n", from.fine(t, "count"))
+}
+
 func TestSealed(t *testing.T) {
 	b := backend{"sqlite", "file:" + filepath.Join(t.TempDir(), "s.db")}
 	secrets, err := session.ParseSecrets("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
@@ -230,7 +263,7 @@ func TestMistakes(t *testing.T) {
 		"unknown driver":  {backend{"sequel", "secret"}, []string{"list"}, exitUsage, `unknown driver "sequel"`},
 		"bad DSN":         {backend{"sqlite", "file:x?hidden=secret"}, []string{"list"}, exitUsage, "go doc gosession.dev/session/drivers/sqlite"},
 		"unknown flag":    {none, []string{"list", "--sobject", "x"}, exitUsage, "unknown flag"},
-		"unknown command": {none, []string{"lst"}, exitFailed, "unknown command"},
+		"unknown command": {none, []string{"lst"}, exitUsage, "unknown command"},
 		"nothing to end":  {backend{"memory", ""}, []string{"end"}, exitUsage, "say what to end"},
 		"two to end":      {backend{"memory", ""}, []string{"end", "k", "--all"}, exitUsage, "say what to end"},
 		"no key":          {backend{"memory", ""}, []string{"show"}, exitUsage, "want a key"},

@@ -111,12 +111,35 @@ func (s *Store) thaw(ctx context.Context, frozen *driver.Record) error {
 	return ignore(s.old.Flush(ctx, r), driver.ErrNotFound, driver.ErrConflict)
 }
 
+// freeze takes step 1 with r, which is to replace what is in the old store at that
+// version of it.
+func (s *Store) freeze(ctx context.Context, r *driver.Record, version uint64) (*driver.Record, error) {
+	frozen := copyOf(r)
+	frozen.Meta, frozen.Version = append(bytes.Clone(frozenMark), r.Meta...), version
+	return frozen, s.old.Flush(ctx, frozen)
+}
+
+// frozen returns what the old store has under key, frozen if it was not, or nil.
+func (s *Store) frozen(ctx context.Context, key string) (*driver.Record, error) {
+	for {
+		r, err := s.old.Retrieve(ctx, key)
+		switch {
+		case errors.Is(err, driver.ErrNotFound):
+			return nil, nil
+		case err != nil || isFrozen(r):
+			return r, err
+		}
+		if r, err = s.freeze(ctx, r, r.Version); !is(err, driver.ErrConflict, driver.ErrNotFound) {
+			return r, err
+		}
+	}
+}
+
 // move takes all steps with r, which is to replace what is in the old store at that
 // version of it.
 func (s *Store) move(ctx context.Context, r *driver.Record, version uint64) error {
-	frozen := copyOf(r)
-	frozen.Meta, frozen.Version = append(bytes.Clone(frozenMark), r.Meta...), version
-	if err := s.old.Flush(ctx, frozen); err != nil {
+	frozen, err := s.freeze(ctx, r, version)
+	if err != nil {
 		return err
 	}
 	if frozen.Version == 0 { // the store does not tell; thaw needs it

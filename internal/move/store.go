@@ -228,11 +228,11 @@ func (s *Store) rename(ctx context.Context, r, stored *driver.Record) error {
 	return err
 }
 
-// Destroy buries the session first, so that nobody completes its way, and removes it
-// from the old store then.
+// Destroy freezes the session, so that nobody renames it, buries it, so that nobody
+// completes its way, and removes it from the old store then.
 func (s *Store) Destroy(ctx context.Context, key string) error {
-	old, err := s.old.Retrieve(ctx, key)
-	if err != nil && !errors.Is(err, driver.ErrNotFound) {
+	old, err := s.frozen(ctx, key)
+	if err != nil {
 		return err
 	}
 	var expires time.Time

@@ -89,6 +89,29 @@ var readMutants = []mutant{
 				}
 			}
 		}},
+	{kills: "Sessions/WhileRead", fault: "passes by every tenth record that was read since the listing before",
+		also: []string{"Keys/Listed"}, // reads what it lists
+		breaks: func(s *store) {
+			retrieve := s.retrieve
+			s.retrieve = func(ctx context.Context, key string) (*driver.Record, error) {
+				r, err := retrieve(ctx, key)
+				if err == nil {
+					s.world.do(func() {
+						if s.world.n++; s.world.n%10 == 0 {
+							s.world.busy[key] = true
+						}
+					})
+				}
+				return r, err
+			}
+			s.lists(func(keys []string) (rest []string) {
+				s.world.do(func() {
+					rest = slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return s.world.busy[key] })
+					clear(s.world.busy)
+				})
+				return rest
+			})
+		}},
 	{kills: "Sessions/CallsInLoop", fault: "keeps the sweeper out while it lists",
 		breaks: func(s *store) {
 			s.sessions = s.lockWhileListing(s.sessions)

@@ -20,6 +20,7 @@ var sessionsChecks = []check{
 	{name: "Sessions/LiveOnly", server: true, in: "Store.Sessions", rule: listsLive, fn: sessionsLiveOnly},
 	{name: "Sessions/ExactlyOnce", server: true, in: "Store.Sessions", rule: listsOnce, fn: sessionsExactlyOnce},
 	{name: "Sessions/WhileOthersChange", server: true, in: "Store.Sessions", rule: listsOnce, fn: sessionsWhileOthersChange},
+	{name: "Sessions/WhileRead", server: true, in: "Store.Sessions", rule: listsOnce, fn: sessionsWhileRead},
 	{name: "Sessions/CallsInLoop", server: true, in: "package driver", rule: holdsNoLock, fn: sessionsCallsInLoop},
 	{name: "Sessions/EarlyBreak", server: true, in: "package driver", rule: holdsNoLock, fn: sessionsEarlyBreak},
 	{name: "Sessions/OneError", in: "Store.Sessions", rule: listsOneError, fn: sessionsOneError},
@@ -47,6 +48,19 @@ func sessionsExactlyOnce(t *trial) {
 	s := t.open()
 	records := s.createMany(pages)
 	t.yields(s.sessions(), records...)
+}
+
+// What was read lately is listed too, by one listing after the other.
+func sessionsWhileRead(t *trial) {
+	const times = 50
+	s := t.open()
+	records := s.createMany(3)
+	for range times {
+		for _, r := range records {
+			s.retrieve(r.Key)
+		}
+		t.yields(s.sessions(), records...)
+	}
 }
 
 // What is listed early may be destroyed or renamed from the loop; the rest of

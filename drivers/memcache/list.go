@@ -22,11 +22,10 @@ import (
 // pageSize is how many records a listing looks at in one round trip.
 const pageSize = 100
 
-// Sessions implements [driver.Store]. Each server tells its keys, one slab class
-// at a time, which are all read before the first is yielded: a server serves one
-// such dump at a time, and who reads it slowly keeps all others waiting. Then the
-// records are looked at, page by page, for whether they are alive. A record that
-// is written meanwhile may be missed.
+// Sessions implements [driver.Store]. Each server tells its keys, which are all read
+// before the first is yielded: a server serves one such dump at a time, and who reads
+// it slowly keeps all others waiting. Then the records are looked at, page by page, for
+// whether they are alive. A listing takes about 64 bytes for each session of a server.
 func (s *Store) Sessions(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for keys, err := range s.dumps(ctx) {
@@ -93,9 +92,7 @@ func (s *Store) live(ctx context.Context, keys []string) ([]string, error) {
 	return live, nil
 }
 
-// dumps yields the keys of our records, of each slab class of each server. Each
-// class is dumped twice, because the crawler passes by an item that is moved in
-// its queue meanwhile: one of 100,000 was missing. A key is told once.
+// dumps yields the keys of our records, of each server.
 func (s *Store) dumps(ctx context.Context) iter.Seq2[[]string, error] {
 	return func(yield func([]string, error) bool) {
 		if s.servers == nil {
@@ -108,20 +105,39 @@ func (s *Store) dumps(ctx context.Context) iter.Seq2[[]string, error] {
 			return nil
 		})
 		for _, addr := range addrs {
-			classes, err := s.command(ctx, addr, "stats items", itemClass)
-			if err != nil {
-				yield(nil, err)
+			if !s.dump(ctx, addr, yield) {
 				return
-			}
-			told := map[uint64]bool{}
-			for _, class := range slices.Concat(classes, classes) {
-				keys, err := s.command(ctx, addr, "lru_crawler metadump "+class, s.dumpedKey)
-				if !yield(firstTime(keys, told), err) || err != nil {
-					return
-				}
 			}
 		}
 	}
+}
+
+// dump yields the keys of a server, in the order of its hash table. In that of its
+// queues the crawler would pass by what is moved from one to another, as all is that
+// was read lately. It reports whether to go on.
+func (s *Store) dump(ctx context.Context, addr net.Addr, yield func([]string, error) bool) bool {
+	keys, err := s.command(ctx, addr, "lru_crawler metadump hash", s.dumpedKey)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return s.dumpQueues(ctx, addr, yield)
+	}
+	return yield(keys, err) && err == nil
+}
+
+// dumpQueues is dump for servers that know the queues only, of each slab class. Each is
+// dumped twice, and may still miss what is moved meanwhile. A key is told once.
+func (s *Store) dumpQueues(ctx context.Context, addr net.Addr, yield func([]string, error) bool) bool {
+	classes, err := s.command(ctx, addr, "stats items", itemClass)
+	if err != nil {
+		return yield(nil, err) && false
+	}
+	told := map[uint64]bool{}
+	for _, class := range slices.Concat(classes, classes) {
+		keys, err := s.command(ctx, addr, "lru_crawler metadump "+class, s.dumpedKey)
+		if !yield(firstTime(keys, told), err) || err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // firstTime returns the keys that have not been told yet. It keeps hashes of them,
@@ -213,7 +229,7 @@ func (s *Store) ask(ctx context.Context, addr net.Addr, command string, take fun
 			return found, false, nil
 		case strings.HasPrefix(line, "BUSY"):
 			return nil, true, nil
-		case strings.HasPrefix(line, "ERROR"), strings.HasPrefix(line, "CLIENT_ERROR"), strings.HasPrefix(line, "SERVER_ERROR"):
+		case strings.HasPrefix(line, "BADCLASS"), strings.HasPrefix(line, "ERROR"), strings.HasPrefix(line, "CLIENT_ERROR"), strings.HasPrefix(line, "SERVER_ERROR"):
 			return nil, false, fmt.Errorf("memcached can't list (it takes version 1.4.31 with its LRU crawler): %w", errors.ErrUnsupported)
 		}
 		if text, ok := take(line); ok {

@@ -445,3 +445,30 @@ func TestDeadServer(t *testing.T) {
 	}
 	require.Less(t, time.Since(start), time.Second)
 }
+
+// Servers that can't dump their hash table are asked for their queues. What is moved
+// meanwhile may be missed there, and nothing is told twice.
+func TestDumpQueues(t *testing.T) {
+	const many = 300
+	s := open(t, testserver.StartMemcached(t).Addr)
+	for i := range many {
+		r := record(fmt.Sprint("k", i), time.Hour)
+		r.Data = []byte(strings.Repeat("x", 10*i))
+		require.NoError(t, s.Create(t.Context(), r))
+	}
+	told := map[string]bool{}
+	require.NoError(t, s.servers.Each(func(addr net.Addr) error {
+		require.True(t, s.dumpQueues(t.Context(), addr, func(keys []string, err error) bool {
+			require.NoError(t, err)
+			for _, key := range keys {
+				require.False(t, told[key], key)
+				told[key] = true
+			}
+			return true
+		}))
+		_, err := s.command(t.Context(), addr, "lru_crawler metadump nonsense", s.dumpedKey)
+		require.ErrorIs(t, err, errors.ErrUnsupported, "as old servers answer")
+		return nil
+	}))
+	require.Greater(t, len(told), many*9/10)
+}

@@ -12,6 +12,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -63,19 +65,30 @@ func (c *ctl) run(ctx context.Context, args []string) int {
 	return exitCode(err)
 }
 
-// long lets flags have one dash, as those of other Go programs.
+// long lets flags have one dash, as those of other Go programs, and keys begin with
+// one, as one of 64 does.
 func long(args []string) []string {
-	all := append([]string(nil), args...)
-	for i, arg := range all {
-		if arg == "--" {
-			break
+	var all, keys []string
+	for i, arg := range args {
+		switch {
+		case arg == "--":
+			return slices.Concat(all, args[i:], keys)
+		case isKey.MatchString(arg):
+			keys = append(keys, arg)
+			continue
+		case len(arg) > 2 && arg[0] == '-' && arg[1] != '-':
+			arg = "-" + arg
 		}
-		if len(arg) > 2 && arg[0] == '-' && arg[1] != '-' {
-			all[i] = "-" + arg
-		}
+		all = append(all, arg)
 	}
-	return all
+	if len(keys) == 0 {
+		return all
+	}
+	return slices.Concat(all, []string{"--"}, keys)
 }
+
+// isKey recognizes a key that looks like a flag.
+var isKey = regexp.MustCompile(`^-[A-Za-z0-9_-]{42}$`)
 
 // coded is an error with an exit code.
 type coded struct {

@@ -282,6 +282,24 @@ func TestMistakes(t *testing.T) {
 	require.Equal(t, "0\n", none.fine(t, "count", "-driver", "memory"), "one dash will do")
 }
 
+// One key of 64 begins with a dash.
+func TestKeysLikeFlags(t *testing.T) {
+	b := backend{"sqlite", "file:" + filepath.Join(t.TempDir(), "s.db")}
+	f := b.open(t, session.Config{})
+	for dashes := 0; dashes < 2; {
+		s := signIn(t, f, "ada")
+		if key := string(s.Key()); key[0] == '-' {
+			dashes++
+			require.Contains(t, b.fine(t, "show", key, "-json", "--values"), "apple")
+			require.Equal(t, "ended: 1\n", b.fine(t, "end", key))
+		}
+	}
+	require.Equal(t, []string{"end", "--subject", "x"}, long([]string{"end", "-subject", "x"}))
+	key := "--" + strings.Repeat("x", 41)
+	require.Equal(t, []string{"end", "--yes", "--", key}, long([]string{"end", key, "-yes"}))
+	require.Equal(t, []string{"end", "--", key, "-y"}, long([]string{"end", "--", key, "-y"}))
+}
+
 func TestHelp(t *testing.T) {
 	none := backend{}
 	help := none.fine(t, "--help")

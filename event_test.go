@@ -44,6 +44,7 @@ func TestEvents(t *testing.T) {
 	first := s.Key()
 	require.Equal(t, []session.Event{{Kind: session.EventChangedID, Key: first, OldKey: anonymous, Subject: "ada"}}, take())
 
+	time.Sleep(2 * time.Millisecond) // sessions of one millisecond are ordered by key
 	second := created(t, f)
 	unsigned := second.Key()
 	require.NoError(t, second.SetSubject("ada"))

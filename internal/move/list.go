@@ -28,9 +28,9 @@ func (s *Store) list(ctx context.Context, both ...iter.Seq2[string, error]) iter
 			for key, err := range keys {
 				hash, at := maphash.String(seed, key), nowhere
 				if err == nil && !seen[hash] {
-					_, at, err = s.findNew(ctx, key)
+					_, at, err = s.find(ctx, key)
 				}
-				if err == nil && (seen[hash] || at == buried) {
+				if err == nil && at != inOld && at != inNew {
 					continue
 				}
 				seen[hash] = true

@@ -9,8 +9,9 @@
 //  3. the frozen one is removed.
 //
 // Whoever comes across a frozen record does 2 and 3. Somebody may have read it and
-// come with 2 when the session has ended since, so what ends leaves a grave in the
-// new store, for as long as it might have lived: the key is taken.
+// come with 2 when the session has ended since, so what ends leaves a grave, for as
+// long as it might have lived: the key is taken. What was not on its way has its grave
+// in the old store, all else in the new one.
 package move
 
 import (
@@ -51,7 +52,8 @@ const (
 	nowhere place = iota
 	inOld
 	inNew
-	buried // its grave is in the new store
+	buried    // its grave is in the new store
+	buriedOld // its grave is in the old store
 )
 
 // find returns a record, and where it is. It completes the way of one that is frozen.
@@ -63,6 +65,8 @@ func (s *Store) find(ctx context.Context, key string) (*driver.Record, place, er
 		}
 		r, err = s.old.Retrieve(ctx, key)
 		switch {
+		case err == nil && isGrave(r):
+			return r, buriedOld, nil
 		case err == nil && !isFrozen(r):
 			return r, inOld, nil
 		case err == nil:
@@ -119,18 +123,23 @@ func (s *Store) freeze(ctx context.Context, r *driver.Record, version uint64) (*
 	return frozen, s.old.Flush(ctx, frozen)
 }
 
-// frozen returns what the old store has under key, frozen if it was not, or nil.
-func (s *Store) frozen(ctx context.Context, key string) (*driver.Record, error) {
+// endOld ends what is in the old store and not on its way: a grave there holds the key
+// against who would rename it meanwhile. Else it returns what it has found, or nil.
+func (s *Store) endOld(ctx context.Context, key string) (frozen *driver.Record, ended bool, err error) {
 	for {
 		r, err := s.old.Retrieve(ctx, key)
 		switch {
-		case errors.Is(err, driver.ErrNotFound):
-			return nil, nil
+		case errors.Is(err, driver.ErrNotFound) || err == nil && isGrave(r):
+			return nil, false, nil
 		case err != nil || isFrozen(r):
-			return r, err
+			return r, false, err
 		}
-		if r, err = s.freeze(ctx, r, r.Version); !is(err, driver.ErrConflict, driver.ErrNotFound) {
-			return r, err
+		err = s.old.Flush(ctx, grave(key, r.Expires, r.Version))
+		if err == nil {
+			return nil, true, nil
+		}
+		if !is(err, driver.ErrConflict, driver.ErrNotFound) {
+			return nil, false, err
 		}
 	}
 }

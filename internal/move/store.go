@@ -35,6 +35,9 @@ func (s *Store) Create(ctx context.Context, r *driver.Record) error {
 		case at == buried: // nobody but a test uses a key twice
 			created.Version, at = stored.Version, inNew
 			err = s.new.Flush(ctx, created)
+		case s.stays && at == buriedOld:
+			created.Version, at = stored.Version, inOld
+			err = s.old.Flush(ctx, created)
 		case s.stays:
 			at, err = inOld, s.createOld(ctx, created)
 		default:
@@ -51,11 +54,11 @@ func (s *Store) Create(ctx context.Context, r *driver.Record) error {
 
 // createNew creates r in the new store, unless there is anything under its key.
 func (s *Store) createNew(ctx context.Context, r *driver.Record) error {
-	_, err := s.old.Retrieve(ctx, r.Key)
-	if err == nil {
+	old, err := s.old.Retrieve(ctx, r.Key)
+	switch {
+	case err == nil && !isGrave(old):
 		return driver.ErrExists
-	}
-	if !errors.Is(err, driver.ErrNotFound) {
+	case err != nil && !errors.Is(err, driver.ErrNotFound):
 		return err
 	}
 	return s.new.Create(ctx, r)
@@ -228,11 +231,11 @@ func (s *Store) rename(ctx context.Context, r, stored *driver.Record) error {
 	return err
 }
 
-// Destroy freezes the session, so that nobody renames it, buries it, so that nobody
-// completes its way, and removes it from the old store then.
+// Destroy ends the session where it is. One that is on its way it buries in the new
+// store, so that nobody completes that, and removes it from the old one then.
 func (s *Store) Destroy(ctx context.Context, key string) error {
-	old, err := s.frozen(ctx, key)
-	if err != nil {
+	old, ended, err := s.endOld(ctx, key)
+	if err != nil || ended {
 		return err
 	}
 	var expires time.Time
@@ -280,10 +283,13 @@ func (s *Store) Close() error {
 }
 
 // Move moves the session of a key to the new store, if it is in the old one, and
-// reports whether it had to.
+// reports whether it had to. A grave in the old store is removed.
 func (s *Store) Move(ctx context.Context, key string) (bool, error) {
 	for {
 		r, at, err := s.find(ctx, key)
+		if err == nil && at == buriedOld {
+			err = ignore(s.old.Destroy(ctx, key), driver.ErrNotFound)
+		}
 		if err != nil || at != inOld {
 			return false, err
 		}

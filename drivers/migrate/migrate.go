@@ -23,8 +23,9 @@
 // No update is lost meanwhile, and nothing that has ended comes back: the old store's
 // record is frozen before there is one in the new, and what ends leaves a grave, an
 // empty record that holds the key for as long as the session might have lived, and for
-// an hour at least. Copy removes those in the old store. Reading costs up to three reads, writing one read more. Neither backend may be
-// drivers/cookie, whose sessions are with the clients.
+// an hour at least. Copy removes those in the old store. Reading costs up to three
+// reads, writing one read more. Neither backend may be drivers/cookie, whose sessions
+// are with the clients.
 package migrate
 
 import (

@@ -51,10 +51,14 @@ func (p *Proxy) CutAfter(bytes int) {
 // Down closes all connections and refuses new ones.
 func (p *Proxy) Down() { p.t.Helper(); p.send("POST", "", map[string]any{"enabled": false}) }
 
-// Heal ends whatever was done.
+// Heal ends whatever was done. A connection that holds back what it was told to may keep
+// the proxy waiting: then all are closed first.
 func (p *Proxy) Heal() {
 	p.t.Helper()
-	p.send("DELETE", "/toxics/harm", nil)
+	if !p.try("DELETE", "/toxics/harm", nil) {
+		p.Down()
+		p.send("DELETE", "/toxics/harm", nil)
+	}
 	p.send("POST", "", map[string]any{"enabled": true})
 }
 
@@ -65,6 +69,14 @@ func (p *Proxy) toxic(kind string, attributes map[string]any) {
 }
 
 func (p *Proxy) send(method, path string, body any) {
+	p.t.Helper()
+	if !p.try(method, path, body) {
+		p.t.Fatalf("toxiproxy: %s %s: it does not answer in time", method, path)
+	}
+}
+
+// try reports false if the proxy is busy for too long.
+func (p *Proxy) try(method, path string, body any) bool {
 	p.t.Helper()
 	text, err := json.Marshal(body)
 	if err != nil {
@@ -80,7 +92,11 @@ func (p *Proxy) send(method, path string, body any) {
 	}
 	defer response.Body.Close()
 	answer, _ := io.ReadAll(response.Body)
+	if response.StatusCode == http.StatusServiceUnavailable {
+		return false
+	}
 	if missing := method == "DELETE" && response.StatusCode == http.StatusNotFound; response.StatusCode >= 400 && !missing {
 		p.t.Fatalf("toxiproxy: %s %s: %s", method, path, answer)
 	}
+	return true
 }

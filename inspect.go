@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"gosession.dev/session/driver"
 	"gosession.dev/session/internal/seal"
 )
 
@@ -32,7 +31,10 @@ func (f *Factory) Inspect(ctx context.Context, key Key) (Details, error) {
 }
 
 func (f *Factory) inspect(ctx context.Context, key Key) (Details, error) {
-	rec, err := f.record(ctx, key)
+	if f.inCookie {
+		return Details{}, errors.ErrUnsupported
+	}
+	rec, err := f.fetch(ctx, string(key))
 	if err != nil {
 		return Details{}, err
 	}
@@ -52,18 +54,6 @@ func (f *Factory) inspect(ctx context.Context, key Key) (Details, error) {
 		}
 	}
 	return d, nil
-}
-
-// record returns what the store has.
-func (f *Factory) record(ctx context.Context, key Key) (rec *driver.Record, err error) {
-	if f.inCookie {
-		return nil, errors.ErrUnsupported
-	}
-	err = f.call(ctx, func(ctx context.Context) (err error) {
-		rec, err = f.store.Retrieve(ctx, string(key))
-		return err
-	})
-	return rec, err
 }
 
 func infoOf(key Key, st stored, content state) Info {

@@ -35,15 +35,20 @@ func (f *Factory) retrieve(ctx context.Context, id ID) (*Session, error) {
 
 // load retrieves a record and takes it apart.
 func (f *Factory) load(ctx context.Context, key string) (stored, state, error) {
-	var rec *driver.Record
-	err := f.call(ctx, func(ctx context.Context) (err error) {
-		rec, err = f.store.Retrieve(ctx, key)
-		return err
-	})
+	rec, err := f.fetch(ctx, key)
 	if err != nil {
 		return stored{}, state{}, err
 	}
 	return f.decode(rec)
+}
+
+// fetch retrieves a record.
+func (f *Factory) fetch(ctx context.Context, key string) (rec *driver.Record, err error) {
+	err = f.call(ctx, func(ctx context.Context) (err error) {
+		rec, err = f.store.Retrieve(ctx, key)
+		return err
+	})
+	return rec, err
 }
 
 // decode takes a record apart. The timeouts are enforced here, whatever the store

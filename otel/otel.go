@@ -21,6 +21,7 @@
 package otel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -103,11 +104,11 @@ func (w wrapped) around(ctx context.Context, call string, do func(context.Contex
 	defer span.End()
 	err := do(ctx)
 	more := []attribute.KeyValue{semconv.DBOperationName(call)}
-	switch outcome := outcomeOf(err); {
+	switch outcome := nameOf(err, outcomes); {
 	case outcome != "":
 		span.SetAttributes(attribute.String("session.outcome", outcome))
 	case err != nil:
-		more = append(more, semconv.ErrorTypeKey.String(errorType(err)))
+		more = append(more, semconv.ErrorTypeKey.String(cmp.Or(nameOf(err, failures), fmt.Sprintf("%T", err))))
 		span.SetAttributes(more[1])
 		span.SetStatus(codes.Error, err.Error())
 	}
@@ -115,33 +116,35 @@ func (w wrapped) around(ctx context.Context, call string, do func(context.Contex
 	return err
 }
 
-// outcomeOf names what a store may answer, or returns "" for nil and for failures.
-func outcomeOf(err error) string {
-	for sentinel, outcome := range map[error]string{
-		driver.ErrNotFound:    "not found",
-		driver.ErrExists:      "exists",
-		driver.ErrConflict:    "conflict",
-		errors.ErrUnsupported: "unsupported",
-	} {
-		if errors.Is(err, sentinel) {
-			return outcome
+// named is an error, and what it is called.
+type named struct {
+	err  error
+	name string
+}
+
+// outcomes are what a store may answer without having failed.
+var outcomes = []named{
+	{driver.ErrNotFound, "not found"},
+	{driver.ErrExists, "exists"},
+	{driver.ErrConflict, "conflict"},
+	{errors.ErrUnsupported, "unsupported"},
+}
+
+// failures have names, because error.type has to be of few values.
+var failures = []named{
+	{context.Canceled, "canceled"},
+	{context.DeadlineExceeded, "timeout"},
+	{driver.ErrTooLarge, "too large"},
+	{driver.ErrCorrupt, "corrupt"},
+	{driver.ErrClosed, "closed"},
+}
+
+// nameOf returns what err is called among these, or "".
+func nameOf(err error, these []named) string {
+	for _, n := range these {
+		if errors.Is(err, n.err) {
+			return n.name
 		}
 	}
 	return ""
-}
-
-// errorType is of few values, as error.type has to be.
-func errorType(err error) string {
-	for sentinel, name := range map[error]string{
-		context.Canceled:         "canceled",
-		context.DeadlineExceeded: "timeout",
-		driver.ErrTooLarge:       "too large",
-		driver.ErrCorrupt:        "corrupt",
-		driver.ErrClosed:         "closed",
-	} {
-		if errors.Is(err, sentinel) {
-			return name
-		}
-	}
-	return fmt.Sprintf("%T", err)
 }

@@ -14,7 +14,6 @@ import (
 // row is what came of a fault, all times that it was done.
 type row struct {
 	fault
-	times int
 	seen
 	wrong [wrongs]int
 	gone  int
@@ -31,7 +30,6 @@ func (r *run) row(f fault) *row {
 }
 
 func (r *row) add(s seen) {
-	r.times++
 	r.requests += s.requests
 	r.unavailable += s.unavailable
 	r.failed += s.failed

@@ -115,14 +115,6 @@ func (s *Store) thaw(ctx context.Context, frozen *driver.Record) error {
 	return ignore(s.old.Flush(ctx, r), driver.ErrNotFound, driver.ErrConflict)
 }
 
-// freeze takes step 1 with r, which is to replace what is in the old store at that
-// version of it.
-func (s *Store) freeze(ctx context.Context, r *driver.Record, version uint64) (*driver.Record, error) {
-	frozen := copyOf(r)
-	frozen.Meta, frozen.Version = append(bytes.Clone(frozenMark), r.Meta...), version
-	return frozen, s.old.Flush(ctx, frozen)
-}
-
 // endOld ends what is in the old store and not on its way: a grave there holds the key
 // against who would rename it meanwhile. Else it returns what it has found, or nil.
 func (s *Store) endOld(ctx context.Context, key string) (frozen *driver.Record, ended bool, err error) {
@@ -144,11 +136,12 @@ func (s *Store) endOld(ctx context.Context, key string) (frozen *driver.Record, 
 	}
 }
 
-// move takes all steps with r, which is to replace what is in the old store at that
-// version of it.
-func (s *Store) move(ctx context.Context, r *driver.Record, version uint64) error {
-	frozen, err := s.freeze(ctx, r, version)
-	if err != nil {
+// move takes all steps with r, which is to replace what is in the old store at its
+// version.
+func (s *Store) move(ctx context.Context, r *driver.Record) error {
+	frozen := copyOf(r)
+	frozen.Meta = append(bytes.Clone(frozenMark), r.Meta...)
+	if err := s.old.Flush(ctx, frozen); err != nil {
 		return err
 	}
 	if frozen.Version == 0 { // the store does not tell; thaw needs it

@@ -149,7 +149,7 @@ func (s *Store) change(ctx context.Context, key string, isRight func(*driver.Rec
 // write writes r over the version of it where it is, and moves it unless it is to stay.
 func (s *Store) write(ctx context.Context, r *driver.Record, at place) error {
 	if at == inOld && !s.stays {
-		err := s.move(ctx, r, r.Version)
+		err := s.move(ctx, r)
 		r.Version = 0
 		return err
 	}
@@ -196,7 +196,7 @@ func (s *Store) moved(ctx context.Context, r *driver.Record, at place) (*driver.
 	if at == inNew {
 		return r, nil
 	}
-	if err := s.move(ctx, r, r.Version); err != nil {
+	if err := s.move(ctx, r); err != nil {
 		return nil, err
 	}
 	moved, at, err := s.findNew(ctx, r.Key)
@@ -293,7 +293,7 @@ func (s *Store) Move(ctx context.Context, key string) (bool, error) {
 		if err != nil || at != inOld {
 			return false, err
 		}
-		err = s.move(ctx, r, r.Version)
+		err = s.move(ctx, r)
 		if err == nil {
 			return true, nil
 		}

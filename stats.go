@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"iter"
 	"sync/atomic"
 	"time"
 
@@ -27,6 +28,17 @@ type Stats struct {
 	StoreErrors  int64 // calls of the store that failed: outages. Callers who went away do not count
 
 	Calls []CallStats // of the store, by operation
+}
+
+// Counters yields the counts by the names that monitoring systems give them, as in
+// "not_found".
+func (s Stats) Counters() iter.Seq2[string, int64] {
+	return func(yield func(string, int64) bool) {
+		_ = yield("created", s.Created) && yield("retrieved", s.Retrieved) && yield("not_found", s.NotFound) &&
+			yield("expired", s.Expired) && yield("flushed", s.Flushed) && yield("touched", s.Touched) &&
+			yield("id_changed", s.ChangedID) && yield("destroyed", s.Destroyed) && yield("conflicts", s.Conflicts) &&
+			yield("merges_failed", s.MergesFailed) && yield("corrupt", s.Corrupt) && yield("store_errors", s.StoreErrors)
+	}
 }
 
 // CallStats are those of one method of the store.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,6 +66,29 @@ func counts(f *session.Factory) session.Stats {
 	s := f.Stats()
 	s.Calls = nil
 	return s
+}
+
+// No count is without a name.
+func TestCounters(t *testing.T) {
+	var all session.Stats
+	want := map[int64]bool{}
+	for i, v := range reflect.ValueOf(&all).Elem().Fields() {
+		if i.Type.Kind() == reflect.Int64 {
+			n := int64(len(want) + 1)
+			want[n] = true
+			v.SetInt(n)
+		}
+	}
+	got, names := map[int64]bool{}, map[string]bool{}
+	for name, n := range all.Counters() {
+		got[n], names[name] = true, true
+	}
+	require.Equal(t, want, got)
+	require.Len(t, names, len(want))
+	for name := range all.Counters() {
+		require.Equal(t, "created", name)
+		break
+	}
 }
 
 func TestStatsOfDestroySubject(t *testing.T) {

@@ -25,16 +25,26 @@ import (
 	"gosession.dev/session"
 )
 
-// counter is one of the counts.
-type counter struct {
-	desc  *prometheus.Desc
-	value func(session.Stats) int64
+// help says what the counters count.
+var help = map[string]string{
+	"created":       "Sessions that were stored for the first time.",
+	"retrieved":     "Sessions that were found.",
+	"not_found":     "IDs for which there was no session.",
+	"expired":       "Sessions that were deleted because they had expired.",
+	"flushed":       "Changes that were stored.",
+	"touched":       "Expiries that were moved and nothing else.",
+	"id_changed":    "Sessions that got another ID.",
+	"destroyed":     "Sessions that were ended one by one.",
+	"conflicts":     "Writes that met those of others and were merged.",
+	"merges_failed": "Writes that met those of others until their time was over.",
+	"corrupt":       "Records that could not be decoded.",
+	"store_errors":  "Calls of the store that failed.",
 }
 
 // collector asks a factory when it is asked.
 type collector struct {
 	factory   *session.Factory
-	counters  []counter
+	counters  map[string]*prometheus.Desc // by the names of session.Stats.Counters
 	durations *prometheus.Desc
 }
 
@@ -42,26 +52,10 @@ type collector struct {
 // factories tell them apart by labels, which may be nil. It is safe for concurrent
 // use.
 func NewCollector(f *session.Factory, labels prometheus.Labels) prometheus.Collector {
-	c := &collector{factory: f}
-	for _, m := range []struct {
-		name, help string
-		value      func(session.Stats) int64
-	}{
-		{"created", "Sessions that were stored for the first time.", func(s session.Stats) int64 { return s.Created }},
-		{"retrieved", "Sessions that were found.", func(s session.Stats) int64 { return s.Retrieved }},
-		{"not_found", "IDs for which there was no session.", func(s session.Stats) int64 { return s.NotFound }},
-		{"expired", "Sessions that were deleted because they had expired.", func(s session.Stats) int64 { return s.Expired }},
-		{"flushed", "Changes that were stored.", func(s session.Stats) int64 { return s.Flushed }},
-		{"touched", "Expiries that were moved and nothing else.", func(s session.Stats) int64 { return s.Touched }},
-		{"id_changed", "Sessions that got another ID.", func(s session.Stats) int64 { return s.ChangedID }},
-		{"destroyed", "Sessions that were ended one by one.", func(s session.Stats) int64 { return s.Destroyed }},
-		{"conflicts", "Writes that met those of others and were merged.", func(s session.Stats) int64 { return s.Conflicts }},
-		{"merges_failed", "Writes that met those of others until their time was over.", func(s session.Stats) int64 { return s.MergesFailed }},
-		{"corrupt", "Records that could not be decoded.", func(s session.Stats) int64 { return s.Corrupt }},
-		{"store_errors", "Calls of the store that failed.", func(s session.Stats) int64 { return s.StoreErrors }},
-	} {
-		name := prometheus.BuildFQName("session", "", m.name+"_total")
-		c.counters = append(c.counters, counter{prometheus.NewDesc(name, m.help, nil, labels), m.value})
+	c := &collector{factory: f, counters: map[string]*prometheus.Desc{}}
+	for counter := range (session.Stats{}).Counters() {
+		name := prometheus.BuildFQName("session", "", counter+"_total")
+		c.counters[counter] = prometheus.NewDesc(name, help[counter], nil, labels)
 	}
 	name := prometheus.BuildFQName("session", "store", "call_duration_seconds")
 	c.durations = prometheus.NewDesc(name, "How long calls of the store took.", []string{"operation"}, labels)
@@ -70,8 +64,8 @@ func NewCollector(f *session.Factory, labels prometheus.Labels) prometheus.Colle
 
 // Describe implements [prometheus.Collector].
 func (c *collector) Describe(descs chan<- *prometheus.Desc) {
-	for _, counter := range c.counters {
-		descs <- counter.desc
+	for _, desc := range c.counters {
+		descs <- desc
 	}
 	descs <- c.durations
 }
@@ -79,8 +73,8 @@ func (c *collector) Describe(descs chan<- *prometheus.Desc) {
 // Collect implements [prometheus.Collector].
 func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	stats := c.factory.Stats()
-	for _, counter := range c.counters {
-		metrics <- prometheus.MustNewConstMetric(counter.desc, prometheus.CounterValue, float64(counter.value(stats)))
+	for counter, n := range stats.Counters() {
+		metrics <- prometheus.MustNewConstMetric(c.counters[counter], prometheus.CounterValue, float64(n))
 	}
 	bounds := session.LatencyBounds()
 	for _, call := range stats.Calls {

@@ -5,13 +5,12 @@
 //
 // Sessions are in SQLite and survive a restart. The flags -driver and -dsn, or
 // SESSION_DRIVER and SESSION_DSN, put them elsewhere; nothing else changes. With
-// -metrics its counts are served at a second address, as JSON.
+// -metrics its counts are served at a second address, for Prometheus.
 package main
 
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -51,7 +50,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	addr := flags.String("addr", "127.0.0.1:8080", "listen here; port 0 picks a free one")
 	driver := flags.String("driver", cmp.Or(os.Getenv("SESSION_DRIVER"), "sqlite"), "session `driver`: "+strings.Join(session.Drivers(), ", "))
 	dsn := flags.String("dsn", os.Getenv("SESSION_DSN"), "the driver's data source; for sqlite a file, by default webapp.db")
-	metrics := flags.String("metrics", "", "serve counts at this `address`, which should not be reached from outside")
+	metrics := flags.String("metrics", "", "serve counts at /metrics of this `address`, which should not be reached from outside")
 	insecure := flags.Bool("insecure", false, "send the cookie without Secure, for Safari over plain HTTP")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -76,34 +75,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	fmt.Fprintf(out, "Sessions are kept by the driver %s (there are: %s).\n", *driver, strings.Join(session.Drivers(), ", "))
 	fmt.Fprintf(out, "Point your browser at http://%s/ and stop with Ctrl-C.\n", listener.Addr())
 	if *metrics != "" {
-		stop, err := serveCounts(ctx, *metrics, sessions, out)
+		stop, err := serveMetrics(ctx, *metrics, sessions, out)
 		if err != nil {
 			return err
 		}
 		defer stop()
 	}
 	return serve(ctx, listener, newShop(sessions).handler())
-}
-
-// serveCounts serves the counts at another address, until stop is called.
-func serveCounts(ctx context.Context, addr string, sessions *session.Factory, out io.Writer) (stop func(), err error) {
-	listener, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, err
-	}
-	fmt.Fprintf(out, "Counts are at http://%s/.\n", listener.Addr())
-	ctx, cancel := context.WithCancel(ctx)
-	served := make(chan error, 1)
-	go func() { served <- serve(ctx, listener, countsOf(sessions)) }()
-	return func() { cancel(); <-served }, nil
-}
-
-// countsOf serves what the factory has counted.
-func countsOf(sessions *session.Factory) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(map[string]session.Stats{"sessions": sessions.Stats()})
-	})
 }
 
 // serve lets requests that are under way finish when ctx is done.

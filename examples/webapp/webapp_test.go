@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -221,7 +220,7 @@ func start(t *testing.T, bin, dir string, args ...string) (url string, stop func
 	}
 }
 
-// With -metrics the counts are at a second address.
+// With -metrics the counts are at a second address, in the text format of Prometheus.
 func TestMetrics(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	said, out := io.Pipe()
@@ -237,12 +236,16 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	newVisitor(t, urls[0], nil).post("/sign-in", "name", "Ada")
-	response, err := http.Get(urls[1])
+	response, err := http.Get(urls[1] + "/metrics")
 	require.NoError(t, err)
 	defer response.Body.Close()
-	var counts struct{ Sessions session.Stats }
-	require.NoError(t, json.NewDecoder(response.Body).Decode(&counts))
-	require.Equal(t, int64(1), counts.Sessions.Created)
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	for line := range strings.Lines(string(text)) {
+		require.Regexp(t, `^(# TYPE \w+ (counter|histogram)|\w+({\w+="\w+"(,le="[^"]+")?})? [0-9.e-]+)\n$`, line)
+	}
+	require.Contains(t, string(text), "\nsession_created_total 1\n")
+	require.Contains(t, string(text), `session_store_call_duration_seconds_bucket{operation="Create",le="+Inf"} 1`)
 	cancel()
 	require.NoError(t, <-ended)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gosession.dev/session"
+	"gosession.dev/session/driver"
 )
 
 func (c *ctl) copy() *cobra.Command {
@@ -34,8 +36,11 @@ It can be interrupted and run again: what has moved stays moved.`,
 }
 
 func (c *ctl) copyTo(ctx context.Context, toDriver, toDSN string, parallel int) (err error) {
-	if toDriver == "" {
+	switch {
+	case toDriver == "":
 		return usage("say where to: --to-driver and --to-dsn")
+	case toDriver == c.driver && toDSN == c.dsnOrEnv():
+		return usage("--to-driver and --to-dsn name the backend that the sessions are in")
 	}
 	src, err := openStore(c.driver, c.dsnOrEnv())
 	if err != nil {
@@ -48,7 +53,10 @@ func (c *ctl) copyTo(ctx context.Context, toDriver, toDSN string, parallel int) 
 	}
 	defer func() { err = errors.Join(err, dst.Close()) }()
 	p := &progress{out: c.err, live: isTerminal(c.err), begin: time.Now()}
-	stats, err := session.Copy(ctx, dst, src, session.CopyOptions{Parallel: parallel, Progress: p.tell})
+	var stats session.CopyStats
+	if err = lasts(ctx, dst, toDriver, toDSN); err == nil {
+		stats, err = session.Copy(ctx, dst, src, session.CopyOptions{Parallel: parallel, Progress: p.tell})
+	}
 	p.end()
 	_ = c.say("moved: %d of %d in %v", stats.Moved, stats.Total, time.Since(p.begin).Round(time.Millisecond))
 	if stats.Left > 0 {
@@ -59,6 +67,29 @@ func (c *ctl) copyTo(ctx context.Context, toDriver, toDSN string, parallel int) 
 		return errors.New("interrupted; run it again to go on")
 	}
 	return explain(err)
+}
+
+// lasts sees whether another process finds what is put into a store. In memory it would
+// not: sessions that move there are gone when this program ends.
+func lasts(ctx context.Context, store driver.Store, name, dsn string) error {
+	if _, clientSide := store.(driver.ClientSide); clientSide {
+		return nil // Copy says that it can't be
+	}
+	other, err := openStore(name, dsn)
+	if err != nil {
+		return err
+	}
+	defer other.Close()
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	probe := driver.Record{Key: "sessionctl-" + rand.Text(), Data: []byte("{}"), Created: now, Expires: now.Add(time.Minute)}
+	if err := store.Create(ctx, &probe); err != nil {
+		return err
+	}
+	_, err = other.Retrieve(ctx, probe.Key)
+	if errors.Is(err, session.ErrNotFound) {
+		err = usage("sessions would be gone: what is put into this %s no other process finds", name)
+	}
+	return errors.Join(err, store.Destroy(ctx, probe.Key))
 }
 
 // progress shows how far it is: on a terminal as a bar, elsewhere as lines.

@@ -121,7 +121,7 @@ func (p *printer) print(d session.Details) error {
 		p.begun = true
 		fmt.Fprint(p.out, paint(p.out, bold, fmt.Sprintf(columns, "KEY", "CREATED", "EXPIRES IN", "SIZE", "SUBJECT")))
 	}
-	_, err := fmt.Fprintf(p.out, columns, d.Key, d.Created.Local().Format("2006-01-02 15:04"), in(d.Expires), size(d.Size), oneOf(d.Subject, d.Label))
+	_, err := fmt.Fprintf(p.out, columns, plain(string(d.Key)), d.Created.Local().Format("2006-01-02 15:04"), in(d.Expires), size(d.Size), plain(oneOf(d.Subject, d.Label)))
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -133,6 +134,9 @@ func (c *ctl) root() *cobra.Command {
 		Use: "sessionctl", Short: "look after sessions", Long: description, Example: examples,
 		SilenceErrors: true, SilenceUsage: true,
 	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		root.Version = info.Main.Version
+	}
 	root.PersistentFlags().StringVar(&c.driver, "driver", os.Getenv("SESSION_DRIVER"), "the driver: "+strings.Join(session.Drivers(), ", "))
 	root.PersistentFlags().StringVar(&c.dsn, "dsn", "", "the DSN, as its driver wants it (default is SESSION_DSN)")
 	_ = root.RegisterFlagCompletionFunc("driver", cobra.FixedCompletions(session.Drivers(), cobra.ShellCompDirectiveNoFileComp))
@@ -156,6 +160,9 @@ func (c *ctl) open() (*session.Factory, error) {
 	store, err := openStore(c.driver, c.dsnOrEnv())
 	if err != nil {
 		return nil, err
+	}
+	if c.driver == "memory" {
+		fmt.Fprintln(c.err, "sessionctl: sessions in the memory of an application can't be seen from outside it")
 	}
 	return cfg.New(store)
 }

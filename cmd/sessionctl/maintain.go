@@ -94,7 +94,7 @@ func (c *ctl) check() *cobra.Command {
 				case errors.Is(err, session.ErrNotFound):
 				case errors.Is(err, session.ErrCorrupt):
 					bad++
-					_ = c.say("%s  %v", key, err)
+					_ = c.say("%s  %v", plain(string(key)), err)
 				case err != nil:
 					return err
 				case d.Values == nil:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -98,6 +99,8 @@ func backends(t *testing.T) map[string]backend {
 		"sqlite":   {"sqlite", "file:" + filepath.Join(t.TempDir(), "s.db")},
 		"memcache": {"memcache", testserver.StartMemcached(t).Addr},
 		"mongo":    {"mongo", mongo.DSN("ctl", "")},
+		"migrate": {"migrate", fmt.Sprintf("stage=move&new=memcache:%s&old=sqlite:file:%s",
+			testserver.StartMemcached(t).Addr, filepath.Join(t.TempDir(), "old.db"))},
 	}
 }
 
@@ -192,25 +195,29 @@ func TestCopy(t *testing.T) {
 func TestCopyInterrupted(t *testing.T) {
 	from := backend{"sqlite", "file:" + filepath.Join(t.TempDir(), "s.db")}
 	server := testserver.StartMemcached(t)
+	proxy := testserver.StartProxy(t, server.Addr)
+	proxy.Delay(100)
 	f := from.open(t, session.Config{})
 	var all []*session.Session
-	for range 5 {
+	for range 300 {
 		all = append(all, signIn(t, f, "ada"))
 	}
-	args := []string{"copy", "-driver", from.driver, "-dsn", from.dsn, "--to-driver", "memcache", "--to-dsn", server.Addr + "?timeout=30s"}
-	server.Freeze()
+	args := []string{"copy", "-driver", from.driver, "-dsn", from.dsn, "--to-driver", "memcache", "--to-dsn", proxy.Addr}
 	cmd := exec.Command(binary, args...)
 	var out, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &stderr
 	require.NoError(t, cmd.Start())
-	time.Sleep(500 * time.Millisecond) // until it waits for the server
+	for from.fine(t, "count") == "300\n" {
+		time.Sleep(50 * time.Millisecond)
+	}
 	require.NoError(t, cmd.Process.Signal(os.Interrupt))
 	require.Error(t, cmd.Wait())
 	require.Equal(t, exitFailed, cmd.ProcessState.ExitCode())
-	require.Regexp(t, `^moved: 0 of 5 in `, out.String())
+	require.Regexp(t, `^moved: [1-9]\d* of 300 in `, out.String())
 	require.Contains(t, stderr.String(), "interrupted; run it again to go on")
+	require.NotEqual(t, "0\n", from.fine(t, "count"))
 
-	server.Thaw()
+	proxy.Heal()
 	from.fine(t, args...)
 	to := backend{"memcache", server.Addr}.open(t, session.Config{})
 	for _, s := range all {
@@ -219,6 +226,21 @@ func TestCopyInterrupted(t *testing.T) {
 		require.Equal(t, "ada", moved.Subject())
 	}
 	require.Equal(t, "0\n", from.fine(t, "count"))
+}
+
+// What others have chosen does nothing to a terminal.
+func TestHostileText(t *testing.T) {
+	b := backend{"sqlite", "file:" + filepath.Join(t.TempDir(), "s.db")}
+	f := b.open(t, session.Config{})
+	s := signIn(t, f, "ada\x1b]0;\u202e\u009b\n")
+	require.NoError(t, s.SetLabel("\x1b[2J"))
+	require.NoError(t, s.Set("\x1b[0m", "\u009b"))
+	require.NoError(t, s.Flush(t.Context()))
+	for _, args := range [][]string{{"list"}, {"show", string(s.Key())}, {"show", "--values", string(s.Key())}, {"end", "--subject", s.Subject()}} {
+		out := b.fine(t, args...)
+		require.Contains(t, out, `ada\x1b]0;\u202e\u009b\n`)
+		require.NotRegexp(t, "[\x1b\u202e\u009b]", out)
+	}
 }
 
 func TestSealed(t *testing.T) {
@@ -253,6 +275,9 @@ func TestCorrupt(t *testing.T) {
 func TestMistakes(t *testing.T) {
 	none := backend{}
 	dead := backend{"memcache", "127.0.0.1:1"}
+	cookies := backend{"cookie", "unrevocable&secret=MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="}
+	sqlite := backend{"sqlite", "file:" + filepath.Join(t.TempDir(), "s.db")}
+	signIn(t, sqlite.open(t, session.Config{}), "ada")
 	for name, tt := range map[string]struct {
 		backend
 		args []string
@@ -269,7 +294,11 @@ func TestMistakes(t *testing.T) {
 		"no key":          {backend{"memory", ""}, []string{"show"}, exitUsage, "want a key"},
 		"dead server":     {dead, []string{"ping"}, exitFailed, "connection refused"},
 		"copy to nowhere": {backend{"memory", ""}, []string{"copy"}, exitUsage, "--to-driver"},
-		"cookie":          {backend{"cookie", "unrevocable&secret=MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="}, []string{"list"}, exitFailed, "this driver can't do that"},
+		"copy to itself":  {sqlite, []string{"copy", "--to-driver", sqlite.driver, "--to-dsn", sqlite.dsn}, exitUsage, "the sessions are in"},
+		"copy to memory":  {sqlite, []string{"copy", "--to-driver", "memory"}, exitUsage, "sessions would be gone"},
+		"copy to cookies": {sqlite, []string{"copy", "--to-driver", "cookie", "--to-dsn", cookies.dsn}, exitFailed, "can't do that"},
+		"copy to a dead":  {sqlite, []string{"copy", "--to-driver", dead.driver, "--to-dsn", dead.dsn}, exitFailed, "connection refused"},
+		"cookie":          {cookies, []string{"list"}, exitFailed, "this driver can't do that"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := tt.run(t, "", tt.args...)
@@ -278,7 +307,10 @@ func TestMistakes(t *testing.T) {
 			require.NotContains(t, got.err, "secret")
 		})
 	}
-	require.Equal(t, "0\n", backend{"memory", ""}.fine(t, "count"))
+	require.Equal(t, "1\n", sqlite.fine(t, "count"), "nothing was lost")
+	memory := backend{"memory", ""}.run(t, "", "count")
+	require.Equal(t, "0\n", memory.out)
+	require.Contains(t, memory.err, "can't be seen")
 	require.Equal(t, "0\n", none.fine(t, "count", "-driver", "memory"), "one dash will do")
 }
 
@@ -308,6 +340,7 @@ func TestHelp(t *testing.T) {
 		require.Contains(t, none.fine(t, command, "--help"), "Usage:")
 	}
 	require.Contains(t, help, "Examples:")
+	require.Contains(t, none.fine(t, "--version"), "sessionctl version ")
 	require.Equal(t, "cookie\nmemcache\nmemory\nmigrate\nmongo\nsqlite\n", none.fine(t, "drivers"))
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		require.NotEmpty(t, none.fine(t, "completion", shell))

@@ -39,9 +39,9 @@ func (c *ctl) show() *cobra.Command {
 
 func (c *ctl) showText(d session.Details) {
 	for _, line := range [][2]string{
-		{"key", string(d.Key)},
-		{"subject", d.Subject},
-		{"label", d.Label},
+		{"key", plain(string(d.Key))},
+		{"subject", plain(d.Subject)},
+		{"label", plain(d.Label)},
 		{"created", at(d.Created)},
 		{"signed in", signedIn(d)},
 		{"last seen", at(d.LastSeen)},
@@ -66,7 +66,7 @@ func (c *ctl) showValues(d session.Details) {
 		if !json.Valid(d.Values[key]) {
 			text = fmt.Sprintf("%d bytes of %s", len(text), d.Codec)
 		}
-		fmt.Fprintf(c.out, "  %s = %s\n", key, text)
+		fmt.Fprintf(c.out, "  %s = %s\n", plain(key), plain(text))
 	}
 }
 

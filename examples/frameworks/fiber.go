@@ -9,9 +9,10 @@ import (
 	"gosession.dev/session"
 )
 
-// withFiber uses the primitives, for Fiber is not net/http.
+// withFiber uses the primitives, for Fiber is not net/http. Its strings have to be
+// Immutable, or the next request writes over what a session has been given.
 func withFiber(sessions *session.Factory) *fiber.App {
-	app := fiber.New(fiber.Config{DisableStartupMessage: true})
+	app := fiber.New(fiber.Config{DisableStartupMessage: true, Immutable: true})
 	app.Use(fiberSessions(sessions))
 	app.Get("/", func(c *fiber.Ctx) error {
 		text, err := visit(c.UserContext())

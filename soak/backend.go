@@ -20,6 +20,7 @@ type backend struct {
 	tabs      int
 	users     int
 	slack     time.Duration // by which it ends sessions too late
+	pools     int           // of connections, one for each server; 0 is 1
 	always    string        // why any session may be gone at any time, as documented
 	prepare   func(*ground) (dsn string)
 	faults    []fault
@@ -48,7 +49,7 @@ var backends = []backend{
 	{name: "sqlite-full", driver: "sqlite", processes: 3, tabs: tabs, users: 8, prepare: sqliteFile("FULL"), faults: onDisk},
 	{name: "memcache", driver: "memcache", processes: 3, tabs: tabs, users: 8, slack: memcachedStep, prepare: memcached, faults: atServer},
 	{
-		name: "memcache-3", driver: "memcache", processes: 3, tabs: tabs, users: 8, slack: memcachedStep, prepare: threeMemcached,
+		name: "memcache-3", driver: "memcache", pools: 3, processes: 3, tabs: tabs, users: 8, slack: memcachedStep, prepare: threeMemcached,
 		faults: append([]fault{frozen, serverDown}, anywhere...),
 	},
 	{

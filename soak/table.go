@@ -68,17 +68,18 @@ func (r *run) result(took time.Duration) *result {
 			res.fail("%s: %d answers were errors other than 503", row.name, row.failed)
 		}
 	}
-	res.compare(r.usages[0], r.usages[len(r.usages)-1])
+	res.compare(r.usages[0], r.usages[len(r.usages)-1], max(r.pools, 1))
 	return res
 }
 
-// compare reports what has grown. Pools of connections may fill a little.
-func (res *result) compare(first, last wire.Usage) {
+// compare reports what has grown. Pools of connections, one for each server, may fill a
+// little.
+func (res *result) compare(first, last wire.Usage, pools int) {
 	const few, much = 20, 32 << 20
 	if last.Goroutines > first.Goroutines+few {
 		res.fail("%d goroutines, at first %d", last.Goroutines, first.Goroutines)
 	}
-	if now, then := last.Sockets+last.Files, first.Sockets+first.Files; now > then+few {
+	if now, then := last.Sockets+last.Files, first.Sockets+first.Files; now > then+few*pools {
 		res.fail("%d sockets and files, at first %d", now, then)
 	}
 	if last.Heap > first.Heap*3/2+much {

@@ -72,7 +72,9 @@ func (s *Store) makeCheckpoints(ctx context.Context) {
 	for {
 		select {
 		case <-s.checkpoints.due:
-			_ = s.checkpoint(ctx)
+			// Not interrupted by Close: SQLite would not remove the log if the
+			// connection that it closes last had been.
+			_ = s.checkpoint(context.WithoutCancel(ctx))
 		case <-ctx.Done():
 			return
 		}

@@ -132,17 +132,17 @@ func (s *Store) DestroySubject(ctx context.Context, subject string, except ...st
 // list passes a listing on. What stands around it lasts until its end.
 func (s *Store) list(ctx context.Context, call string, list func(context.Context) iter.Seq2[string, error]) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		told := false
+		over := false // the caller wants no more, or has been told an error
 		err := s.around(ctx, call, func(ctx context.Context) error {
 			for key, err := range list(ctx) {
-				told = told || err != nil
-				if !yield(key, err) || err != nil {
+				over = !yield(key, err) || err != nil
+				if over {
 					return err
 				}
 			}
 			return nil
 		})
-		if err != nil && !told {
+		if err != nil && !over {
 			yield("", err)
 		}
 	}

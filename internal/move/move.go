@@ -45,6 +45,10 @@ func New(to, from driver.Store) *Store { return &Store{new: to, old: from} }
 // with the Store of New: it finds what has moved, and moves nothing.
 func Prepare(to, from driver.Store) *Store { return &Store{new: to, old: from, stays: true} }
 
+// errReversed is no ErrCorrupt: that would sign the user out.
+var errReversed = errors.New("move: a session is on its way from the new store to the old one; " +
+	"complete that by session.Copy, or sessionctl copy, before sessions go back")
+
 // place is where a record was found.
 type place int
 
@@ -90,6 +94,8 @@ func (s *Store) findNew(ctx context.Context, key string) (*driver.Record, place,
 		return nil, nowhere, err
 	case isGrave(r):
 		return r, buried, nil
+	case isFrozen(r):
+		return nil, nowhere, errReversed
 	}
 	return r, inNew, nil
 }
@@ -105,7 +111,12 @@ func (s *Store) complete(ctx context.Context, frozen *driver.Record) error {
 	if err != nil && !errors.Is(err, driver.ErrExists) {
 		return err
 	}
-	return ignore(s.old.Destroy(ctx, frozen.Key), driver.ErrNotFound)
+	return s.clear(ctx, frozen.Key)
+}
+
+// clear removes what is in the old store of a session that has moved or ended.
+func (s *Store) clear(ctx context.Context, key string) error {
+	return ignore(s.old.Destroy(ctx, key), driver.ErrNotFound)
 }
 
 // thaw undoes step 1 for what the new store can't hold.

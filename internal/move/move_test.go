@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"gosession.dev/session/driver"
 	"gosession.dev/session/drivers/memory"
 	"gosession.dev/session/drivertest"
@@ -66,4 +68,18 @@ func TestHistories(t *testing.T) {
 	for _, name := range []string{"Prepare", "New"} {
 		t.Run(name, func(t *testing.T) { drivertest.Histories(t, stages[name].target(), 3*time.Second) })
 	}
+}
+
+// What an interrupted move has frozen is not garbage if the fleet goes back: that would
+// sign a user out.
+func TestReversed(t *testing.T) {
+	to, from := memory.New(memory.Options{}), memory.New(memory.Options{})
+	require.NoError(t, from.Create(t.Context(), newRecord(oldKey, before)))
+	starts["frozen"](t, to, from)
+	_, err := move.New(from, to).Retrieve(t.Context(), oldKey)
+	require.ErrorContains(t, err, "is on its way")
+	require.NotErrorIs(t, err, driver.ErrCorrupt)
+	_, err = move.New(to, from).Move(t.Context(), oldKey)
+	require.NoError(t, err)
+	read(t, from, to)
 }

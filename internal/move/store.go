@@ -80,7 +80,7 @@ func (s *Store) createOld(ctx context.Context, r *driver.Record) error {
 		r.Version = 0
 		return nil
 	}
-	return errors.Join(driver.ErrConflict, ignore(s.old.Destroy(ctx, r.Key), driver.ErrNotFound))
+	return errors.Join(driver.ErrConflict, s.clear(ctx, r.Key))
 }
 
 // Retrieve returns the record from wherever it is.
@@ -100,6 +100,9 @@ func (s *Store) Retrieve(ctx context.Context, key string) (*driver.Record, error
 // to stay.
 func (s *Store) Flush(ctx context.Context, r *driver.Record) error {
 	return s.change(ctx, r.Key, isVersion(r.Version), func(stored *driver.Record, at place) error {
+		if err := s.shorten(ctx, stored, at, r.Expires); err != nil {
+			return err
+		}
 		next := copyOf(r)
 		next.Version = stored.Version
 		err := s.write(ctx, next, at)
@@ -113,6 +116,9 @@ func (s *Store) Flush(ctx context.Context, r *driver.Record) error {
 // Touch moves the expiry, and with it a record that is in the old store.
 func (s *Store) Touch(ctx context.Context, key string, expires time.Time) error {
 	return s.change(ctx, key, isLive, func(stored *driver.Record, at place) error {
+		if err := s.shorten(ctx, stored, at, expires); err != nil {
+			return err
+		}
 		if toucher, ok := s.new.(driver.Toucher); ok && at == inNew {
 			return toucher.Touch(ctx, key, expires)
 		}
@@ -144,6 +150,15 @@ func (s *Store) change(ctx context.Context, key string, isRight func(*driver.Rec
 			return err
 		}
 	}
+}
+
+// shorten clears the old store if a record in the new one is to end earlier: what a
+// process that died has left there would last longer, and come back.
+func (s *Store) shorten(ctx context.Context, stored *driver.Record, at place, expires time.Time) error {
+	if at != inNew || !expires.Before(stored.Expires) {
+		return nil
+	}
+	return s.clear(ctx, stored.Key)
 }
 
 // write writes r over the version of it where it is, and moves it unless it is to stay.
@@ -248,7 +263,7 @@ func (s *Store) Destroy(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
-	if err := ignore(s.old.Destroy(ctx, key), driver.ErrNotFound); err != nil {
+	if err := s.clear(ctx, key); err != nil {
 		return err
 	}
 	if was == inNew || was == nowhere && old != nil {
@@ -283,22 +298,25 @@ func (s *Store) Close() error {
 }
 
 // Move moves the session of a key to the new store, if it is in the old one, and
-// reports whether it had to. A grave in the old store is removed.
+// reports whether it had to. What is left in the old store of one that has moved, or
+// has ended, it removes.
 func (s *Store) Move(ctx context.Context, key string) (bool, error) {
 	for {
-		r, at, err := s.find(ctx, key)
-		if err == nil && at == buriedOld {
-			err = ignore(s.old.Destroy(ctx, key), driver.ErrNotFound)
-		}
-		if err != nil || at != inOld {
+		r, err := s.old.Retrieve(ctx, key)
+		switch {
+		case errors.Is(err, driver.ErrNotFound):
+			return false, nil
+		case err != nil:
 			return false, err
+		case isGrave(r):
+			return false, s.clear(ctx, key)
+		case isFrozen(r):
+			err = s.complete(ctx, r)
+			return err == nil, err
 		}
 		err = s.move(ctx, r)
-		if err == nil {
-			return true, nil
-		}
 		if !is(err, driver.ErrConflict, driver.ErrNotFound) {
-			return false, err
+			return err == nil, err
 		}
 	}
 }

@@ -24,12 +24,16 @@ func (f *Factory) call(ctx context.Context, do func(context.Context) error) erro
 // StoreTimeout. The time in which the caller has the floor does not count.
 func (f *Factory) keys(ctx context.Context, operation string, list func(context.Context) iter.Seq2[string, error]) iter.Seq2[Key, error] {
 	return func(yield func(Key, error) bool) {
-		ctx, cancel := context.WithCancelCause(ctx)
+		caller := ctx
+		ctx, cancel := context.WithCancelCause(caller)
 		defer cancel(nil)
 		overdue := time.AfterFunc(f.cfg.StoreTimeout, func() { cancel(f.noAnswer) })
 		defer overdue.Stop()
 		for key, err := range list(ctx) {
 			overdue.Stop()
+			if err != nil {
+				f.meter.failed(caller, err)
+			}
 			if !yield(Key(key), wrap(operation, explain(ctx, err))) || err != nil {
 				return
 			}

@@ -7,7 +7,8 @@ import (
 
 // Event is something in the life of a session that this process has brought about,
 // for audit logs (OWASP ASVS 5.0, 16.3.1) and for whoever has to react. It names
-// sessions by their keys, and never has an ID. That a session expires is no event:
+// sessions by their keys, and never has an ID. With drivers/cookie each write changes
+// the key. That a session expires is no event:
 // nobody is there when it happens; see [Stats].Expired.
 type Event struct {
 	Kind    EventKind
@@ -63,8 +64,8 @@ func (f *Factory) tell(ctx context.Context, e Event) {
 	}
 }
 
-// tellStored tells what a write that was stored means for the life of its session.
-func (f *Factory) tellStored(ctx context.Context, p pending) {
+// announce tells what a write that was stored means for the life of its session.
+func (f *Factory) announce(ctx context.Context, p pending) {
 	e := Event{Key: p.id.Key(), Subject: p.record.Subject}
 	if f.inCookie {
 		e.Key = ID(p.record.Key).Key()
@@ -72,10 +73,11 @@ func (f *Factory) tellStored(ctx context.Context, p pending) {
 	switch p.step {
 	case create:
 		e.Kind = EventCreated
+		f.tell(ctx, e)
 	case rename:
 		e.Kind, e.OldKey = EventChangedID, p.oldID.Key()
-	default:
-		return
+		f.tell(ctx, e)
+		f.renamed.add(e.OldKey)
+		f.wake(e.OldKey)
 	}
-	f.tell(ctx, e)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -13,6 +14,7 @@ import (
 	"gosession.dev/session/driver"
 	"gosession.dev/session/drivers/cookie"
 	"gosession.dev/session/drivers/memory"
+	"gosession.dev/session/sessiontest"
 )
 
 // told returns a Config that keeps the events.
@@ -72,6 +74,66 @@ func TestEvents(t *testing.T) {
 	require.NoError(t, fourth.SetTimeouts(session.Timeouts{Idle: time.Millisecond, Lifetime: time.Millisecond}))
 	require.ErrorIs(t, fourth.Flush(ctx), session.ErrNotFound)
 	require.Equal(t, []session.Event{{Kind: session.EventEnded, Key: fourth.Key(), Reason: session.ReasonShortened}}, take())
+}
+
+// A sign-in that is stored, and ended at once because another was faster, is told as
+// both, and who waits for the old session learns that it is over.
+func TestEventsOfOvertakenSignIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		cfg, take := told(quiet(session.Config{MaxPerSubject: 1, SweepInterval: -1, WatchInterval: time.Hour}))
+		f := factory(t, cfg, newProbe())
+		slow, fast := created(t, f), created(t, f)
+		old, done := slow.Key(), same(t, f, slow).Done(ctx)
+		synctest.Wait()
+		require.NoError(t, slow.SetSubject("ada"))
+		time.Sleep(time.Second)
+		require.NoError(t, fast.SetSubject("ada"))
+		require.NoError(t, fast.Flush(ctx))
+		take()
+		begin := time.Now()
+		require.ErrorIs(t, slow.Flush(ctx), session.ErrNotFound)
+		got := take()
+		require.Len(t, got, 2)
+		require.Equal(t, session.Event{Kind: session.EventChangedID, Key: got[0].Key, OldKey: old, Subject: "ada"}, got[0])
+		require.Equal(t, session.Event{Kind: session.EventEnded, Key: got[0].Key, Subject: "ada", Reason: session.ReasonTooMany}, got[1])
+		<-done
+		require.Zero(t, time.Since(begin))
+	})
+}
+
+// The end is told with the subject that was stored, and once, also if the first answer
+// of the store was lost. Who waits for it learns of it at once, whatever its reason.
+func TestEventsOfTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		cfg, take := told(quiet(session.Config{SweepInterval: -1, WatchInterval: time.Hour}))
+		store := sessiontest.Wrap(t, memory.New(memory.Options{}))
+		f := factory(t, cfg, store)
+		s := created(t, f)
+		require.NoError(t, s.SetSubject("ada"))
+		require.NoError(t, s.Flush(ctx))
+		require.NoError(t, s.SetSubject(""))
+		take()
+		store.Inject(sessiontest.Fault{Calls: []string{"Destroy"}, Err: sessiontest.ErrOutage, AnswerLost: true})
+		require.ErrorIs(t, s.Destroy(ctx), sessiontest.ErrOutage)
+		require.Empty(t, take())
+		store.Heal()
+		require.NoError(t, s.Destroy(ctx))
+		require.NoError(t, s.Destroy(ctx))
+		require.Equal(t, []session.Event{{Kind: session.EventEnded, Key: s.Key(), Subject: "ada", Reason: session.ReasonSignedOut}}, take())
+
+		s = created(t, f)
+		own, other := s.Done(ctx), same(t, f, s).Done(ctx)
+		synctest.Wait()
+		time.Sleep(time.Second)
+		require.NoError(t, s.SetTimeouts(session.Timeouts{Idle: time.Millisecond, Lifetime: time.Millisecond}))
+		begin := time.Now()
+		require.ErrorIs(t, s.Flush(ctx), session.ErrNotFound)
+		<-own
+		<-other
+		require.Zero(t, time.Since(begin))
+	})
 }
 
 func TestEventsOfSubject(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 // [ErrClosed].
 type Factory struct {
 	cfg   Config
-	store driver.Store
+	store metered
 	box   *seal.Box // nil if nothing is sealed
 	meter meter
 
@@ -74,7 +74,7 @@ func newFactory(c Config, store driver.Store) (*Factory, error) {
 // Ping connects to the store if need be, prepares it, and returns an error if it
 // can't serve. Programs call it when they start.
 func (f *Factory) Ping(ctx context.Context) error {
-	return wrap("ping", f.call(ctx, func(ctx context.Context) error {
+	err := f.call(ctx, func(ctx context.Context) error {
 		if f.pinger != nil {
 			err := f.pinger.Ping(ctx)
 			if !errors.Is(err, errors.ErrUnsupported) {
@@ -82,7 +82,11 @@ func (f *Factory) Ping(ctx context.Context) error {
 			}
 		}
 		return f.pingByRetrieve(ctx)
-	}))
+	})
+	if err != nil {
+		f.meter.failed(ctx, err)
+	}
+	return wrap("ping", err)
 }
 
 func (f *Factory) pingByRetrieve(ctx context.Context) error {
@@ -90,7 +94,7 @@ func (f *Factory) pingByRetrieve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.store.Retrieve(ctx, string(id.Key()))
+	_, err = f.store.Store.Retrieve(ctx, string(id.Key()))
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}

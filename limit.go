@@ -42,8 +42,14 @@ func (f *Factory) seats(ctx context.Context, subject string) ([]seat, error) {
 	return seats, nil
 }
 
+// limited reports whether p is a sign-in that needs a seat.
+func (f *Factory) limited(p pending) bool { return f.cfg.MaxPerSubject > 0 && p.signsIn }
+
 // admit refuses, before p is stored, a sign-in for which there is no seat.
 func (f *Factory) admit(ctx context.Context, p pending) error {
+	if !f.limited(p) || !f.cfg.RefuseAtMax {
+		return nil
+	}
 	seats, err := f.seats(ctx, p.record.Subject)
 	if err != nil {
 		return err
@@ -55,10 +61,23 @@ func (f *Factory) admit(ctx context.Context, p pending) error {
 	return nil
 }
 
-// vacate ends, after p was stored, what is too many: those that signed in first
-// or, if sign-ins are refused at the limit, those that signed in last, which may be
-// this one, if another was faster.
+// vacate ends, after p was stored, what is too many. That the store fails then does
+// not undo the sign-in: the next one counts again.
 func (f *Factory) vacate(ctx context.Context, p pending) error {
+	if !f.limited(p) {
+		return nil
+	}
+	err := f.endTooMany(ctx, p)
+	if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrTooManySessions) {
+		f.cfg.Logger.ErrorContext(ctx, "session: the sessions of a subject could not be counted; the next sign-in counts again", "key", p.record.Key, "error", err)
+		return nil
+	}
+	return err
+}
+
+// endTooMany ends those that signed in first or, if sign-ins are refused at the
+// limit, those that signed in last, which may be this one, if another was faster.
+func (f *Factory) endTooMany(ctx context.Context, p pending) error {
 	seats, err := f.seats(ctx, p.record.Subject)
 	if err != nil || len(seats) <= f.cfg.MaxPerSubject {
 		return err
@@ -86,24 +105,4 @@ func (f *Factory) vacate(ctx context.Context, p pending) error {
 		return ErrNotFound
 	}
 	return nil
-}
-
-// performWithin is perform with a limit on the sessions of a subject. That the
-// store fails when the sign-in is stored already does not undo it: the next one
-// counts again.
-func (f *Factory) performWithin(ctx context.Context, p pending) error {
-	if f.cfg.RefuseAtMax {
-		if err := f.admit(ctx, p); err != nil {
-			return err
-		}
-	}
-	if err := f.perform(ctx, p); err != nil {
-		return err
-	}
-	err := f.vacate(ctx, p)
-	if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrTooManySessions) {
-		f.cfg.Logger.ErrorContext(ctx, "session: the sessions of a subject could not be counted; the next sign-in counts again", "key", p.record.Key, "error", err)
-		return nil
-	}
-	return err
 }

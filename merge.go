@@ -62,19 +62,13 @@ func (s *Session) merge(ctx context.Context) error {
 			reloaded = true
 			continue
 		}
-		if s.f.cfg.MaxPerSubject > 0 && p.signsIn {
-			err = s.f.performWithin(ctx, p)
-		} else {
+		if err = s.f.admit(ctx, p); err == nil {
 			err = s.f.perform(ctx, p)
 		}
 		s.settle(p, err)
 		if err == nil {
-			s.f.tellStored(ctx, p)
-		}
-		if p.step == rename && err == nil {
-			old := p.oldID.Key()
-			s.f.renamed.add(old)
-			s.f.wake(old)
+			s.f.announce(ctx, p)
+			err = s.f.vacate(ctx, p)
 		}
 		switch {
 		case errors.Is(err, ErrConflict) && p.changes == 0 && p.step == flush:

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,6 +16,7 @@ func (f *Factory) retrieve(ctx context.Context, id ID) (*Session, error) {
 	}
 	key := f.storeKey(id)
 	stored, content, err := f.load(ctx, key)
+	f.meter.looked(err)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +57,9 @@ func (f *Factory) fetch(ctx context.Context, key string) (rec *driver.Record, er
 // does: an expired record is ErrNotFound.
 func (f *Factory) decode(rec *driver.Record) (stored, state, error) {
 	st, content, err := f.takeApart(rec)
-	f.meter.decoded(err)
+	if errors.Is(err, ErrCorrupt) {
+		f.meter.corrupt.Add(1)
+	}
 	return st, content, err
 }
 
@@ -76,7 +80,7 @@ func (f *Factory) takeApart(rec *driver.Record) (stored, state, error) {
 		return stored{}, state{}, err
 	}
 	content.values, err = splitValues(codec, rec.Data, m.index.sizesFor(rec.Data))
-	return stored{created: rec.Created, expires: rec.Expires, version: rec.Version, meta: m}, content, err
+	return stored{created: rec.Created, expires: rec.Expires, version: rec.Version, subject: rec.Subject, meta: m}, content, err
 }
 
 // codec returns the codec of that name.

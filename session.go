@@ -37,6 +37,8 @@ type Session struct {
 	overtaken  bool          // see newOvertaken
 	headerSent bool          // a new ID can't be told to the client any more
 	writing    chan struct{} // holds the token of the one write that is under way; nil before the first
+
+	ending bool // a Destroy has failed, and may have ended it all the same; whoever writes has it
 }
 
 // stored is what the store is known to have.
@@ -44,6 +46,7 @@ type stored struct {
 	created time.Time
 	expires time.Time
 	version uint64
+	subject string
 	meta    meta
 }
 
@@ -183,17 +186,19 @@ func (s *Session) ChangeID(ctx context.Context) error {
 func (s *Session) Destroy(ctx context.Context) error {
 	return wrap("destroy", s.exclusively(ctx, func() error {
 		s.mu.Lock()
-		id, key := s.id, s.key
+		id, key, subject := s.id, s.key, s.stored.subject
 		s.mu.Unlock()
 		if id != "" {
 			err := s.f.call(ctx, func(ctx context.Context) error {
 				return s.f.store.Destroy(ctx, key)
 			})
-			if err != nil && !errors.Is(err, ErrNotFound) {
+			switch {
+			case err == nil || errors.Is(err, ErrNotFound) && s.ending:
+				s.ending = false
+				s.f.tell(ctx, Event{Kind: EventEnded, Key: id.Key(), Subject: subject, Reason: ReasonSignedOut})
+			case !errors.Is(err, ErrNotFound):
+				s.ending = true
 				return err
-			}
-			if err == nil {
-				s.f.tell(ctx, Event{Kind: EventEnded, Key: id.Key(), Subject: s.Subject(), Reason: ReasonSignedOut})
 			}
 		}
 		s.end(destroyed)

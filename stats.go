@@ -14,11 +14,11 @@ import (
 // of the others of its fleet.
 type Stats struct {
 	Created   int64 // sessions that were stored for the first time
-	Retrieved int64 // sessions that were found
-	NotFound  int64 // IDs for which there was none: never was, expired, or ended
+	Retrieved int64 // sessions that were found by an ID that a client has sent
+	NotFound  int64 // such IDs for which there was none: never was, expired, or ended
 	Expired   int64 // sessions that this factory has deleted because they had expired
 	Flushed   int64 // changes that were stored
-	Touched   int64 // expiries that were moved and nothing else
+	Touched   int64 // expiries that were moved and nothing else, by a store that does so
 	ChangedID int64 // sessions that got another ID, by a sign-in mostly
 	Destroyed int64 // sessions that were ended, one by one; see also DestroySubject in Calls
 
@@ -64,8 +64,8 @@ func (f *Factory) Stats() Stats {
 	m := &f.meter
 	s := Stats{
 		Created:      m.create.succeeded.Load(),
-		Retrieved:    m.retrieve.succeeded.Load() - m.expired.Load(),
-		NotFound:     m.notFound.Load() + m.expired.Load(),
+		Retrieved:    m.found.Load(),
+		NotFound:     m.notFound.Load(),
 		Expired:      m.deleted.Load(),
 		Flushed:      m.flush.succeeded.Load(),
 		Touched:      m.touch.succeeded.Load(),
@@ -86,9 +86,9 @@ func (f *Factory) Stats() Stats {
 type meter struct {
 	create, retrieve, flush, touch, changeID, destroy, destroySubject, deleteExpired callMeter
 
-	notFound, expired, deleted atomic.Int64
-	conflicts, mergesFailed    atomic.Int64
-	corrupt, errors            atomic.Int64
+	found, notFound, deleted atomic.Int64
+	conflicts, mergesFailed  atomic.Int64
+	corrupt, errors          atomic.Int64
 }
 
 func (m *meter) calls() func(func(string, *callMeter) bool) {
@@ -120,8 +120,8 @@ func began() time.Duration { return time.Since(start) }
 
 var start = time.Now()
 
-// took notes that a call has returned.
-func (m *meter) took(c *callMeter, begin time.Duration, err error) {
+// took notes that a call under ctx has returned.
+func (m *meter) took(ctx context.Context, c *callMeter, begin time.Duration, err error) {
 	d := time.Since(start) - begin
 	i := 0
 	for i < len(latencyBounds) && d > latencyBounds[i] {
@@ -129,40 +129,54 @@ func (m *meter) took(c *callMeter, begin time.Duration, err error) {
 	}
 	c.latency[i].Add(1)
 	c.time.Add(int64(d))
-	switch {
-	case err == nil:
+	if err == nil {
 		c.succeeded.Add(1)
-	case errors.Is(err, ErrNotFound):
-		if c == &m.retrieve {
-			m.notFound.Add(1)
-		}
+		return
+	}
+	m.failed(ctx, err)
+}
+
+// failed notes what the error of a call under ctx is.
+func (m *meter) failed(ctx context.Context, err error) {
+	switch {
 	case errors.Is(err, ErrConflict):
 		m.conflicts.Add(1)
 	case errors.Is(err, ErrCorrupt):
 		m.corrupt.Add(1)
-	case !isAnswer(err):
+	case !isAnswer(err) && !isCallersEnd(ctx):
 		m.errors.Add(1)
 	}
 }
 
-// decoded notes what became of a record that was found.
-func (m *meter) decoded(err error) {
+// looked notes what became of an ID that a client has sent.
+func (m *meter) looked(err error) {
 	switch {
+	case err == nil:
+		m.found.Add(1)
 	case errors.Is(err, ErrNotFound):
-		m.expired.Add(1)
-	case errors.Is(err, ErrCorrupt):
-		m.corrupt.Add(1)
+		m.notFound.Add(1)
 	}
 }
 
 // isAnswer reports whether err is no outage.
 func isAnswer(err error) bool {
-	for _, answer := range []error{driver.ErrExists, ErrTooLarge, ErrClosed, errors.ErrUnsupported, context.Canceled} {
+	for _, answer := range []error{ErrNotFound, driver.ErrExists, ErrTooLarge, ErrClosed, errors.ErrUnsupported, context.Canceled} {
 		if errors.Is(err, answer) {
 			return true
 		}
 	}
 	return false
+}
+
+// isCallersEnd reports whether the caller has gone away, or has no more time.
+func isCallersEnd(ctx context.Context) bool {
+	for {
+		d, ours := ctx.(*deadline)
+		if !ours {
+			return ctx.Err() != nil
+		}
+		ctx = d.Context
+	}
 }
 
 // metered is a store whose calls are counted.
@@ -174,42 +188,42 @@ type metered struct {
 func (s metered) Create(ctx context.Context, r *driver.Record) error {
 	begin := began()
 	err := s.Store.Create(ctx, r)
-	s.m.took(&s.m.create, begin, err)
+	s.m.took(ctx, &s.m.create, begin, err)
 	return err
 }
 
 func (s metered) Retrieve(ctx context.Context, key string) (*driver.Record, error) {
 	begin := began()
 	r, err := s.Store.Retrieve(ctx, key)
-	s.m.took(&s.m.retrieve, begin, err)
+	s.m.took(ctx, &s.m.retrieve, begin, err)
 	return r, err
 }
 
 func (s metered) Flush(ctx context.Context, r *driver.Record) error {
 	begin := began()
 	err := s.Store.Flush(ctx, r)
-	s.m.took(&s.m.flush, begin, err)
+	s.m.took(ctx, &s.m.flush, begin, err)
 	return err
 }
 
 func (s metered) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
 	begin := began()
 	err := s.Store.ChangeID(ctx, oldKey, r)
-	s.m.took(&s.m.changeID, begin, err)
+	s.m.took(ctx, &s.m.changeID, begin, err)
 	return err
 }
 
 func (s metered) Destroy(ctx context.Context, key string) error {
 	begin := began()
 	err := s.Store.Destroy(ctx, key)
-	s.m.took(&s.m.destroy, begin, err)
+	s.m.took(ctx, &s.m.destroy, begin, err)
 	return err
 }
 
 func (s metered) DeleteExpired(ctx context.Context) (int, error) {
 	begin := began()
 	n, err := s.Store.DeleteExpired(ctx)
-	s.m.took(&s.m.deleteExpired, begin, err)
+	s.m.took(ctx, &s.m.deleteExpired, begin, err)
 	s.m.deleted.Add(int64(n))
 	return n, err
 }
@@ -223,7 +237,7 @@ type meteredToucher struct {
 func (s meteredToucher) Touch(ctx context.Context, key string, expires time.Time) error {
 	begin := began()
 	err := s.Toucher.Touch(ctx, key, expires)
-	s.m.took(&s.m.touch, begin, err)
+	s.m.took(ctx, &s.m.touch, begin, err)
 	return err
 }
 
@@ -236,6 +250,6 @@ type meteredDestroyer struct {
 func (s meteredDestroyer) DestroySubject(ctx context.Context, subject string, except ...string) error {
 	begin := began()
 	err := s.SubjectDestroyer.DestroySubject(ctx, subject, except...)
-	s.m.took(&s.m.destroySubject, begin, err)
+	s.m.took(ctx, &s.m.destroySubject, begin, err)
 	return err
 }

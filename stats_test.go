@@ -14,6 +14,7 @@ import (
 	"gosession.dev/session"
 	"gosession.dev/session/driver"
 	"gosession.dev/session/drivers/memory"
+	"gosession.dev/session/sessiontest"
 )
 
 func TestStats(t *testing.T) {
@@ -29,13 +30,13 @@ func TestStats(t *testing.T) {
 		require.NoError(t, s.Flush(ctx))
 		require.NoError(t, other.Set("b", 1))
 		require.NoError(t, other.Flush(ctx)) // meets a conflict, and reads the session again
-		require.Equal(t, session.Stats{Created: 1, Retrieved: 2, Flushed: 2, Conflicts: 1}, counts(f))
+		require.Equal(t, session.Stats{Created: 1, Retrieved: 1, Flushed: 2, Conflicts: 1}, counts(f))
 
 		require.NoError(t, other.ChangeID(ctx))
 		_, err := f.Retrieve(ctx, s.ID())
 		require.ErrorIs(t, err, session.ErrNotFound)
 		require.NoError(t, other.Destroy(ctx))
-		require.Equal(t, session.Stats{Created: 1, Retrieved: 2, Flushed: 2, Conflicts: 1, NotFound: 1, ChangedID: 1, Destroyed: 1}, counts(f))
+		require.Equal(t, session.Stats{Created: 1, Retrieved: 1, Flushed: 2, Conflicts: 1, NotFound: 1, ChangedID: 1, Destroyed: 1}, counts(f))
 
 		left := created(t, f)
 		time.Sleep(hour / 2)
@@ -99,6 +100,29 @@ func TestStatsOfDestroySubject(t *testing.T) {
 	}
 }
 
+func TestStatsOfListings(t *testing.T) {
+	store := sessiontest.Wrap(t, memory.New(memory.Options{}))
+	f := factory(t, session.Config{}, store)
+	s := created(t, f)
+	require.NoError(t, s.SetSubject("ada"))
+	require.NoError(t, s.Flush(t.Context()))
+	before := counts(f)
+	list := func() (err error) {
+		for _, e := range f.Sessions(t.Context()) {
+			err = errors.Join(err, e)
+		}
+		for _, e := range f.SubjectSessions(t.Context(), "ada") {
+			err = errors.Join(err, e)
+		}
+		return err
+	}
+	require.NoError(t, list())
+	require.Equal(t, before, counts(f), "nobody has sent an ID")
+	store.Inject(sessiontest.Fault{Calls: []string{"Sessions", "SubjectSessions"}, Err: sessiontest.ErrOutage})
+	require.Error(t, list())
+	require.Equal(t, before.StoreErrors+2, counts(f).StoreErrors)
+}
+
 func TestStatsOfFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
@@ -139,5 +163,22 @@ func TestStatsOfFailures(t *testing.T) {
 				require.Equal(t, int64(1), c.Latency[10], "50 ms")
 			}
 		}
+		p.fail(nil)
+
+		before = counts(f)
+		require.NoError(t, f.Ping(ctx))
+		require.Equal(t, before, counts(f), "nobody has sent an ID")
+		p.fail(errors.New("connection refused"), "Retrieve")
+		require.Error(t, f.Ping(ctx))
+		require.Equal(t, before.StoreErrors+1, counts(f).StoreErrors)
+		p.intercept(func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() })
+		impatient, cancel := context.WithTimeout(ctx, time.Millisecond)
+		_, err = f.Retrieve(impatient, s.ID())
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		cancel()
+		require.Equal(t, before.StoreErrors+1, counts(f).StoreErrors, "it was not the store's time that was over")
+		_, err = f.Retrieve(ctx, s.ID())
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, before.StoreErrors+2, counts(f).StoreErrors)
 	})
 }

@@ -100,6 +100,7 @@ func (f *Factory) perform(ctx context.Context, p pending) error {
 		if err := f.store.Destroy(ctx, p.oldKey); err != nil {
 			return err
 		}
+		f.wake(p.oldID.Key())
 		f.tell(ctx, Event{Kind: EventEnded, Key: p.oldID.Key(), Subject: p.record.Subject, Reason: ReasonShortened})
 		return ErrNotFound
 	}
@@ -136,6 +137,7 @@ func (s *Session) settle(p pending, err error) {
 		created: p.record.Created,
 		expires: p.record.Expires,
 		version: p.record.Version,
+		subject: p.record.Subject,
 		meta:    p.meta,
 	}
 	s.changes = append([]change(nil), s.changes[p.changes:]...)

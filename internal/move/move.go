@@ -46,8 +46,8 @@ func New(to, from driver.Store) *Store { return &Store{new: to, old: from} }
 func Prepare(to, from driver.Store) *Store { return &Store{new: to, old: from, stays: true} }
 
 // errReversed is no ErrCorrupt: that would sign the user out.
-var errReversed = errors.New("move: a session is on its way from the new store to the old one; " +
-	"complete that by session.Copy, or sessionctl copy, before sessions go back")
+var errReversed = errors.New("move: a session is on its way from the new store to the old one, or they are the same; " +
+	"if they are not, complete that by session.Copy, or sessionctl copy, before sessions go back")
 
 // place is where a record was found.
 type place int
@@ -108,7 +108,13 @@ func (s *Store) complete(ctx context.Context, frozen *driver.Record) error {
 	if errors.Is(err, driver.ErrTooLarge) {
 		return errors.Join(err, s.thaw(ctx, frozen))
 	}
-	if err != nil && !errors.Is(err, driver.ErrExists) {
+	if errors.Is(err, driver.ErrExists) {
+		_, _, err = s.findNew(ctx, frozen.Key)
+		if errors.Is(err, errReversed) { // it is the very one: the two stores are the same
+			return errors.Join(err, s.thaw(ctx, frozen))
+		}
+	}
+	if err != nil {
 		return err
 	}
 	return s.clear(ctx, frozen.Key)

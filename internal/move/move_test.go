@@ -83,3 +83,14 @@ func TestReversed(t *testing.T) {
 	require.NoError(t, err)
 	read(t, from, to)
 }
+
+// Nothing is lost if the two are the same.
+func TestSameStore(t *testing.T) {
+	store := memory.New(memory.Options{})
+	require.NoError(t, store.Create(t.Context(), newRecord(oldKey, before)))
+	_, err := move.New(store, store).Move(t.Context(), oldKey)
+	require.ErrorContains(t, err, "they are the same")
+	r, err := store.Retrieve(t.Context(), oldKey)
+	require.NoError(t, err)
+	require.Empty(t, r.Meta, "it is not frozen any more")
+}

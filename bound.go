@@ -20,24 +20,34 @@ func (f *Factory) call(ctx context.Context, do func(context.Context) error) erro
 	return err
 }
 
-// keys passes a listing of the store on, and gives each step at most
-// StoreTimeout. The time in which the caller has the floor does not count.
+// keys passes a listing of the store on, and gives each step at most StoreTimeout.
 func (f *Factory) keys(ctx context.Context, operation string, list func(context.Context) iter.Seq2[string, error]) iter.Seq2[Key, error] {
 	return func(yield func(Key, error) bool) {
-		caller := ctx
-		ctx, cancel := context.WithCancelCause(caller)
+		for key, err := range inSteps(ctx, f.cfg.StoreTimeout, list) {
+			if err != nil {
+				f.meter.failed(ctx, err)
+			}
+			if !yield(Key(key), wrap(operation, err)) {
+				return
+			}
+		}
+	}
+}
+
+// inSteps passes a listing on until its first error, and gives each step at most so
+// long. The time in which the caller has the floor does not count.
+func inSteps(ctx context.Context, each time.Duration, list func(context.Context) iter.Seq2[string, error]) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
-		overdue := time.AfterFunc(f.cfg.StoreTimeout, func() { cancel(f.noAnswer) })
+		overdue := time.AfterFunc(each, func() { cancel(noAnswerError{each}) })
 		defer overdue.Stop()
 		for key, err := range list(ctx) {
 			overdue.Stop()
-			if err != nil {
-				f.meter.failed(caller, err)
-			}
-			if !yield(Key(key), wrap(operation, explain(ctx, err))) || err != nil {
+			if !yield(key, explain(ctx, err)) || err != nil {
 				return
 			}
-			overdue.Reset(f.cfg.StoreTimeout)
+			overdue.Reset(each)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"gosession.dev/session/driver"
 	"gosession.dev/session/internal/move"
@@ -37,15 +38,19 @@ type CopyStats struct {
 // application runs, nothing is needed but Copy.
 //
 // An error of either store ends it, with what was done so far. If src can't list, the
-// error matches [errors.ErrUnsupported].
+// error matches [errors.ErrUnsupported]. A session of which a store takes longer than
+// 10 s is an error too: a process that stood still must not go on with what it has read.
 func Copy(ctx context.Context, dst, src driver.Store, o CopyOptions) (CopyStats, error) {
 	for _, store := range []driver.Store{dst, src} {
 		if _, clientSide := store.(driver.ClientSide); clientSide {
 			return CopyStats{}, wrap("copy", errors.ErrUnsupported)
 		}
 	}
+	if err := errIfSame(ctx, dst, src); err != nil {
+		return CopyStats{}, wrap("copy", err)
+	}
 	c := copying{store: move.New(dst, src), progress: o.Progress}
-	for _, err := range src.Sessions(ctx) {
+	for _, err := range inSteps(ctx, copyTimeout, src.Sessions) {
 		if err != nil {
 			return c.stats, wrap("copy", err)
 		}
@@ -56,6 +61,19 @@ func Copy(ctx context.Context, dst, src driver.Store, o CopyOptions) (CopyStats,
 	}
 	return c.stats, wrap("copy", c.run(ctx, src, o.Parallel))
 }
+
+func errIfSame(ctx context.Context, dst, src driver.Store) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, copyTimeout, noAnswerError{copyTimeout})
+	defer cancel()
+	same, err := move.Shows(ctx, dst, src)
+	if same {
+		return errors.New("the two stores are one backend, or one is made of the other; nothing was moved")
+	}
+	return explain(ctx, err)
+}
+
+// copyTimeout bounds each move of a session, and each step of a listing.
+const copyTimeout = 10 * time.Second
 
 // copying is a Copy under way.
 type copying struct {
@@ -91,7 +109,7 @@ func (c *copying) run(ctx context.Context, src driver.Store, parallel int) error
 }
 
 func (c *copying) list(ctx context.Context, src driver.Store, keys chan<- string) error {
-	for key, err := range src.Sessions(ctx) {
+	for key, err := range inSteps(ctx, copyTimeout, src.Sessions) {
 		if err != nil {
 			return err
 		}
@@ -105,7 +123,10 @@ func (c *copying) list(ctx context.Context, src driver.Store, keys chan<- string
 }
 
 func (c *copying) move(ctx context.Context, key string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, copyTimeout, noAnswerError{copyTimeout})
+	defer cancel()
 	moved, err := c.store.Move(ctx, key)
+	err = explain(ctx, err)
 	left := errors.Is(err, ErrTooLarge) || errors.Is(err, ErrCorrupt)
 	if err != nil && !left {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"gosession.dev/session/internal/move"
 	"gosession.dev/session/internal/seal"
 )
 
@@ -11,7 +12,7 @@ import (
 type Details struct {
 	Info
 	Subject  string
-	Timeouts Timeouts // in force
+	Timeouts Timeouts // its own, see [Session.SetTimeouts]; zero where it has those of the Config
 	Codec    string   // by its name
 	Size     int      // of the values as they are stored, in bytes
 	Sealed   bool
@@ -38,6 +39,7 @@ func (f *Factory) inspect(ctx context.Context, key Key) (Details, error) {
 	if err != nil {
 		return Details{}, err
 	}
+	rec = move.Thawed(rec)
 	d := Details{Size: len(rec.Data), Sealed: seal.IsSealed(rec.Data), Subject: rec.Subject}
 	if d.Sealed && f.box == nil {
 		rec.Data = []byte("{}") // what stands beside it can be read all the same
@@ -46,7 +48,10 @@ func (f *Factory) inspect(ctx context.Context, key Key) (Details, error) {
 	if err != nil {
 		return Details{}, err
 	}
-	d.Info, d.Timeouts, d.Codec = infoOf(key, st, content), f.timeouts(&content), st.meta.codec
+	d.Info, d.Codec = infoOf(key, st, content), st.meta.codec
+	if content.own != nil {
+		d.Timeouts = *content.own
+	}
 	if !d.Sealed || f.box != nil {
 		d.Values = map[string][]byte{}
 		for _, v := range content.values {

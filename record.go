@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gosession.dev/session/driver"
+	"gosession.dev/session/internal/move"
 )
 
 // retrieve returns the session of an ID that a client has sent.
@@ -63,9 +64,17 @@ func (f *Factory) decode(rec *driver.Record) (stored, state, error) {
 	return st, content, err
 }
 
+// errOnItsWay is no ErrCorrupt: that would sign the user out.
+var errOnItsWay = errors.New("the session is on its way to another backend; open both by drivers/migrate, or end the move by Copy")
+
 func (f *Factory) takeApart(rec *driver.Record) (stored, state, error) {
 	m, err := parseMeta(rec.Meta)
-	if err != nil {
+	switch {
+	case err != nil && move.IsGrave(rec):
+		return stored{}, state{}, ErrNotFound
+	case err != nil && move.IsFrozen(rec):
+		return stored{}, state{}, errOnItsWay
+	case err != nil:
 		return stored{}, state{}, err
 	}
 	content := state{subject: rec.Subject, label: m.label, start: m.start, own: m.own}

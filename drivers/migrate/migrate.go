@@ -23,7 +23,8 @@
 // No update is lost meanwhile, and nothing that has ended comes back: the old store's
 // record is frozen before there is one in the new, and what ends leaves a grave, an
 // empty record that holds the key for as long as the session might have lived, and for
-// an hour at least. Copy removes those in the old store. Reading costs up to three
+// an hour at least. Copy removes those in the old store. What the new store can't hold
+// stays in the old one, and in use. Reading costs up to three
 // reads, writing one read more. Neither backend may be drivers/cookie, whose sessions
 // are with the clients.
 package migrate

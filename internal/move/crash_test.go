@@ -85,8 +85,8 @@ var starts = map[string]func(t *testing.T, to, from driver.Store){
 		_, err := move.New(to, from).Move(t.Context(), oldKey)
 		require.NoError(t, err)
 	},
-	"frozen":  func(t *testing.T, to, from driver.Store) { moveAndDie(t, to, from, 2) }, // Retrieve, Flush
-	"in both": func(t *testing.T, to, from driver.Store) { moveAndDie(t, to, from, 3) }, // Create
+	"frozen":  func(t *testing.T, to, from driver.Store) { moveAndDie(t, to, from, 3) }, // after Retrieve twice, Flush
+	"in both": func(t *testing.T, to, from driver.Store) { moveAndDie(t, to, from, 4) }, // and Create
 }
 
 // moveAndDie has a process die in the middle of a Move.

@@ -12,29 +12,43 @@ import (
 
 // Sessions lists the old store first: what moves meanwhile is in the new one then.
 func (s *Store) Sessions(ctx context.Context) iter.Seq2[string, error] {
-	return s.list(ctx, s.old.Sessions(ctx), s.new.Sessions(ctx))
+	return s.list(ctx, func(*driver.Record) bool { return true }, s.old.Sessions(ctx), s.new.Sessions(ctx))
 }
 
 // SubjectSessions does so too.
 func (s *Store) SubjectSessions(ctx context.Context, subject string) iter.Seq2[string, error] {
-	return s.list(ctx, ofSubject(ctx, s.old, subject), ofSubject(ctx, s.new, subject))
+	return s.list(ctx, isOf(subject), ofSubject(ctx, s.old, subject), ofSubject(ctx, s.new, subject))
 }
 
-// list yields the keys of both, once, but for graves.
-func (s *Store) list(ctx context.Context, both ...iter.Seq2[string, error]) iter.Seq2[string, error] {
+func isOf(subject string) func(*driver.Record) bool {
+	return func(r *driver.Record) bool { return r.Subject == subject }
+}
+
+// list yields the keys that are to be listed, once, but for graves. What can't be read it
+// yields too.
+func (s *Store) list(ctx context.Context, listed func(*driver.Record) bool, stores ...iter.Seq2[string, error]) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		seed, seen := maphash.MakeSeed(), map[uint64]bool{} // by a hash: there may be millions
-		for _, keys := range both {
+		for _, keys := range stores {
 			for key, err := range keys {
-				hash, at := maphash.String(seed, key), nowhere
-				if err == nil && !seen[hash] {
-					_, at, err = s.find(ctx, key)
+				hash := maphash.String(seed, key)
+				if err == nil && seen[hash] {
+					continue
 				}
-				if err == nil && at != inOld && at != inNew {
+				r, at := (*driver.Record)(nil), nowhere
+				if err == nil {
+					r, at, err = s.find(ctx, key)
+				}
+				switch {
+				case errors.Is(err, driver.ErrCorrupt):
+				case err != nil:
+					yield("", err)
+					return
+				case at != inOld && at != inNew || !listed(r):
 					continue
 				}
 				seen[hash] = true
-				if !yield(key, err) || err != nil {
+				if !yield(key, nil) {
 					return
 				}
 			}
@@ -44,16 +58,27 @@ func (s *Store) list(ctx context.Context, both ...iter.Seq2[string, error]) iter
 
 // ofSubject lists the records of a subject, by looking at all if the store can't.
 func ofSubject(ctx context.Context, store driver.Store, subject string) iter.Seq2[string, error] {
-	if lister, ok := store.(driver.SubjectLister); ok {
-		return lister.SubjectSessions(ctx, subject)
-	}
 	return func(yield func(string, error) bool) {
+		if lister, ok := store.(driver.SubjectLister); ok {
+			for key, err := range lister.SubjectSessions(ctx, subject) {
+				if errors.Is(err, errors.ErrUnsupported) {
+					ok = false // it is around another one that can't
+					break
+				}
+				if !yield(key, err) || err != nil {
+					return
+				}
+			}
+			if ok {
+				return
+			}
+		}
 		for key, err := range store.Sessions(ctx) {
 			var r *driver.Record
 			if err == nil {
 				r, err = store.Retrieve(ctx, key)
 			}
-			if errors.Is(err, driver.ErrNotFound) || err == nil && r.Subject != subject {
+			if is(err, driver.ErrNotFound, driver.ErrCorrupt) || err == nil && r.Subject != subject {
 				continue
 			}
 			if !yield(key, err) || err != nil {
@@ -65,28 +90,33 @@ func ofSubject(ctx context.Context, store driver.Store, subject string) iter.Seq
 
 // DestroySubject buries those in the old store one by one, and those in the new one,
 // which may come from the old. One that is renamed meanwhile may escape: it looks
-// again until there is none.
+// again until there is none. What the new store ends, but can't list, it leaves to that.
 func (s *Store) DestroySubject(ctx context.Context, subject string, except ...string) error {
+	_, lists := s.new.(driver.SubjectLister)
+	destroyer, destroys := s.new.(driver.SubjectDestroyer)
 	for found := true; found; {
 		found = false
-		for _, store := range []driver.Store{s.old, s.new} {
-			for key, err := range ofSubject(ctx, store, subject) {
-				if err == nil && !slices.Contains(except, key) {
-					found = true
-					err = ignore(s.Destroy(ctx, key), driver.ErrNotFound)
-				}
-				if err != nil {
-					return err
-				}
-			}
+		stores := []iter.Seq2[string, error]{ofSubject(ctx, s.old, subject)}
+		if lists || !destroys {
+			stores = append(stores, ofSubject(ctx, s.new, subject))
 		}
-	}
-	for _, store := range []driver.Store{s.old, s.new} {
-		if destroyer, ok := store.(driver.SubjectDestroyer); ok { // none escapes those
-			if err := destroyer.DestroySubject(ctx, subject, except...); err != nil {
+		for key, err := range s.list(ctx, isOf(subject), stores...) {
+			if err == nil && !slices.Contains(except, key) {
+				found = true
+				err = ignore(s.Destroy(ctx, key), driver.ErrNotFound)
+			}
+			if err != nil {
 				return err
 			}
 		}
 	}
-	return nil
+	if old, ok := s.old.(driver.SubjectDestroyer); ok { // none escapes that
+		if err := ignore(old.DestroySubject(ctx, subject, except...), errors.ErrUnsupported); err != nil {
+			return err
+		}
+	}
+	if !destroys {
+		return nil
+	}
+	return ignore(destroyer.DestroySubject(ctx, subject, except...), errors.ErrUnsupported)
 }

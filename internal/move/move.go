@@ -17,6 +17,7 @@ package move
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -47,7 +48,20 @@ func Prepare(to, from driver.Store) *Store { return &Store{new: to, old: from, s
 
 // errReversed is no ErrCorrupt: that would sign the user out.
 var errReversed = errors.New("move: a session is on its way from the new store to the old one, or they are the same; " +
-	"if they are not, complete that by session.Copy, or sessionctl copy, before sessions go back")
+	"if they are not, complete that by session.Copy, or sessionctl copy, from the new one to the old one")
+
+// Shows reports whether what is put into one store is found in another: they are one
+// backend then, or one is made of the other.
+func Shows(ctx context.Context, in, out driver.Store) (bool, error) {
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	probe := driver.Record{Key: "probe-" + rand.Text(), Data: []byte("{}"), Created: now, Expires: now.Add(time.Minute)}
+	if err := in.Create(ctx, &probe); err != nil {
+		return false, err
+	}
+	_, err := out.Retrieve(ctx, probe.Key)
+	shows := err == nil
+	return shows, errors.Join(ignore(err, driver.ErrNotFound), ignore(in.Destroy(ctx, probe.Key), driver.ErrNotFound))
+}
 
 // place is where a record was found.
 type place int
@@ -69,12 +83,12 @@ func (s *Store) find(ctx context.Context, key string) (*driver.Record, place, er
 		}
 		r, err = s.old.Retrieve(ctx, key)
 		switch {
-		case err == nil && isGrave(r):
+		case err == nil && IsGrave(r):
 			return r, buriedOld, nil
-		case err == nil && !isFrozen(r):
+		case err == nil && !IsFrozen(r):
 			return r, inOld, nil
 		case err == nil:
-			if err := s.complete(ctx, r); err != nil {
+			if err := s.complete(ctx, r); err != nil && !errors.Is(err, driver.ErrTooLarge) {
 				return nil, nowhere, err
 			}
 			continue
@@ -92,26 +106,29 @@ func (s *Store) findNew(ctx context.Context, key string) (*driver.Record, place,
 		return nil, nowhere, nil
 	case err != nil:
 		return nil, nowhere, err
-	case isGrave(r):
+	case IsGrave(r):
 		return r, buried, nil
-	case isFrozen(r):
+	case IsFrozen(r):
 		return nil, nowhere, errReversed
 	}
 	return r, inNew, nil
 }
 
-// complete takes steps 2 and 3 for a frozen record.
+// complete takes steps 2 and 3 for a frozen record. If the new store can't hold it, it
+// undoes step 1, and the error is ErrTooLarge.
 func (s *Store) complete(ctx context.Context, frozen *driver.Record) error {
-	r := copyOf(frozen)
-	r.Meta, r.Version = bytes.TrimPrefix(r.Meta, frozenMark), 0
-	err := s.new.Create(ctx, r)
-	if errors.Is(err, driver.ErrTooLarge) {
-		return errors.Join(err, s.thaw(ctx, frozen))
+	if end, ok := ctx.Deadline(); ok && !time.Now().Before(end) {
+		return context.DeadlineExceeded // the process stood still, and what it has read may have ended since
 	}
+	r := Thawed(frozen)
+	r.Version = 0
+	err := s.new.Create(ctx, r)
 	if errors.Is(err, driver.ErrExists) {
 		_, _, err = s.findNew(ctx, frozen.Key)
-		if errors.Is(err, errReversed) { // it is the very one: the two stores are the same
-			return errors.Join(err, s.thaw(ctx, frozen))
+	}
+	if is(err, driver.ErrTooLarge, errReversed) {
+		if thawErr := s.thaw(ctx, frozen); thawErr != nil {
+			return thawErr
 		}
 	}
 	if err != nil {
@@ -125,11 +142,15 @@ func (s *Store) clear(ctx context.Context, key string) error {
 	return ignore(s.old.Destroy(ctx, key), driver.ErrNotFound)
 }
 
-// thaw undoes step 1 for what the new store can't hold.
+// thaw undoes step 1. The version of the record is not known if somebody else has.
 func (s *Store) thaw(ctx context.Context, frozen *driver.Record) error {
-	r := copyOf(frozen)
-	r.Meta = bytes.TrimPrefix(r.Meta, frozenMark)
-	return ignore(s.old.Flush(ctx, r), driver.ErrNotFound, driver.ErrConflict)
+	r := Thawed(frozen)
+	frozen.Version = 0
+	err := s.old.Flush(ctx, r)
+	if err == nil {
+		frozen.Version = r.Version
+	}
+	return ignore(err, driver.ErrNotFound, driver.ErrConflict)
 }
 
 // endOld ends what is in the old store and not on its way: a grave there holds the key
@@ -138,9 +159,11 @@ func (s *Store) endOld(ctx context.Context, key string) (frozen *driver.Record, 
 	for {
 		r, err := s.old.Retrieve(ctx, key)
 		switch {
-		case errors.Is(err, driver.ErrNotFound) || err == nil && isGrave(r):
+		case errors.Is(err, driver.ErrNotFound) || err == nil && IsGrave(r):
 			return nil, false, nil
-		case err != nil || isFrozen(r):
+		case errors.Is(err, driver.ErrCorrupt):
+			return nil, true, s.clear(ctx, key)
+		case err != nil || IsFrozen(r):
 			return r, false, err
 		}
 		err = s.old.Flush(ctx, grave(key, r.Expires, r.Version))
@@ -154,19 +177,30 @@ func (s *Store) endOld(ctx context.Context, key string) (frozen *driver.Record, 
 }
 
 // move takes all steps with r, which is to replace what is in the old store at its
-// version.
-func (s *Store) move(ctx context.Context, r *driver.Record) error {
+// version, and reports whether it is in the new one then. What that can't hold stays in
+// the old one, as r says, which gets the version.
+func (s *Store) move(ctx context.Context, r *driver.Record) (bool, error) {
 	frozen := copyOf(r)
 	frozen.Meta = append(bytes.Clone(frozenMark), r.Meta...)
-	if err := s.old.Flush(ctx, frozen); err != nil {
-		return err
+	err := s.old.Flush(ctx, frozen)
+	if errors.Is(err, driver.ErrTooLarge) { // by the length of the mark
+		return false, s.old.Flush(ctx, r)
+	}
+	if err != nil {
+		return false, err
 	}
 	if frozen.Version == 0 { // the store does not tell; thaw needs it
-		if stored, err := s.old.Retrieve(ctx, r.Key); err == nil && isFrozen(stored) {
+		if stored, err := s.old.Retrieve(ctx, r.Key); err == nil && IsFrozen(stored) {
 			frozen = stored
 		}
 	}
-	return s.complete(ctx, frozen)
+	err = s.complete(ctx, frozen)
+	if errors.Is(err, driver.ErrTooLarge) {
+		r.Version = frozen.Version
+		return false, nil
+	}
+	r.Version = 0
+	return err == nil, err
 }
 
 // bury ends what is under key in the new store, and returns what was there: a record,
@@ -174,6 +208,9 @@ func (s *Store) move(ctx context.Context, r *driver.Record) error {
 func (s *Store) bury(ctx context.Context, key string, expires time.Time) (place, error) {
 	for {
 		r, at, err := s.findNew(ctx, key)
+		if errors.Is(err, driver.ErrCorrupt) {
+			return inNew, s.new.Destroy(ctx, key)
+		}
 		if err != nil || at == buried {
 			return at, err
 		}
@@ -198,8 +235,18 @@ func grave(key string, expires time.Time, version uint64) *driver.Record {
 	}
 }
 
-func isFrozen(r *driver.Record) bool { return bytes.HasPrefix(r.Meta, frozenMark) }
-func isGrave(r *driver.Record) bool  { return bytes.HasPrefix(r.Meta, graveMark) }
+// IsGrave reports whether a record is that of a session that has ended.
+func IsGrave(r *driver.Record) bool { return bytes.HasPrefix(r.Meta, graveMark) }
+
+// IsFrozen reports whether a record is on its way.
+func IsFrozen(r *driver.Record) bool { return bytes.HasPrefix(r.Meta, frozenMark) }
+
+// Thawed returns a record as it was before it was frozen, to be looked at.
+func Thawed(r *driver.Record) *driver.Record {
+	thawed := copyOf(r)
+	thawed.Meta = bytes.TrimPrefix(r.Meta, frozenMark)
+	return thawed
+}
 
 func later(a, b time.Time) time.Time {
 	if a.After(b) {

@@ -56,7 +56,7 @@ func (s *Store) Create(ctx context.Context, r *driver.Record) error {
 func (s *Store) createNew(ctx context.Context, r *driver.Record) error {
 	old, err := s.old.Retrieve(ctx, r.Key)
 	switch {
-	case err == nil && !isGrave(old):
+	case err == nil && !IsGrave(old):
 		return driver.ErrExists
 	case err != nil && !errors.Is(err, driver.ErrNotFound):
 		return err
@@ -104,7 +104,7 @@ func (s *Store) Flush(ctx context.Context, r *driver.Record) error {
 			return err
 		}
 		next := copyOf(r)
-		next.Version = stored.Version
+		next.Created, next.Version = stored.Created, stored.Version
 		err := s.write(ctx, next, at)
 		if err == nil {
 			r.Version = version(next, at)
@@ -164,8 +164,7 @@ func (s *Store) shorten(ctx context.Context, stored *driver.Record, at place, ex
 // write writes r over the version of it where it is, and moves it unless it is to stay.
 func (s *Store) write(ctx context.Context, r *driver.Record, at place) error {
 	if at == inOld && !s.stays {
-		err := s.move(ctx, r)
-		r.Version = 0
+		_, err := s.move(ctx, r)
 		return err
 	}
 	if at == inOld {
@@ -175,43 +174,50 @@ func (s *Store) write(ctx context.Context, r *driver.Record, at place) error {
 }
 
 // ChangeID creates r in the new store, and buries what is under oldKey then: nobody
-// knows the new ID before that is done. Where all is to stay, it does.
+// knows the new ID before that is done. What is to stay in the old store, or does not fit
+// into the new one, is renamed where it is.
 func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
 	return s.change(ctx, oldKey, isVersion(r.Version), func(stored *driver.Record, at place) error {
-		stays := false
+		there := nowhere
 		if at == inOld {
-			_, there, err := s.find(ctx, r.Key)
-			if err != nil || there == inOld || there == inNew {
+			var err error
+			if _, there, err = s.find(ctx, r.Key); err != nil || there == inOld || there == inNew {
 				return existsOr(err)
 			}
-			stays = s.stays && there == nowhere
 		}
 		next := copyOf(r)
-		next.Version = stored.Version
-		if stays {
-			if err := s.old.ChangeID(ctx, oldKey, next); err != nil {
+		if at == inNew || !s.stays || there != nowhere {
+			moved, err := s.moved(ctx, stored, at)
+			if err != nil {
 				return err
 			}
-			r.Version = version(next, at)
-			return nil
+			if moved != nil {
+				err := s.rename(ctx, next, moved)
+				if err == nil {
+					r.Version = next.Version
+				}
+				return err
+			}
+			if there != nowhere {
+				return driver.ErrTooLarge
+			}
 		}
-		stored, err := s.moved(ctx, stored, at)
-		if err == nil {
-			err = s.rename(ctx, next, stored)
+		next.Version = stored.Version
+		if err := s.old.ChangeID(ctx, oldKey, next); err != nil {
+			return err
 		}
-		if err == nil {
-			r.Version = next.Version
-		}
-		return err
+		r.Version = version(next, inOld)
+		return nil
 	})
 }
 
-// moved returns a record as it is in the new store, after it has moved there if need be.
+// moved returns a record as it is in the new store, after it has moved there if need be,
+// or nil if it does not fit.
 func (s *Store) moved(ctx context.Context, r *driver.Record, at place) (*driver.Record, error) {
 	if at == inNew {
 		return r, nil
 	}
-	if err := s.move(ctx, r); err != nil {
+	if fits, err := s.move(ctx, r); err != nil || !fits {
 		return nil, err
 	}
 	moved, at, err := s.findNew(ctx, r.Key)
@@ -233,15 +239,25 @@ func existsOr(err error) error {
 	return err
 }
 
-// rename makes r of stored, which is in the new store.
+// undoTimeout is how long an undo may take, after the time of the caller is over.
+const undoTimeout = 5 * time.Second
+
+// rename makes r of stored, which is in the new store. If that has changed meanwhile, r
+// is removed. After any other error it may be all that is left of the session; nobody has
+// its ID.
 func (s *Store) rename(ctx context.Context, r, stored *driver.Record) error {
 	r.Created = stored.Created
 	if err := New(s.new, s.old).Create(ctx, r); err != nil {
 		return err
 	}
 	err := s.new.Flush(ctx, grave(stored.Key, stored.Expires, stored.Version))
-	if err != nil {
-		err = errors.Join(err, ignore(s.new.Destroy(ctx, r.Key), driver.ErrNotFound)) // nobody has seen it
+	if !is(err, driver.ErrConflict, driver.ErrNotFound) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+	defer cancel()
+	if undo := s.new.Destroy(ctx, r.Key); ignore(undo, driver.ErrNotFound) != nil {
+		return undo
 	}
 	return err
 }
@@ -249,15 +265,28 @@ func (s *Store) rename(ctx context.Context, r, stored *driver.Record) error {
 // Destroy ends the session where it is. One that is on its way it buries in the new
 // store, so that nobody completes that, and removes it from the old one then.
 func (s *Store) Destroy(ctx context.Context, key string) error {
-	old, ended, err := s.endOld(ctx, key)
-	if err != nil || ended {
-		return err
+	var frozen *driver.Record
+	for at := nowhere; frozen == nil && at != inNew; {
+		var ended bool
+		var err error
+		if frozen, ended, err = s.endOld(ctx, key); err != nil || ended {
+			return err
+		}
+		if frozen == nil {
+			_, at, err = s.find(ctx, key)
+			switch {
+			case errors.Is(err, driver.ErrCorrupt):
+				at = inNew
+			case err != nil:
+				return err
+			case at != inNew && at != inOld:
+				return driver.ErrNotFound
+			}
+		}
 	}
 	var expires time.Time
-	if old != nil {
-		expires = old.Expires
-	} else if _, at, err := s.findNew(ctx, key); err != nil || at != inNew {
-		return errors.Join(err, driver.ErrNotFound)
+	if frozen != nil {
+		expires = frozen.Expires
 	}
 	was, err := s.bury(ctx, key, expires)
 	if err != nil {
@@ -266,7 +295,7 @@ func (s *Store) Destroy(ctx context.Context, key string) error {
 	if err := s.clear(ctx, key); err != nil {
 		return err
 	}
-	if was == inNew || was == nowhere && old != nil {
+	if was == inNew || was == nowhere && frozen != nil {
 		return nil // whoever digs the grave has ended it
 	}
 	return driver.ErrNotFound
@@ -299,7 +328,7 @@ func (s *Store) Close() error {
 
 // Move moves the session of a key to the new store, if it is in the old one, and
 // reports whether it had to. What is left in the old store of one that has moved, or
-// has ended, it removes.
+// has ended, it removes. If it does not fit, the error is ErrTooLarge.
 func (s *Store) Move(ctx context.Context, key string) (bool, error) {
 	for {
 		r, err := s.old.Retrieve(ctx, key)
@@ -308,13 +337,19 @@ func (s *Store) Move(ctx context.Context, key string) (bool, error) {
 			return false, nil
 		case err != nil:
 			return false, err
-		case isGrave(r):
+		case IsGrave(r):
 			return false, s.clear(ctx, key)
-		case isFrozen(r):
+		case IsFrozen(r):
 			err = s.complete(ctx, r)
 			return err == nil, err
 		}
-		err = s.move(ctx, r)
+		if _, _, err := s.findNew(ctx, key); err != nil {
+			return false, err // before anything is frozen
+		}
+		fits, err := s.move(ctx, r)
+		if err == nil && !fits {
+			err = driver.ErrTooLarge
+		}
 		if !is(err, driver.ErrConflict, driver.ErrNotFound) {
 			return err == nil, err
 		}

@@ -18,19 +18,22 @@ func (c *ctl) bench() *cobra.Command {
 	var parallel, bytes int
 	cmd := &cobra.Command{
 		Use: "bench", Short: "measure this backend from here, with sessions of its own", Args: cobra.NoArgs,
-		RunE: c.with(func(cmd *cobra.Command, f *session.Factory, _ []string) error {
+		Example: "  sessionctl bench --for 10s --parallel 64",
+		RunE: c.withTimeouts(session.Timeouts{}, func(cmd *cobra.Command, f *session.Factory, _ []string) error {
 			if parallel < 1 || bytes < 0 || length <= 0 {
 				return usage("--for and --parallel must be above 0, and --size not below")
 			}
+			begin := time.Now()
 			m, err := measure(cmd.Context(), f, length, parallel, strings.Repeat("x", bytes))
 			if err != nil {
 				return err
 			}
+			took := time.Since(begin).Seconds()
 			fmt.Fprint(c.out, paint(c.out, bold, fmt.Sprintf("%-9s %10s %10s %10s %10s\n", "", "a second", "median", "99 of 100", "longest")))
 			for _, op := range benchOps {
 				all := m[op]
 				slices.Sort(all)
-				fmt.Fprintf(c.out, "%-9s %10.0f %10v %10v %10v\n", op, float64(len(all))/length.Seconds(),
+				fmt.Fprintf(c.out, "%-9s %10.0f %10v %10v %10v\n", op, float64(len(all))/took,
 					at100(all, 50), at100(all, 99), at100(all, 100))
 			}
 			return nil

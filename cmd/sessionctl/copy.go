@@ -2,16 +2,18 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"gosession.dev/session"
 	"gosession.dev/session/driver"
+	"gosession.dev/session/internal/move"
 )
 
 func (c *ctl) copy() *cobra.Command {
@@ -22,14 +24,18 @@ func (c *ctl) copy() *cobra.Command {
 		Long: `Move all live sessions to another backend, while applications use both by the driver
 "migrate", or while none runs: see go doc gosession.dev/session/drivers/migrate.
 
-It can be interrupted and run again: what has moved stays moved.`,
+It can be interrupted and run again: what has moved stays moved. The other backend
+may be named by SESSION_TO_DRIVER and SESSION_TO_DSN too.`,
 		Example: "  sessionctl copy -driver sqlite -dsn file:sessions.db --to-driver mongo --to-dsn mongodb://host/app",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if toDSN == "" {
+				toDSN = os.Getenv("SESSION_TO_DSN")
+			}
 			return c.copyTo(cmd.Context(), toDriver, toDSN, parallel)
 		},
 	}
-	cmd.Flags().StringVar(&toDriver, "to-driver", "", "the driver of the other backend")
-	cmd.Flags().StringVar(&toDSN, "to-dsn", "", "its DSN")
+	cmd.Flags().StringVar(&toDriver, "to-driver", os.Getenv("SESSION_TO_DRIVER"), "the driver of the other backend")
+	cmd.Flags().StringVar(&toDSN, "to-dsn", "", "its DSN (default is SESSION_TO_DSN)")
 	cmd.Flags().IntVar(&parallel, "parallel", 8, "how many are moved at once")
 	_ = cmd.RegisterFlagCompletionFunc("to-driver", cobra.FixedCompletions(session.Drivers(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
@@ -41,6 +47,8 @@ func (c *ctl) copyTo(ctx context.Context, toDriver, toDSN string, parallel int) 
 		return usage("say where to: --to-driver and --to-dsn")
 	case toDriver == c.driver && toDSN == c.dsnOrEnv():
 		return usage("--to-driver and --to-dsn name the backend that the sessions are in")
+	case c.noFile() != "":
+		return usage("%s: nothing to move", c.noFile())
 	}
 	src, err := openStore(c.driver, c.dsnOrEnv())
 	if err != nil {
@@ -52,13 +60,15 @@ func (c *ctl) copyTo(ctx context.Context, toDriver, toDSN string, parallel int) 
 		return err
 	}
 	defer func() { err = errors.Join(err, dst.Close()) }()
-	p := &progress{out: c.err, live: isTerminal(c.err), begin: time.Now()}
-	var stats session.CopyStats
-	if err = lasts(ctx, dst, toDriver, toDSN); err == nil {
-		stats, err = session.Copy(ctx, dst, src, session.CopyOptions{Parallel: parallel, Progress: p.tell})
+	if err := lasts(ctx, dst, toDriver, toDSN); err != nil {
+		return explain(err)
 	}
-	p.end()
-	_ = c.say("moved: %d of %d in %v", stats.Moved, stats.Total, time.Since(p.begin).Round(time.Millisecond))
+	p := &progress{out: c.err, live: isTerminal(c.err), begin: time.Now()}
+	stats, err := session.Copy(ctx, dst, src, session.CopyOptions{Parallel: parallel, Progress: p.tell})
+	p.end(stats)
+	if stats.Done > 0 || err == nil {
+		_ = c.say("moved: %d of %d in %v", stats.Moved, stats.Total, time.Since(p.begin).Round(time.Millisecond))
+	}
 	if stats.Left > 0 {
 		_ = c.say("left, because they can't be read or are too large for the other: %d", stats.Left)
 		err = errors.Join(err, coded{fmt.Errorf("%d sessions were left", stats.Left), exitCorrupt})
@@ -71,7 +81,7 @@ func (c *ctl) copyTo(ctx context.Context, toDriver, toDSN string, parallel int) 
 
 // lasts sees whether another process finds what is put into a store. In memory it would
 // not: sessions that move there are gone when this program ends.
-func lasts(ctx context.Context, store driver.Store, name, dsn string) error {
+func lasts(ctx context.Context, store driver.Store, name, dsn string) (err error) {
 	if _, clientSide := store.(driver.ClientSide); clientSide {
 		return nil // Copy says that it can't be
 	}
@@ -79,17 +89,12 @@ func lasts(ctx context.Context, store driver.Store, name, dsn string) error {
 	if err != nil {
 		return err
 	}
-	defer other.Close()
-	now := time.Now().UTC().Truncate(time.Millisecond)
-	probe := driver.Record{Key: "sessionctl-" + rand.Text(), Data: []byte("{}"), Created: now, Expires: now.Add(time.Minute)}
-	if err := store.Create(ctx, &probe); err != nil {
-		return err
-	}
-	_, err = other.Retrieve(ctx, probe.Key)
-	if errors.Is(err, session.ErrNotFound) {
+	defer func() { err = errors.Join(err, other.Close()) }()
+	shows, err := move.Shows(ctx, store, other)
+	if err == nil && !shows {
 		err = usage("sessions would be gone: what is put into this %s no other process finds", name)
 	}
-	return errors.Join(err, store.Destroy(ctx, probe.Key))
+	return err
 }
 
 // progress shows how far it is: on a terminal as a bar, elsewhere as lines.
@@ -110,7 +115,11 @@ func (p *progress) tell(s session.CopyStats) {
 		return
 	}
 	p.last, p.shown = time.Now(), true
-	each := float64(s.Done) / time.Since(p.begin).Seconds()
+	p.show(s)
+}
+
+func (p *progress) show(s session.CopyStats) {
+	each := max(float64(s.Done)/time.Since(p.begin).Seconds(), 1e-3)
 	left := time.Duration(float64(s.Total-s.Done) / each * float64(time.Second)).Round(time.Second)
 	line := fmt.Sprintf("%d of %d sessions, %.0f a second, %v left", s.Done, s.Total, each, left)
 	if p.live {
@@ -120,23 +129,17 @@ func (p *progress) tell(s session.CopyStats) {
 	fmt.Fprintln(p.out, line)
 }
 
-func (p *progress) end() {
+// end shows how far it has come.
+func (p *progress) end(s session.CopyStats) {
 	if p.live && p.shown {
+		p.show(s)
 		fmt.Fprintln(p.out)
 	}
 }
 
+// bar is narrow enough for a line of 80 to hold it with millions of sessions.
 func bar(done, total int) string {
-	const width = 30
+	const width = 16
 	filled := width * done / max(total, 1)
-	b := make([]byte, 0, width+2)
-	b = append(b, '[')
-	for i := range width {
-		if i < filled {
-			b = append(b, '#')
-		} else {
-			b = append(b, '.')
-		}
-	}
-	return string(append(b, ']'))
+	return "[" + strings.Repeat("#", filled) + strings.Repeat(".", width-filled) + "]"
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"iter"
@@ -17,12 +18,14 @@ func (c *ctl) end() *cobra.Command {
 	var all, yes bool
 	cmd := &cobra.Command{
 		Use: "end [KEY...]", Short: "end sessions: by key, all of a subject, or all",
-		Example: "  sessionctl end --subject user:42\n  sessionctl list --older-than 720h --json | jq -r .key | xargs sessionctl end",
+		Example:           "  sessionctl end --subject user:42\n  sessionctl list --older-than 720h --json | jq -r .key | xargs -r sessionctl end",
+		ValidArgsFunction: cobra.NoFileCompletions,
+		PreRunE:           func(cmd *cobra.Command, _ []string) error { return notEmpty(cmd, "subject") },
 		RunE: c.with(func(cmd *cobra.Command, f *session.Factory, args []string) error {
 			switch {
 			case count(len(args) > 0, subject != "", all) != 1:
 				return usage("say what to end: keys, or --subject, or --all")
-			case all && !yes && !c.confirms("End all sessions, and sign everybody out?"):
+			case all && !yes && !c.confirms(cmd.Context(), "End all sessions, and sign everybody out?"):
 				return errors.New("nothing was ended")
 			case all:
 				return c.endAll(cmd, f)
@@ -39,38 +42,49 @@ func (c *ctl) end() *cobra.Command {
 }
 
 // confirms asks a question. No answer is no.
-func (c *ctl) confirms(question string) bool {
+func (c *ctl) confirms(ctx context.Context, question string) bool {
 	fmt.Fprintf(c.err, "%s [y/N] ", question)
-	answer, _ := bufio.NewReader(c.in).ReadString('\n')
-	return strings.EqualFold(strings.TrimSpace(answer), "y") || strings.EqualFold(strings.TrimSpace(answer), "yes")
+	answered := make(chan string, 1)
+	go func() {
+		answer, _ := bufio.NewReader(c.in).ReadString('\n')
+		answered <- strings.ToLower(strings.TrimSpace(answer))
+	}()
+	select {
+	case answer := <-answered:
+		return answer == "y" || answer == "yes"
+	case <-ctx.Done():
+		fmt.Fprintln(c.err)
+		return false
+	}
 }
 
 // endKeys ends all that it can, and says at the end what was not there.
 func (c *ctl) endKeys(cmd *cobra.Command, f *session.Factory, keys []string) error {
-	ended, missing := 0, 0
+	ended := 0
+	var missing []string
 	for _, key := range keys {
 		err := f.Destroy(cmd.Context(), session.Key(key))
 		switch {
 		case err == nil:
 			ended++
 		case errors.Is(err, session.ErrNotFound):
-			missing++
+			missing = append(missing, plain(key))
 		default:
 			return errors.Join(err, c.say("ended: %d", ended))
 		}
 	}
-	_ = c.say("ended: %d", ended)
-	if missing > 0 {
-		return coded{fmt.Errorf("there were no sessions of %d of the keys", missing), exitNotFound}
+	err := c.say("ended: %d", ended)
+	if len(missing) > 0 {
+		return coded{fmt.Errorf("there were no sessions of these keys: %s", strings.Join(missing, " ")), exitNotFound}
 	}
-	return nil
+	return err
 }
 
 func (c *ctl) endSubject(cmd *cobra.Command, f *session.Factory, subject string) error {
 	err := f.DestroySubject(cmd.Context(), subject)
 	if !errors.Is(err, errors.ErrUnsupported) {
 		if err == nil {
-			_ = c.say("all sessions of %q have ended", subject)
+			err = c.say("all sessions of %q have ended", subject)
 		}
 		return err
 	}
@@ -85,10 +99,8 @@ func (c *ctl) endAll(cmd *cobra.Command, f *session.Factory) error {
 func (c *ctl) endSelected(cmd *cobra.Command, f *session.Factory, s selection) error {
 	return c.endEach(cmd, f, func(yield func(session.Key, error) bool) {
 		for d, err := range s.sessions(cmd.Context(), f) {
-			if d.Subject == s.subject || err != nil {
-				if !yield(d.Key, err) {
-					return
-				}
+			if !yield(d.Key, err) {
+				return
 			}
 		}
 	})
@@ -110,10 +122,10 @@ func (c *ctl) endEach(cmd *cobra.Command, f *session.Factory, keys iter.Seq2[ses
 	return c.say("ended: %d", ended)
 }
 
-// say prints a line, and returns nil.
+// say prints a line.
 func (c *ctl) say(format string, args ...any) error {
-	fmt.Fprintf(c.out, format+"\n", args...)
-	return nil
+	_, err := fmt.Fprintf(c.out, format+"\n", args...)
+	return err
 }
 
 func count(these ...bool) (n int) {

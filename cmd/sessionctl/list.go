@@ -16,15 +16,30 @@ import (
 
 // selection is which sessions a command is about.
 type selection struct {
-	subject   string
+	subject   string // "" is any
 	olderThan time.Duration
-	limit     int
+	limit     int // 0 is none
 }
 
 func (s *selection) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.subject, "subject", "", "only those of this subject")
 	cmd.Flags().DurationVar(&s.olderThan, "older-than", 0, "only those that began before so long, as in 720h")
 	cmd.Flags().IntVar(&s.limit, "limit", 0, "no more than so many")
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		if s.limit < 0 || s.olderThan < 0 {
+			return usage("--limit and --older-than must not be below 0")
+		}
+		return notEmpty(cmd, "subject")
+	}
+}
+
+// notEmpty refuses a flag that was given without a value, as a script does whose variable
+// is not set: that would mean everybody.
+func notEmpty(cmd *cobra.Command, name string) error {
+	if flag := cmd.Flags().Lookup(name); flag.Changed && flag.Value.String() == "" {
+		return usage("--%s is empty", name)
+	}
+	return nil
 }
 
 func (c *ctl) list() *cobra.Command {
@@ -36,8 +51,9 @@ func (c *ctl) list() *cobra.Command {
 		RunE: c.with(func(cmd *cobra.Command, f *session.Factory, _ []string) error {
 			p := printer{out: c.out, json: asJSON}
 			for d, err := range s.sessions(cmd.Context(), f) {
-				if err == nil {
-					err = p.print(d)
+				corrupt := errors.Is(err, session.ErrCorrupt)
+				if err == nil || corrupt {
+					err = p.print(d, corrupt)
 				}
 				if err != nil {
 					return err
@@ -51,7 +67,8 @@ func (c *ctl) list() *cobra.Command {
 	return cmd
 }
 
-// sessions are those that are selected, as they are found.
+// sessions are those that are selected, as they are found. One that can't be read comes
+// with its key and ErrCorrupt.
 func (s selection) sessions(ctx context.Context, f *session.Factory) iter.Seq2[session.Details, error] {
 	return func(yield func(session.Details, error) bool) {
 		n := 0
@@ -63,12 +80,12 @@ func (s selection) sessions(ctx context.Context, f *session.Factory) iter.Seq2[s
 			switch {
 			case errors.Is(err, session.ErrNotFound): // it has ended meanwhile
 				continue
-			case errors.Is(err, session.ErrCorrupt):
-				d, err = session.Details{Info: session.Info{Key: key, Label: "can't be read"}}, nil
-			case err == nil && !s.selects(d):
+			case errors.Is(err, session.ErrCorrupt) && s.isAny(): // else nobody knows whether it is meant
+				d = session.Details{Info: session.Info{Key: key}}
+			case errors.Is(err, session.ErrCorrupt), err == nil && !s.selects(d):
 				continue
 			}
-			if !yield(d, err) || err != nil {
+			if !yield(d, err) || err != nil && !errors.Is(err, session.ErrCorrupt) {
 				return
 			}
 			if n++; n == s.limit {
@@ -77,6 +94,9 @@ func (s selection) sessions(ctx context.Context, f *session.Factory) iter.Seq2[s
 		}
 	}
 }
+
+// isAny reports whether there is no condition.
+func (s selection) isAny() bool { return s.subject == "" && s.olderThan == 0 }
 
 func (s selection) selects(d session.Details) bool {
 	return (s.subject == "" || d.Subject == s.subject) && (s.olderThan == 0 || time.Since(d.Created) > s.olderThan)
@@ -113,13 +133,20 @@ type printer struct {
 
 const columns = "%-43s  %-16s  %-11s  %8s  %s\n"
 
-func (p *printer) print(d session.Details) error {
+func (p *printer) print(d session.Details, corrupt bool) error {
+	if p.json && corrupt {
+		return json.NewEncoder(p.out).Encode(map[string]any{"key": d.Key, "error": session.ErrCorrupt.Error()})
+	}
 	if p.json {
 		return json.NewEncoder(p.out).Encode(jsonOf(d))
 	}
 	if !p.begun {
 		p.begun = true
 		fmt.Fprint(p.out, paint(p.out, bold, fmt.Sprintf(columns, "KEY", "CREATED", "EXPIRES IN", "SIZE", "SUBJECT")))
+	}
+	if corrupt {
+		_, err := fmt.Fprintf(p.out, "%-43s  can't be read\n", plain(string(d.Key)))
+		return err
 	}
 	_, err := fmt.Fprintf(p.out, columns, plain(string(d.Key)), d.Created.Local().Format("2006-01-02 15:04"), in(d.Expires), size(d.Size), plain(oneOf(d.Subject, d.Label)))
 	return err

@@ -12,11 +12,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"regexp"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -39,7 +38,7 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
 	c := &ctl{in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	os.Exit(c.run(ctx, os.Args[1:]))
 }
@@ -54,7 +53,7 @@ type ctl struct {
 // run executes the command that args are, and returns the exit code.
 func (c *ctl) run(ctx context.Context, args []string) int {
 	root := c.root()
-	root.SetArgs(long(args))
+	root.SetArgs(long(root, args))
 	root.SetIn(c.in)
 	root.SetOut(c.out)
 	root.SetErr(c.err)
@@ -65,31 +64,6 @@ func (c *ctl) run(ctx context.Context, args []string) int {
 	fmt.Fprintf(c.err, "%s %v\n", paint(c.err, red, "sessionctl:"), err)
 	return exitCode(err)
 }
-
-// long lets flags have one dash, as those of other Go programs, and keys begin with
-// one, as one of 64 does.
-func long(args []string) []string {
-	var all, keys []string
-	for i, arg := range args {
-		switch {
-		case arg == "--":
-			return slices.Concat(all, args[i:], keys)
-		case isKey.MatchString(arg):
-			keys = append(keys, arg)
-			continue
-		case len(arg) > 2 && arg[0] == '-' && arg[1] != '-':
-			arg = "-" + arg
-		}
-		all = append(all, arg)
-	}
-	if len(keys) == 0 {
-		return all
-	}
-	return slices.Concat(all, []string{"--"}, keys)
-}
-
-// isKey recognizes a key that looks like a flag.
-var isKey = regexp.MustCompile(`^-[A-Za-z0-9_-]{42}$`)
 
 // coded is an error with an exit code.
 type coded struct {
@@ -120,7 +94,9 @@ const description = `sessionctl looks after the sessions of any driver of gosess
 
 Say which by --driver and --dsn, or by the environment: SESSION_DRIVER and
 SESSION_DSN, where a password is not seen by others who list processes. If
-sessions are sealed, SESSION_KEYS has the secrets of Config.Keys.
+sessions are sealed, SESSION_KEYS has the secrets of Config.Keys. It shows what
+the backend has: an application that has shortened its timeouts since may hold
+a session for over.
 
 It exits with 1 if the store fails, 2 if it does not understand, 3 if there is no
 such session, and 4 if there are sessions that can't be read.`
@@ -147,9 +123,13 @@ func (c *ctl) root() *cobra.Command {
 	return root
 }
 
+// noTimeouts let no session be over but by what its record says: those of the
+// application are not known here.
+var noTimeouts = session.Timeouts{Idle: 100 * 365 * 24 * time.Hour, Lifetime: 100 * 365 * 24 * time.Hour}
+
 // open opens the factory that the flags name, and sweeps nothing by itself.
-func (c *ctl) open() (*session.Factory, error) {
-	cfg := session.Config{SweepInterval: -1}
+func (c *ctl) open(timeouts session.Timeouts) (*session.Factory, error) {
+	cfg := session.Config{Timeouts: timeouts, SweepInterval: -1}
 	if text := os.Getenv("SESSION_KEYS"); text != "" {
 		secrets, err := session.ParseSecrets(text)
 		if err != nil {
@@ -161,8 +141,10 @@ func (c *ctl) open() (*session.Factory, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.driver == "memory" {
-		fmt.Fprintln(c.err, "sessionctl: sessions in the memory of an application can't be seen from outside it")
+	for _, odd := range []string{c.inMemory(), c.noFile()} {
+		if odd != "" {
+			fmt.Fprintln(c.err, "sessionctl:", odd)
+		}
 	}
 	return cfg.New(store)
 }
@@ -174,10 +156,17 @@ func (c *ctl) dsnOrEnv() string {
 	return c.dsn
 }
 
-// with runs do with the factory that the flags name.
-func (c *ctl) with(do func(cmd *cobra.Command, f *session.Factory, args []string) error) func(*cobra.Command, []string) error {
+type command func(cmd *cobra.Command, f *session.Factory, args []string) error
+
+// with runs do with the factory that the flags name, to look at what there is.
+func (c *ctl) with(do command) func(*cobra.Command, []string) error {
+	return c.withTimeouts(noTimeouts, do)
+}
+
+// withTimeouts is for what makes sessions of its own.
+func (c *ctl) withTimeouts(timeouts session.Timeouts, do command) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		f, err := c.open()
+		f, err := c.open(timeouts)
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,6 +16,7 @@ func (c *ctl) count() *cobra.Command {
 	var s selection
 	cmd := &cobra.Command{
 		Use: "count", Short: "count live sessions", Args: cobra.NoArgs,
+		Example: "  sessionctl count --subject user:42",
 		RunE: c.with(func(cmd *cobra.Command, f *session.Factory, _ []string) error {
 			n := 0
 			if s == (selection{}) {
@@ -27,7 +29,7 @@ func (c *ctl) count() *cobra.Command {
 				return c.say("%d", n)
 			}
 			for _, err := range s.sessions(cmd.Context(), f) {
-				if err != nil {
+				if err != nil && !errors.Is(err, session.ErrCorrupt) {
 					return err
 				}
 				n++
@@ -42,6 +44,7 @@ func (c *ctl) count() *cobra.Command {
 func (c *ctl) sweep() *cobra.Command {
 	return &cobra.Command{
 		Use: "sweep", Short: "delete sessions that have expired", Args: cobra.NoArgs,
+		Example: "  sessionctl sweep   # from cron, where no application sweeps",
 		RunE: c.with(func(cmd *cobra.Command, f *session.Factory, _ []string) error {
 			n, err := f.DeleteExpired(cmd.Context())
 			return errors.Join(err, c.say("deleted: %d", n))
@@ -52,6 +55,7 @@ func (c *ctl) sweep() *cobra.Command {
 func (c *ctl) ping() *cobra.Command {
 	return &cobra.Command{
 		Use: "ping", Short: "see whether the backend can serve", Args: cobra.NoArgs,
+		Example: "  sessionctl ping && systemctl start shop",
 		RunE: c.with(func(cmd *cobra.Command, f *session.Factory, _ []string) error {
 			if err := f.Ping(cmd.Context()); err != nil { // connects, and prepares what is missing
 				return err
@@ -68,11 +72,9 @@ func (c *ctl) ping() *cobra.Command {
 func (c *ctl) drivers() *cobra.Command {
 	return &cobra.Command{
 		Use: "drivers", Short: "list the drivers", Args: cobra.NoArgs,
+		Example: "  sessionctl drivers",
 		RunE: func(*cobra.Command, []string) error {
-			for _, name := range session.Drivers() {
-				_ = c.say("%s", name)
-			}
-			return nil
+			return c.say("%s", strings.Join(session.Drivers(), "\n"))
 		},
 	}
 }
@@ -80,6 +82,7 @@ func (c *ctl) drivers() *cobra.Command {
 func (c *ctl) check() *cobra.Command {
 	return &cobra.Command{
 		Use: "check", Short: "see whether all sessions can be read", Args: cobra.NoArgs,
+		Example: "  SESSION_KEYS=$NEW,$OLD sessionctl check",
 		RunE: c.with(func(cmd *cobra.Command, f *session.Factory, _ []string) error {
 			good, bad, closed := 0, 0, 0
 			for key, err := range f.Sessions(cmd.Context()) {

@@ -188,7 +188,9 @@ func TestCopy(t *testing.T) {
 	moved, err := to.open(t, session.Config{}).Retrieve(t.Context(), s.ID())
 	require.NoError(t, err)
 	require.Equal(t, "ada", moved.Subject())
-	require.Regexp(t, `^moved: 0 of 0 in `, from.fine(t, "copy", "--to-driver", to.driver, "--to-dsn", to.dsn), "again")
+	t.Setenv("SESSION_TO_DRIVER", to.driver)
+	t.Setenv("SESSION_TO_DSN", to.dsn)
+	require.Regexp(t, `^moved: 0 of 0 in `, from.fine(t, "copy"), "again")
 }
 
 // Ctrl-C in the middle of a move says what was done. Run again it goes on.
@@ -266,9 +268,70 @@ func TestCorrupt(t *testing.T) {
 	got := b.run(t, "", "check")
 	require.Equal(t, exitCorrupt, got.code)
 	require.Contains(t, got.out, "garbage")
-	require.Contains(t, b.fine(t, "list"), "(can't be read)")
+	require.Contains(t, b.fine(t, "list"), "can't be read")
+	require.Contains(t, b.fine(t, "list", "--json"), `{"error":"session can't be decoded","key":"garbage"}`)
 	require.Equal(t, exitCorrupt, b.run(t, "", "show", "garbage").code)
+	require.Equal(t, "1\n", b.fine(t, "count"))
+	for _, selects := range [][]string{{"--older-than", "1ns"}, {"--subject", "ada"}} {
+		require.Empty(t, b.fine(t, append([]string{"list"}, selects...)...), "whether it is meant can't be known")
+		require.Equal(t, "0\n", b.fine(t, append([]string{"count"}, selects...)...))
+	}
 	require.Equal(t, "ended: 1\n", b.fine(t, "end", "garbage"))
+}
+
+// What is over and what is not is in the records. The timeouts of the application are not
+// known here.
+func TestTimeoutsOfTheApplication(t *testing.T) {
+	b := backend{"sqlite", "file:" + filepath.Join(t.TempDir(), "s.db")}
+	f := b.open(t, session.Config{
+		Timeouts: session.Timeouts{Idle: 30 * 24 * time.Hour, Lifetime: 90 * 24 * time.Hour},
+		Now:      func() time.Time { return time.Now().Add(-10 * 24 * time.Hour) },
+	})
+	s := signIn(t, f, "ada")
+	for _, args := range [][]string{{"list"}, {"list", "--older-than", "216h"}, {"list", "--subject", "ada"}, {"show", string(s.Key())}} {
+		require.Regexp(t, string(s.Key())+`[^$]*\b(19|20) days`, b.fine(t, args...), args)
+	}
+	require.Equal(t, "1\n", b.fine(t, "count", "--subject", "ada"))
+	require.Equal(t, "can be read: 1\n", b.fine(t, "check"))
+	require.NotContains(t, b.fine(t, "show", string(s.Key())), "timeouts")
+	require.NoError(t, s.SetTimeouts(session.Timeouts{Idle: 20 * 24 * time.Hour, Persistent: true}))
+	require.NoError(t, s.Flush(t.Context()))
+	require.Regexp(t, `(?m)^timeouts +idle 480h0m0s, persistent$`, b.fine(t, "show", string(s.Key())))
+}
+
+// Ctrl-C is an answer to a question.
+func TestQuestionInterrupted(t *testing.T) {
+	b := backend{"sqlite", "file:" + filepath.Join(t.TempDir(), "s.db")}
+	signIn(t, b.open(t, session.Config{}), "ada")
+	cmd := exec.Command(binary, "end", "--all", "-driver", b.driver, "-dsn", b.dsn)
+	stdin, err := cmd.StdinPipe() // which nobody closes
+	require.NoError(t, err)
+	defer stdin.Close()
+	asked, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	_, err = asked.Read(make([]byte, 100))
+	require.NoError(t, err)
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	require.Error(t, cmd.Wait())
+	require.Equal(t, exitFailed, cmd.ProcessState.ExitCode())
+	require.Equal(t, "1\n", b.fine(t, "count"))
+}
+
+// That the answer could not be written is an error.
+func TestFullDisk(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("there is no /dev/full here; Linux has it")
+	}
+	defer full.Close()
+	b := backend{"sqlite", "file:" + filepath.Join(t.TempDir(), "s.db")}
+	signIn(t, b.open(t, session.Config{}), "ada")
+	for _, name := range []string{"count", "list", "ping", "drivers"} {
+		cmd := exec.Command(binary, name, "-driver", b.driver, "-dsn", b.dsn)
+		cmd.Stdout = full
+		require.Error(t, cmd.Run(), name)
+	}
 }
 
 // What is wrong with a command is said, with what to do, and no DSN is.
@@ -276,6 +339,7 @@ func TestMistakes(t *testing.T) {
 	none := backend{}
 	dead := backend{"memcache", "127.0.0.1:1"}
 	cookies := backend{"cookie", "unrevocable&secret=MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="}
+	typo := backend{"sqlite", "file:" + filepath.Join(t.TempDir(), "typo.db")}
 	sqlite := backend{"sqlite", "file:" + filepath.Join(t.TempDir(), "s.db")}
 	signIn(t, sqlite.open(t, session.Config{}), "ada")
 	for name, tt := range map[string]struct {
@@ -289,6 +353,13 @@ func TestMistakes(t *testing.T) {
 		"bad DSN":         {backend{"sqlite", "file:x?hidden=secret"}, []string{"list"}, exitUsage, "go doc gosession.dev/session/drivers/sqlite"},
 		"unknown flag":    {none, []string{"list", "--sobject", "x"}, exitUsage, "unknown flag"},
 		"unknown command": {none, []string{"lst"}, exitUsage, "unknown command"},
+		"no subject":      {sqlite, []string{"end", "--subject", ""}, exitUsage, "--subject is empty"},
+		"list no subject": {sqlite, []string{"list", "--subject="}, exitUsage, "--subject is empty"},
+		"bad limit":       {sqlite, []string{"list", "--limit", "-1"}, exitUsage, "must not be below 0"},
+		"missing key":     {sqlite, []string{"end", "nobody"}, exitNotFound, "of these keys: nobody"},
+		"copy of no file": {typo, []string{"copy", "--to-driver", sqlite.driver, "--to-dsn", sqlite.dsn}, exitUsage, "no such file"},
+		"copy to another name": {sqlite, []string{"copy", "--to-driver", sqlite.driver, "--to-dsn", sqlite.dsn + "?_busy_timeout=9"},
+			exitFailed, "nothing was moved"},
 		"nothing to end":  {backend{"memory", ""}, []string{"end"}, exitUsage, "say what to end"},
 		"two to end":      {backend{"memory", ""}, []string{"end", "k", "--all"}, exitUsage, "say what to end"},
 		"no key":          {backend{"memory", ""}, []string{"show"}, exitUsage, "want a key"},
@@ -308,6 +379,7 @@ func TestMistakes(t *testing.T) {
 		})
 	}
 	require.Equal(t, "1\n", sqlite.fine(t, "count"), "nothing was lost")
+	require.Contains(t, typo.run(t, "", "count").err, "no such file yet")
 	memory := backend{"memory", ""}.run(t, "", "count")
 	require.Equal(t, "0\n", memory.out)
 	require.Contains(t, memory.err, "can't be seen")
@@ -326,10 +398,19 @@ func TestKeysLikeFlags(t *testing.T) {
 			require.Equal(t, "ended: 1\n", b.fine(t, "end", key))
 		}
 	}
-	require.Equal(t, []string{"end", "--subject", "x"}, long([]string{"end", "-subject", "x"}))
 	key := "--" + strings.Repeat("x", 41)
-	require.Equal(t, []string{"end", "--yes", "--", key}, long([]string{"end", key, "-yes"}))
-	require.Equal(t, []string{"end", "--", key, "-y"}, long([]string{"end", "--", key, "-y"}))
+	for args, want := range map[string]string{
+		"end -subject x":          "end --subject x",
+		"end -subject -all":       "end --subject -all",
+		"end -subject -ann -yes":  "end --subject -ann --yes",
+		"end -subject=-ann -yes":  "end --subject=-ann --yes",
+		"end --subject " + key:    "end --subject " + key,
+		"end " + key + " -yes":    "end --yes -- " + key,
+		"end -- " + key + " -yes": "end -- " + key + " -yes",
+		"end -nonsense":           "end -nonsense",
+	} {
+		require.Equal(t, strings.Fields(want), long((&ctl{}).root(), strings.Fields(args)))
+	}
 }
 
 func TestHelp(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,7 +17,8 @@ func (c *ctl) show() *cobra.Command {
 	var values, asJSON bool
 	cmd := &cobra.Command{
 		Use: "show KEY", Short: "show a session, and its values if you ask for them", Args: exactly(1, "a key, as list shows it"),
-		Example: "  sessionctl show 3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA --values",
+		ValidArgsFunction: cobra.NoFileCompletions,
+		Example:           "  sessionctl show 3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA --values",
 		RunE: c.with(func(cmd *cobra.Command, f *session.Factory, args []string) error {
 			d, err := f.Inspect(cmd.Context(), session.Key(args[0]))
 			if err != nil {
@@ -46,7 +48,7 @@ func (c *ctl) showText(d session.Details) {
 		{"signed in", signedIn(d)},
 		{"last seen", at(d.LastSeen)},
 		{"expires", fmt.Sprintf("%s (in %s)", at(d.Expires), in(d.Expires))},
-		{"timeouts", fmt.Sprintf("idle %v, lifetime %v", d.Timeouts.Idle, d.Timeouts.Lifetime)},
+		{"timeouts", timeouts(d.Timeouts)},
 		{"size", size(d.Size) + sealed(d)},
 		{"codec", d.Codec},
 	} {
@@ -86,6 +88,21 @@ func (c *ctl) showJSON(d session.Details, values bool) error {
 }
 
 func at(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") }
+
+// timeouts are those that the session has of its own, if it has.
+func timeouts(t session.Timeouts) string {
+	var all []string
+	if t.Idle != 0 {
+		all = append(all, fmt.Sprintf("idle %v", t.Idle))
+	}
+	if t.Lifetime != 0 {
+		all = append(all, fmt.Sprintf("lifetime %v", t.Lifetime))
+	}
+	if t.Persistent {
+		all = append(all, "persistent")
+	}
+	return strings.Join(all, ", ")
+}
 
 func signedIn(d session.Details) string {
 	if d.Subject == "" {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strings"
 
 	"gosession.dev/session"
@@ -17,4 +18,25 @@ func openStore(name, dsn string) (driver.Store, error) {
 		return nil, coded{fmt.Errorf("%w; see: go doc gosession.dev/session/drivers/%s", err, name), exitUsage}
 	}
 	return store, nil
+}
+
+// inMemory says so if there can't be anything to see.
+func (c *ctl) inMemory() string {
+	if c.driver != "memory" {
+		return ""
+	}
+	return "sessions in the memory of an application can't be seen from outside it"
+}
+
+// noFile says so if SQLite is about to create its file, which a mistake in the DSN looks
+// like.
+func (c *ctl) noFile() string {
+	path, _, _ := strings.Cut(strings.TrimPrefix(c.dsnOrEnv(), "file:"), "?")
+	if c.driver != "sqlite" || strings.Contains(c.dsnOrEnv(), "memory") || path == "" {
+		return ""
+	}
+	if _, err := os.Stat(path); !os.IsNotExist(err) {
+		return ""
+	}
+	return "there is no such file yet as the DSN names"
 }

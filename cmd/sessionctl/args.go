@@ -1,0 +1,55 @@
+package main
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// long lets flags have one dash, as those of other Go programs, and keys begin with
+// one, as one of 64 does. What follows a flag as its value is left alone.
+func long(root *cobra.Command, args []string) []string {
+	var all, keys []string
+	isValue := false
+	for i, arg := range args {
+		name, _, hasValue := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		flag := lookup(root, name)
+		switch {
+		case isValue:
+			isValue = false
+		case arg == "--":
+			return slices.Concat(all, args[i:], keys)
+		case isKey.MatchString(arg):
+			keys = append(keys, arg)
+			continue
+		case arg[:min(len(arg), 1)] == "-" && flag != nil:
+			arg = "--" + strings.TrimLeft(arg, "-")
+			isValue = !hasValue && flag.NoOptDefVal == ""
+		}
+		all = append(all, arg)
+	}
+	if len(keys) == 0 {
+		return all
+	}
+	return slices.Concat(all, []string{"--"}, keys)
+}
+
+// isKey recognizes a key that looks like a flag.
+var isKey = regexp.MustCompile(`^-[A-Za-z0-9_-]{42}$`)
+
+// lookup returns the flag of that name, of whichever command. None means one thing for
+// one command and another for another.
+func lookup(root *cobra.Command, name string) *pflag.Flag {
+	if flag := root.PersistentFlags().Lookup(name); flag != nil {
+		return flag
+	}
+	for _, cmd := range root.Commands() {
+		if flag := cmd.Flags().Lookup(name); flag != nil {
+			return flag
+		}
+	}
+	return nil
+}

@@ -49,8 +49,8 @@ func newFactory(c Config, store driver.Store) (*Factory, error) {
 		}
 		store = clientSide.ForCookie(c.Cookie.Name)
 	}
-	lister, lists := store.(driver.SubjectLister)
-	if c.MaxPerSubject > 0 && !lists {
+	lister, _ := store.(driver.SubjectLister)
+	if c.MaxPerSubject > 0 && !lists(store) {
 		return nil, errors.New("session: Config.MaxPerSubject needs a store that lists the sessions of a subject, and this one can't; drop it, or take another driver")
 	}
 	box, err := newBox(c.Keys)
@@ -69,6 +69,19 @@ func newFactory(c Config, store driver.Store) (*Factory, error) {
 	f.watchers = newWatchers()
 	f.sweeper = startSweeper(f)
 	return f, nil
+}
+
+// lists reports whether a store lists the sessions of a subject. One that is around
+// another says so whatever that can do.
+func lists(store driver.Store) bool {
+	for {
+		around, ok := store.(interface{ Unwrap() driver.Store })
+		if !ok {
+			_, lists := store.(driver.SubjectLister)
+			return lists
+		}
+		store = around.Unwrap()
+	}
 }
 
 // Ping connects to the store if need be, prepares it, and returns an error if it

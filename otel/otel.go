@@ -1,7 +1,10 @@
 // Package otel makes OpenTelemetry spans and metrics of what a store does, by a
 // driver around another:
 //
-//	session.Register("traced", otel.Driver{Driver: sqlite.Driver{}, System: "sqlite"})
+//	session.Register("traced", otel.Driver{
+//		Driver:  sqlite.Driver{},
+//		Options: otel.Options{System: "sqlite"},
+//	})
 //	sessions, err := session.Open("traced", "file:sessions.db")
 //
 // or, for a store that the application has made:
@@ -17,7 +20,7 @@
 // the histogram db.client.operation.duration in seconds with the same attributes.
 // A call that fails has error.type. That there is no session, or that a write has
 // met another, is no failure, and stands in session.outcome. Keys, subjects and data
-// stand nowhere.
+// stand nowhere. The span of a listing lasts as long as its caller takes for it.
 package otel
 
 import (
@@ -38,6 +41,10 @@ import (
 	"gosession.dev/session/driver"
 	"gosession.dev/session/internal/intercept"
 )
+
+// buckets are those that the semantic conventions ask for. The SDK's own are for
+// milliseconds.
+var buckets = []float64{0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10}
 
 // scope is the instrumentation's name.
 const scope = "gosession.dev/session/otel"
@@ -82,7 +89,10 @@ func Wrap(store driver.Store, o Options) driver.Store {
 	}
 	// What the error says is said to the global error handler too, and the
 	// instrument does nothing then.
-	duration, err := dbconv.NewClientOperationDuration(o.MeterProvider.Meter(scope))
+	duration, err := dbconv.NewClientOperationDuration(
+		o.MeterProvider.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL)),
+		metric.WithExplicitBucketBoundaries(buckets...),
+	)
 	if err != nil {
 		otel.Handle(err)
 	}

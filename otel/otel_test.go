@@ -52,6 +52,7 @@ func (s sdk) histogram(t *testing.T) map[string]uint64 {
 	for _, p := range m.Data.(metricdata.Histogram[float64]).DataPoints {
 		system, _ := p.Attributes.Value("db.system.name")
 		require.Equal(t, "sqlite", system.AsString())
+		require.Equal(t, []float64{0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10}, p.Bounds)
 		operation, _ := p.Attributes.Value("db.operation.name")
 		failure, _ := p.Attributes.Value("error.type")
 		counts[operation.AsString()+" "+failure.AsString()] += p.Count
@@ -127,6 +128,14 @@ func TestClientSideIsLeftAlone(t *testing.T) {
 	_, clientSide := store.(driver.ClientSide)
 	require.True(t, clientSide)
 }
+
+// What the store under it can't do is not promised.
+func TestLimitNeedsLister(t *testing.T) {
+	_, err := session.Config{MaxPerSubject: 1}.New(otel.Wrap(lacking{memory.New(memory.Options{})}, otel.Options{}))
+	require.ErrorContains(t, err, "MaxPerSubject needs a store that lists")
+}
+
+type lacking struct{ driver.Store }
 
 // Without an SDK nothing is made, and nothing fails.
 func TestGlobals(t *testing.T) {

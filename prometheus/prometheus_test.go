@@ -14,7 +14,7 @@ import (
 
 func TestCollector(t *testing.T) {
 	f := sessiontest.New(t)
-	sessiontest.Login(t, f.Factory, map[string]any{"n": 1})
+	sessiontest.Login(t, f, map[string]any{"n": 1})
 	f.Store.Inject(sessiontest.Fault{Calls: []string{"Create"}, Err: sessiontest.ErrOutage})
 	_, err := f.Create(t.Context())
 	require.Error(t, err)

@@ -7,7 +7,7 @@
 //		handler := f.Handler(shop.Routes())
 //
 //		r := httptest.NewRequest("POST", "/checkout", nil)
-//		r.AddCookie(sessiontest.Login(t, f.Factory, map[string]any{"cart": []string{"apple"}}))
+//		r.AddCookie(sessiontest.Login(t, f, map[string]any{"cart": []string{"apple"}}))
 //		w := httptest.NewRecorder()
 //		handler.ServeHTTP(w, r) // = 200
 //
@@ -21,6 +21,7 @@
 package sessiontest
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"testing"
@@ -71,16 +72,21 @@ func WithConfig(t testing.TB, c session.Config) *Factory {
 // Subject is whom [Login] signs in.
 const Subject = "sessiontest"
 
+// Sessions is a [session.Factory] of the application, or the [Factory] of [New].
+type Sessions interface {
+	Create(ctx context.Context) (*session.Session, error)
+	Cookie(s *session.Session) *http.Cookie
+}
+
 // Login stores a session with these values, in which [Subject] has signed in, and
-// returns its cookie. It works with any factory of the application, not only with
-// one of [New].
-func Login(t testing.TB, f *session.Factory, values map[string]any) *http.Cookie {
+// returns its cookie.
+func Login(t testing.TB, f Sessions, values map[string]any) *http.Cookie {
 	t.Helper()
 	return LoginAs(t, f, Subject, values)
 }
 
 // LoginAs is [Login] of somebody else; "" is a visitor who has not signed in.
-func LoginAs(t testing.TB, f *session.Factory, subject string, values map[string]any) *http.Cookie {
+func LoginAs(t testing.TB, f Sessions, subject string, values map[string]any) *http.Cookie {
 	t.Helper()
 	s, err := f.Create(t.Context())
 	for key, value := range values {

@@ -44,10 +44,10 @@ func get(h http.Handler, c *http.Cookie) *httptest.ResponseRecorder {
 func TestNew(t *testing.T) {
 	f := sessiontest.New(t)
 	h := f.Handler(http.HandlerFunc(shop))
-	cookie := sessiontest.Login(t, f.Factory, map[string]any{"name": "Ada"})
+	cookie := sessiontest.Login(t, f, map[string]any{"name": "Ada"})
 	require.Equal(t, `Ada of "sessiontest"`, get(h, cookie).Body.String())
-	require.Equal(t, `Bob of "bob"`, get(h, sessiontest.LoginAs(t, f.Factory, "bob", map[string]any{"name": "Bob"})).Body.String())
-	require.Equal(t, ` of ""`, get(h, sessiontest.LoginAs(t, f.Factory, "", nil)).Body.String())
+	require.Equal(t, `Bob of "bob"`, get(h, sessiontest.LoginAs(t, f, "bob", map[string]any{"name": "Bob"})).Body.String())
+	require.Equal(t, ` of ""`, get(h, sessiontest.LoginAs(t, f, "", nil)).Body.String())
 
 	f.Store.Inject(sessiontest.Fault{Calls: []string{"Retrieve"}, Err: sessiontest.ErrOutage})
 	require.Equal(t, http.StatusServiceUnavailable, get(h, cookie).Code)
@@ -67,7 +67,7 @@ func TestNew(t *testing.T) {
 
 func TestWithConfig(t *testing.T) {
 	f := sessiontest.WithConfig(t, session.Config{Timeouts: session.Timeouts{Idle: time.Minute, Persistent: true}, Cookie: session.Cookie{Name: "__Host-s"}})
-	cookie := sessiontest.Login(t, f.Factory, nil)
+	cookie := sessiontest.Login(t, f, nil)
 	require.Equal(t, "__Host-s", cookie.Name)
 	require.InDelta(t, session.DefaultLifetime.Seconds(), cookie.MaxAge, 2, "by the clock of the test")
 	f.Clock.Advance(2 * time.Minute)

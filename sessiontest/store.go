@@ -55,8 +55,13 @@ type Store struct {
 
 type store = intercept.Store
 
-// Wrap returns a Store over another one, for [session.Config.New].
+// Wrap returns a Store over another one, for [session.Config.New]. That must not be a
+// [driver.ClientSide], which makes no calls.
 func Wrap(t testing.TB, inner driver.Store) *Store {
+	t.Helper()
+	if _, clientSide := inner.(driver.ClientSide); clientSide {
+		t.Fatal("sessiontest: a store that keeps sessions with the client can't be wrapped")
+	}
 	s := &Store{t: t, calls: map[string]int{}}
 	s.store = intercept.New(inner, s.do)
 	return s

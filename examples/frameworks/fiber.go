@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -27,12 +29,14 @@ func withFiber(sessions *session.Factory) *fiber.App {
 }
 
 // fiberSessions is what Factory.Handler is for net/http: it finds the session, gives it
-// to the handlers, stores it before the answer leaves, and sets the cookie.
+// to the handlers, stores it before the answer leaves, and sets the cookie. Unlike
+// Handler, it stores a session for each visitor who has none.
 func fiberSessions(sessions *session.Factory) fiber.Handler {
-	const cookie = "__Host-session"
+	const cookie = "__Host-session" // as in Config.Cookie
 	return func(c *fiber.Ctx) error {
 		ctx := c.UserContext()
-		s, err := sessions.Retrieve(ctx, session.ID(c.Cookies(cookie)))
+		id := session.ID(c.Cookies(cookie))
+		s, err := sessions.Retrieve(ctx, id)
 		if errors.Is(err, session.ErrNotFound) || errors.Is(err, session.ErrCorrupt) {
 			s, err = sessions.Create(ctx)
 		}
@@ -40,22 +44,29 @@ func fiberSessions(sessions *session.Factory) fiber.Handler {
 			return fiber.ErrServiceUnavailable
 		}
 		c.SetUserContext(session.NewContext(ctx, s))
-		if err := c.Next(); err != nil {
-			return err
-		}
+		handled := c.Next()
 		if err := s.Flush(ctx); err != nil && !errors.Is(err, session.ErrNotFound) {
 			return fiber.ErrServiceUnavailable
 		}
-		if set := sessions.Cookie(s); set != nil {
-			expires := time.Time{}
-			if set.MaxAge != 0 {
-				expires = time.Now().Add(time.Duration(set.MaxAge) * time.Second)
-			}
-			c.Cookie(&fiber.Cookie{
-				Name: set.Name, Value: set.Value, Path: set.Path, Expires: expires,
-				Secure: set.Secure, HTTPOnly: set.HttpOnly, SameSite: fiber.CookieSameSiteLaxMode,
-			})
+		// A cookie that the browser keeps has a date, which moves.
+		if set := sessions.Cookie(s); set != nil && (set.Value != string(id) || set.MaxAge > 0) {
+			c.Cookie(fiberCookie(set))
 		}
-		return nil
+		return handled
 	}
+}
+
+func fiberCookie(c *http.Cookie) *fiber.Cookie {
+	sameSite := map[http.SameSite]string{
+		http.SameSiteStrictMode: fiber.CookieSameSiteStrictMode,
+		http.SameSiteNoneMode:   fiber.CookieSameSiteNoneMode,
+	}
+	set := &fiber.Cookie{
+		Name: c.Name, Value: c.Value, Path: c.Path, Domain: c.Domain, Secure: c.Secure, HTTPOnly: c.HttpOnly,
+		SameSite: cmp.Or(sameSite[c.SameSite], fiber.CookieSameSiteLaxMode),
+	}
+	if c.MaxAge != 0 {
+		set.Expires = time.Now().Add(time.Duration(c.MaxAge) * time.Second)
+	}
+	return set
 }

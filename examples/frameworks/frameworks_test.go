@@ -14,7 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -111,17 +110,30 @@ func TestFiber(t *testing.T) {
 	(&client{t: t, do: do, base: "http://example.com"}).shops(f)
 }
 
+// What a handler answers with an error has a session all the same, with its cookie.
+func TestFiberErrors(t *testing.T) {
+	f := sessiontest.New(t)
+	app := withFiber(f.Factory)
+	r := httptest.NewRequest("GET", "/nothing", nil)
+	response, err := app.Test(r)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusNotFound, response.StatusCode)
+	require.Len(t, response.Cookies(), 1)
+	r.AddCookie(response.Cookies()[0])
+	response, err = app.Test(r)
+	require.NoError(t, err)
+	require.Empty(t, response.Cookies(), "the browser has it")
+	sessions := 0
+	for _, err := range f.Sessions(t.Context()) {
+		require.NoError(t, err)
+		sessions++
+	}
+	require.Equal(t, 1, sessions)
+}
+
 func TestGRPC(t *testing.T) {
 	f := sessiontest.New(t)
-	var said string
-	server := grpc.NewServer(grpc.ChainUnaryInterceptor(grpcSessions(f.Factory),
-		func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (answer any, err error) {
-			if said, err = visit(ctx); err != nil {
-				return nil, err
-			}
-			return handle(ctx, request)
-		}))
-	grpc_health_v1.RegisterHealthServer(server, health.NewServer())
+	server := withGRPC(f.Factory)
 	listener := bufconn.Listen(1 << 16)
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(server.Stop)
@@ -131,22 +143,26 @@ func TestGRPC(t *testing.T) {
 	t.Cleanup(func() { _ = conn.Close() })
 
 	id := ""
-	call := func() error {
+	call := func(service string) (string, error) {
 		var header metadata.MD
 		ctx := metadata.AppendToOutgoingContext(t.Context(), sessionID, id)
-		_, err := grpc_health_v1.NewHealthClient(conn).Check(ctx, &grpc_health_v1.HealthCheckRequest{}, grpc.Header(&header))
+		_, err := grpc_health_v1.NewHealthClient(conn).Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: service}, grpc.Header(&header))
 		if ids := header.Get(sessionID); len(ids) > 0 {
 			id = ids[0]
 		}
-		return err
+		return strings.Join(header.Get("visits"), ""), err
 	}
-	require.NoError(t, call())
-	require.Equal(t, "1 visits of \"\"\n", said)
-	require.NoError(t, call())
-	require.Equal(t, "2 visits of \"\"\n", said)
+	said, err := call("unknown")
+	require.Equal(t, "NotFound", status.Code(err).String())
+	require.Equal(t, `1 visits of ""`, said)
+	said, err = call("")
+	require.NoError(t, err)
+	require.Equal(t, `2 visits of ""`, said)
 	f.Store.Inject(sessiontest.Fault{Calls: []string{"Flush"}, Err: sessiontest.ErrOutage})
-	require.Equal(t, "Unavailable", status.Code(call()).String())
+	_, err = call("")
+	require.Equal(t, "Unavailable", status.Code(err).String())
 	f.Store.Heal()
-	require.NoError(t, call())
-	require.Equal(t, "3 visits of \"\"\n", said)
+	said, err = call("")
+	require.NoError(t, err)
+	require.Equal(t, `3 visits of ""`, said)
 }

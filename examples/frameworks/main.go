@@ -12,8 +12,10 @@ package main
 import (
 	"context"
 	"flag"
+	"fmt"
 	"log"
 	"maps"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -33,7 +35,7 @@ var applications = map[string]func(*session.Factory) http.Handler{
 
 func main() {
 	address := flag.String("listen", "localhost:8080", "where to listen")
-	with := flag.String("with", "nethttp", "the framework: fiber, "+strings.Join(slices.Sorted(maps.Keys(applications)), ", "))
+	with := flag.String("with", "nethttp", "the framework: fiber, grpc, "+strings.Join(slices.Sorted(maps.Keys(applications)), ", "))
 	flag.Parse()
 	sessions, err := session.Open("sqlite", "file:sessions.db")
 	if err == nil {
@@ -42,13 +44,24 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	log.Printf("http://%s", *address)
-	if *with == "fiber" {
-		log.Fatal(withFiber(sessions).Listen(*address))
+	listener, err := net.Listen("tcp", *address)
+	if err != nil {
+		log.Fatal(err)
 	}
-	application, found := applications[*with]
+	log.Printf("listening on %s", listener.Addr())
+	log.Fatal(serve(*with, sessions, listener))
+}
+
+func serve(with string, sessions *session.Factory, listener net.Listener) error {
+	switch with {
+	case "fiber":
+		return withFiber(sessions).Listener(listener)
+	case "grpc":
+		return withGRPC(sessions).Serve(listener)
+	}
+	application, found := applications[with]
 	if !found {
-		log.Fatalf("there is no framework %q; see -help", *with)
+		return fmt.Errorf("there is no framework %q; see -help", with)
 	}
-	log.Fatal(http.ListenAndServe(*address, application(sessions)))
+	return http.Serve(listener, application(sessions))
 }

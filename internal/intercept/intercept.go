@@ -39,6 +39,9 @@ var (
 // New wraps a store.
 func New(inner driver.Store, around Around) *Store { return &Store{inner, around} }
 
+// Unwrap returns the other store. What that can't do, this one can't.
+func (s *Store) Unwrap() driver.Store { return s.inner }
+
 // Create implements [driver.Store].
 func (s *Store) Create(ctx context.Context, r *driver.Record) error {
 	return s.around(ctx, "Create", func(ctx context.Context) error { return s.inner.Create(ctx, r) })

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 // long lets flags have one dash, as those of other Go programs, and keys begin with
@@ -16,7 +15,7 @@ func long(root *cobra.Command, args []string) []string {
 	isValue := false
 	for i, arg := range args {
 		name, _, hasValue := strings.Cut(strings.TrimLeft(arg, "-"), "=")
-		flag := lookup(root, name)
+		isFlag, wantsValue := lookup(root, name)
 		switch {
 		case isValue:
 			isValue = false
@@ -25,9 +24,9 @@ func long(root *cobra.Command, args []string) []string {
 		case isKey.MatchString(arg):
 			keys = append(keys, arg)
 			continue
-		case arg[:min(len(arg), 1)] == "-" && flag != nil:
+		case arg[:min(len(arg), 1)] == "-" && isFlag:
 			arg = "--" + strings.TrimLeft(arg, "-")
-			isValue = !hasValue && flag.NoOptDefVal == ""
+			isValue = !hasValue && wantsValue
 		}
 		all = append(all, arg)
 	}
@@ -40,16 +39,17 @@ func long(root *cobra.Command, args []string) []string {
 // isKey recognizes a key that looks like a flag.
 var isKey = regexp.MustCompile(`^-[A-Za-z0-9_-]{42}$`)
 
-// lookup returns the flag of that name, of whichever command. None means one thing for
-// one command and another for another.
-func lookup(root *cobra.Command, name string) *pflag.Flag {
-	if flag := root.PersistentFlags().Lookup(name); flag != nil {
-		return flag
-	}
-	for _, cmd := range root.Commands() {
-		if flag := cmd.Flags().Lookup(name); flag != nil {
-			return flag
+// lookup tells whether there is a flag of that name, of whichever command, and whether a
+// value follows it. None means one thing for one command and another for another.
+func lookup(root *cobra.Command, name string) (isFlag, wantsValue bool) {
+	for _, cmd := range append(root.Commands(), root) {
+		flag := cmd.Flags().Lookup(name)
+		if flag == nil {
+			flag = cmd.PersistentFlags().Lookup(name)
+		}
+		if flag != nil {
+			return true, flag.NoOptDefVal == ""
 		}
 	}
-	return nil
+	return false, false
 }

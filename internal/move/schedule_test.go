@@ -115,9 +115,11 @@ func newWorld(rt *rapid.T) *world {
 // run lets one process at a time make one call, whichever rapid chooses.
 func (w *world) run() {
 	running := map[int]bool{}
-	for i, a := range w.acts {
+	for i := range w.acts {
 		w.waiting, w.turns = append(w.waiting, make(chan bool)), append(w.turns, make(chan bool))
 		running[i] = true
+	}
+	for i, a := range w.acts {
 		calls := 0
 		to := intercept.New(w.to, w.around(i, "new", &calls))
 		from := intercept.New(w.from, w.around(i, "old", &calls))

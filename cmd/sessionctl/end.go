@@ -18,7 +18,7 @@ func (c *ctl) end() *cobra.Command {
 	var all, yes bool
 	cmd := &cobra.Command{
 		Use: "end [KEY...]", Short: "end sessions: by key, all of a subject, or all",
-		Example:           "  sessionctl end --subject user:42\n  sessionctl list --older-than 720h --json | jq -r .key | xargs -r sessionctl end",
+		Example:           "  sessionctl end --subject user:42\n  sessionctl list --older-than 30d --json | jq -r .key | xargs -r sessionctl end",
 		ValidArgsFunction: cobra.NoFileCompletions,
 		PreRunE:           func(cmd *cobra.Command, _ []string) error { return notEmpty(cmd, "subject") },
 		RunE: c.with(func(cmd *cobra.Command, f *session.Factory, args []string) error {

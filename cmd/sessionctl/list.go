@@ -17,17 +17,17 @@ import (
 // selection is which sessions a command is about.
 type selection struct {
 	subject   string // "" is any
-	olderThan time.Duration
+	olderThan age
 	limit     int // 0 is none
 }
 
 func (s *selection) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.subject, "subject", "", "only those of this subject")
-	cmd.Flags().DurationVar(&s.olderThan, "older-than", 0, "only those that began before so long, as in 720h")
+	cmd.Flags().Var(&s.olderThan, "older-than", "only those that began so long ago, as in 12h or 30d")
 	cmd.Flags().IntVar(&s.limit, "limit", 0, "no more than so many")
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
-		if s.limit < 0 || s.olderThan < 0 {
-			return usage("--limit and --older-than must not be below 0")
+		if s.limit < 0 {
+			return usage("--limit must not be below 0")
 		}
 		return notEmpty(cmd, "subject")
 	}
@@ -47,7 +47,7 @@ func (c *ctl) list() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "list", Short: "list live sessions", Args: cobra.NoArgs,
-		Example: "  sessionctl list --older-than 720h --json | jq -r .key",
+		Example: "  sessionctl list --older-than 30d --json | jq -r .key",
 		RunE: c.with(func(cmd *cobra.Command, f *session.Factory, _ []string) error {
 			p := printer{out: c.out, json: asJSON}
 			for d, err := range s.sessions(cmd.Context(), f) {
@@ -99,7 +99,7 @@ func (s selection) sessions(ctx context.Context, f *session.Factory) iter.Seq2[s
 func (s selection) isAny() bool { return s.subject == "" && s.olderThan == 0 }
 
 func (s selection) selects(d session.Details) bool {
-	return (s.subject == "" || d.Subject == s.subject) && (s.olderThan == 0 || time.Since(d.Created) > s.olderThan)
+	return (s.subject == "" || d.Subject == s.subject) && (s.olderThan == 0 || time.Since(d.Created) > time.Duration(s.olderThan))
 }
 
 // keys asks for those of the subject if the store can find them, and for all else.

@@ -288,10 +288,11 @@ func TestTimeoutsOfTheApplication(t *testing.T) {
 		Now:      func() time.Time { return time.Now().Add(-10 * 24 * time.Hour) },
 	})
 	s := signIn(t, f, "ada")
-	for _, args := range [][]string{{"list"}, {"list", "--older-than", "216h"}, {"list", "--subject", "ada"}, {"show", string(s.Key())}} {
+	for _, args := range [][]string{{"list"}, {"list", "--older-than", "9d"}, {"list", "--older-than", "216h"}, {"list", "--subject", "ada"}, {"show", string(s.Key())}} {
 		require.Regexp(t, string(s.Key())+`[^$]*\b(19|20) days`, b.fine(t, args...), args)
 	}
 	require.Equal(t, "1\n", b.fine(t, "count", "--subject", "ada"))
+	require.Equal(t, "0\n", b.fine(t, "count", "--older-than", "11d"))
 	require.Equal(t, "can be read: 1\n", b.fine(t, "check"))
 	require.NotContains(t, b.fine(t, "show", string(s.Key())), "timeouts")
 	require.NoError(t, s.SetTimeouts(session.Timeouts{Idle: 20 * 24 * time.Hour, Persistent: true}))
@@ -356,6 +357,9 @@ func TestMistakes(t *testing.T) {
 		"no subject":      {sqlite, []string{"end", "--subject", ""}, exitUsage, "--subject is empty"},
 		"list no subject": {sqlite, []string{"list", "--subject="}, exitUsage, "--subject is empty"},
 		"bad limit":       {sqlite, []string{"list", "--limit", "-1"}, exitUsage, "must not be below 0"},
+		"bad age":         {sqlite, []string{"list", "--older-than", "x"}, exitUsage, "want a time as in"},
+		"negative age":    {sqlite, []string{"list", "--older-than", "-1h"}, exitUsage, "want a time as in"},
+		"no days":         {sqlite, []string{"list", "--older-than", "manyd"}, exitUsage, "want a time as in"},
 		"missing key":     {sqlite, []string{"end", "nobody"}, exitNotFound, "of these keys: nobody"},
 		"copy of no file": {typo, []string{"copy", "--to-driver", sqlite.driver, "--to-dsn", sqlite.dsn}, exitUsage, "no such file"},
 		"copy to another name": {sqlite, []string{"copy", "--to-driver", sqlite.driver, "--to-dsn", sqlite.dsn + "?_busy_timeout=9"},

@@ -8,7 +8,8 @@
 //  2. a record like it is created in the new store.
 //  3. the frozen one is removed.
 //
-// Whoever comes across a frozen record does 2 and 3. Somebody may have read it and
+// Whoever comes across a frozen record does 2 and 3. What a process that died has left
+// between them is hidden by the record in the new store, and Move removes it. Somebody may have read it and
 // come with 2 when the session has ended since, so what ends leaves a grave, for as
 // long as it might have lived: the key is taken. What was not on its way has its grave
 // in the old store, all else in the new one.

@@ -178,45 +178,43 @@ func (s *Store) write(ctx context.Context, r *driver.Record, at place) error {
 // into the new one, is renamed where it is.
 func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
 	return s.change(ctx, oldKey, isVersion(r.Version), func(stored *driver.Record, at place) error {
-		there := nowhere
-		if at == inOld {
-			var err error
-			if _, there, err = s.find(ctx, r.Key); err != nil || there == inOld || there == inNew {
-				return existsOr(err)
-			}
-		}
 		next := copyOf(r)
-		if at == inNew || !s.stays || there != nowhere {
-			moved, err := s.moved(ctx, stored, at)
-			if err != nil {
-				return err
-			}
-			if moved != nil {
-				err := s.rename(ctx, next, moved)
-				if err == nil {
-					r.Version = next.Version
-				}
-				return err
-			}
-			if there != nowhere {
-				return driver.ErrTooLarge
-			}
+		at, err := s.rename(ctx, next, stored, at)
+		if err == nil {
+			r.Version = version(next, at)
 		}
-		next.Version = stored.Version
-		if err := s.old.ChangeID(ctx, oldKey, next); err != nil {
-			return err
-		}
-		r.Version = version(next, inOld)
-		return nil
+		return err
 	})
 }
 
-// moved returns a record as it is in the new store, after it has moved there if need be,
-// or nil if it does not fit.
-func (s *Store) moved(ctx context.Context, r *driver.Record, at place) (*driver.Record, error) {
+// rename makes r of stored, and returns where it is then.
+func (s *Store) rename(ctx context.Context, r, stored *driver.Record, at place) (place, error) {
 	if at == inNew {
-		return r, nil
+		return inNew, s.renameNew(ctx, r, stored)
 	}
+	_, there, err := s.find(ctx, r.Key)
+	if err != nil || there == inOld || there == inNew {
+		return nowhere, existsOr(err)
+	}
+	isFree := there == nowhere // a grave in the new store would hide it
+	if !s.stays || !isFree {
+		moved, err := s.moved(ctx, stored)
+		switch {
+		case err != nil:
+			return nowhere, err
+		case moved != nil:
+			return inNew, s.renameNew(ctx, r, moved)
+		case !isFree:
+			return nowhere, driver.ErrTooLarge
+		}
+	}
+	r.Version = stored.Version
+	return inOld, s.old.ChangeID(ctx, stored.Key, r)
+}
+
+// moved moves a record to the new store, and returns it as it is there, or nil if it does
+// not fit.
+func (s *Store) moved(ctx context.Context, r *driver.Record) (*driver.Record, error) {
 	if fits, err := s.move(ctx, r); err != nil || !fits {
 		return nil, err
 	}
@@ -242,10 +240,10 @@ func existsOr(err error) error {
 // undoTimeout is how long an undo may take, after the time of the caller is over.
 const undoTimeout = 5 * time.Second
 
-// rename makes r of stored, which is in the new store. If that has changed meanwhile, r
+// renameNew makes r of stored, which is in the new store. If that has changed meanwhile, r
 // is removed. After any other error it may be all that is left of the session; nobody has
 // its ID.
-func (s *Store) rename(ctx context.Context, r, stored *driver.Record) error {
+func (s *Store) renameNew(ctx context.Context, r, stored *driver.Record) error {
 	r.Created = stored.Created
 	if err := New(s.new, s.old).Create(ctx, r); err != nil {
 		return err

@@ -47,8 +47,8 @@ func (c *ctl) copyTo(ctx context.Context, toDriver, toDSN string, parallel int) 
 		return usage("say where to: --to-driver and --to-dsn")
 	case toDriver == c.driver && toDSN == c.dsnOrEnv():
 		return usage("--to-driver and --to-dsn name the backend that the sessions are in")
-	case c.noFile() != "":
-		return usage("%s: nothing to move", c.noFile())
+	case c.noFile()+c.inMemory() != "":
+		return usage("%s: there is nothing to move", c.noFile()+c.inMemory())
 	}
 	src, err := openStore(c.driver, c.dsnOrEnv())
 	if err != nil {

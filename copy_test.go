@@ -213,6 +213,7 @@ func TestMarksOfMoves(t *testing.T) {
 
 	s := created(t, alone)
 	require.NoError(t, s.Set("n", 1))
+	require.NoError(t, s.SetSubject("ada"))
 	require.NoError(t, s.Flush(ctx))
 	dst.Inject(sessiontest.Fault{Calls: []string{"Create"}, Err: sessiontest.ErrOutage})
 	other := same(t, moving, s)
@@ -223,6 +224,10 @@ func TestMarksOfMoves(t *testing.T) {
 	require.ErrorContains(t, err, "on its way")
 	require.NotErrorIs(t, err, session.ErrCorrupt)
 	require.NotErrorIs(t, err, session.ErrNotFound)
+	for info, err := range alone.SubjectSessions(ctx, "ada") {
+		require.NoError(t, err)
+		require.Equal(t, s.Key(), info.Key)
+	}
 	d, err := alone.Inspect(ctx, s.Key())
 	require.NoError(t, err)
 	require.Equal(t, map[string][]byte{"n": []byte("2")}, d.Values)

@@ -7,6 +7,8 @@ import (
 	"iter"
 	"time"
 	"unicode/utf8"
+
+	"gosession.dev/session/internal/move"
 )
 
 // Info is what a user is shown of one of his sessions.
@@ -84,7 +86,11 @@ func (f *Factory) subjectKeys(ctx context.Context, subject string) iter.Seq2[Key
 
 // info describes one session; ErrNotFound if it is not the subject's any more.
 func (f *Factory) info(ctx context.Context, key Key, subject string) (Info, error) {
-	stored, content, err := f.load(ctx, string(key))
+	rec, err := f.fetch(ctx, string(key))
+	if err != nil {
+		return Info{}, err
+	}
+	stored, content, err := f.decode(move.Thawed(rec))
 	if err != nil {
 		return Info{}, err
 	}

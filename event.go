@@ -8,8 +8,8 @@ import (
 // Event is something in the life of a session that this process has brought about,
 // for audit logs (OWASP ASVS 5.0, 16.3.1) and for whoever has to react. It names
 // sessions by their keys, and never has an ID. With drivers/cookie each write changes
-// the key. That a session expires is no event:
-// nobody is there when it happens; see [Stats].Expired.
+// the key. That a session expires is no event: nobody is there when it happens; see
+// [Stats].Expired.
 type Event struct {
 	Kind    EventKind
 	Key     Key         // of the session; "" if it is about all of a subject

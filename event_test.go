@@ -124,15 +124,29 @@ func TestEventsOfTheEnd(t *testing.T) {
 		require.Equal(t, []session.Event{{Kind: session.EventEnded, Key: s.Key(), Subject: "ada", Reason: session.ReasonSignedOut}}, take())
 
 		s = created(t, f)
+		store.Inject(sessiontest.Fault{Calls: []string{"Destroy"}, Err: sessiontest.ErrOutage, Times: 1})
+		require.Error(t, s.Destroy(ctx))
+		require.NoError(t, s.SetSubject("ada"))
+		require.NoError(t, s.Flush(ctx))
+		require.NoError(t, f.Destroy(ctx, s.Key()))
+		take()
+		require.NoError(t, s.Destroy(ctx))
+		require.Empty(t, take(), "it lived on, and somebody else has ended it")
+
+		s = created(t, f)
+		require.NoError(t, s.SetSubject("ada"))
+		require.NoError(t, s.Flush(ctx))
 		own, other := s.Done(ctx), same(t, f, s).Done(ctx)
 		synctest.Wait()
 		time.Sleep(time.Second)
+		take()
 		require.NoError(t, s.SetTimeouts(session.Timeouts{Idle: time.Millisecond, Lifetime: time.Millisecond}))
 		begin := time.Now()
 		require.ErrorIs(t, s.Flush(ctx), session.ErrNotFound)
 		<-own
 		<-other
 		require.Zero(t, time.Since(begin))
+		require.Equal(t, []session.Event{{Kind: session.EventEnded, Key: s.Key(), Subject: "ada", Reason: session.ReasonShortened}}, take())
 	})
 }
 

@@ -75,10 +75,12 @@ func newFactory(c Config, store driver.Store) (*Factory, error) {
 // another says so whatever that can do.
 func lists(store driver.Store) bool {
 	for {
+		if _, lists := store.(driver.SubjectLister); !lists {
+			return false
+		}
 		around, ok := store.(interface{ Unwrap() driver.Store })
 		if !ok {
-			_, lists := store.(driver.SubjectLister)
-			return lists
+			return true
 		}
 		store = around.Unwrap()
 	}

@@ -22,6 +22,7 @@ func (f *Factory) seats(ctx context.Context, subject string) ([]seat, error) {
 	var seats []seat
 	for key, err := range f.lister.SubjectSessions(ctx, subject) {
 		if err != nil {
+			f.meter.failed(ctx, err)
 			return nil, err
 		}
 		info, err := f.info(ctx, Key(key), subject)

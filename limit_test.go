@@ -244,3 +244,13 @@ func TestDevices(t *testing.T) {
 		}
 	})
 }
+
+// around is a store around another, of somebody else.
+type around struct{ driver.Store }
+
+func (a around) Unwrap() driver.Store { return a.Store }
+
+func TestLimitNeedsListerInAllLayers(t *testing.T) {
+	_, err := session.Config{MaxPerSubject: 1}.New(around{memory.New(memory.Options{})})
+	require.ErrorContains(t, err, "MaxPerSubject needs a store that lists")
+}

@@ -70,7 +70,7 @@ var errOnItsWay = errors.New("the session is on its way to another backend; open
 func (f *Factory) takeApart(rec *driver.Record) (stored, state, error) {
 	m, err := parseMeta(rec.Meta)
 	switch {
-	case err != nil && move.IsGrave(rec):
+	case err != nil && move.IsNone(rec):
 		return stored{}, state{}, ErrNotFound
 	case err != nil && move.IsFrozen(rec):
 		return stored{}, state{}, errOnItsWay

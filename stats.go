@@ -25,7 +25,7 @@ type Stats struct {
 	Conflicts    int64 // writes that met those of others, and were merged with them
 	MergesFailed int64 // ... until the time for it was over, see [ErrConflict]
 	Corrupt      int64 // records that could not be decoded
-	StoreErrors  int64 // calls of the store that failed: outages. Callers who went away do not count
+	StoreErrors  int64 // calls of the store that failed: outages. Callers who went away, or had no more time, do not count
 
 	Calls []CallStats // of the store, by operation
 }

@@ -27,9 +27,10 @@ type pending struct {
 	oldKey  string // of oldID, to the store
 	id      ID     // of the session, once stored
 	record  *driver.Record
-	meta    meta // as it is in the record
-	changes int  // how many are in the record
-	signsIn bool // it says whose the session is
+	meta    meta   // as it is in the record
+	changes int    // how many are in the record
+	signsIn bool   // it says whose the session is
+	subject string // whose it was before
 }
 
 // nextLocked returns what a session needs now.
@@ -69,7 +70,7 @@ func (s *Session) prepare() (pending, error) {
 		return pending{}, ErrNotFound
 	}
 	now := millis(s.f.cfg.Now())
-	p := pending{step: s.nextLocked(now), id: s.id, oldID: s.id, oldKey: s.key, changes: len(s.changes)}
+	p := pending{step: s.nextLocked(now), id: s.id, oldID: s.id, oldKey: s.key, changes: len(s.changes), subject: s.stored.subject}
 	if s.headerSent && s.f.inCookie && p.changes == 0 {
 		p.step = nothing // the client can't learn of a later expiry
 	}
@@ -101,7 +102,7 @@ func (f *Factory) perform(ctx context.Context, p pending) error {
 			return err
 		}
 		f.wake(p.oldID.Key())
-		f.tell(ctx, Event{Kind: EventEnded, Key: p.oldID.Key(), Subject: p.record.Subject, Reason: ReasonShortened})
+		f.tell(ctx, Event{Kind: EventEnded, Key: p.oldID.Key(), Subject: p.subject, Reason: ReasonShortened})
 		return ErrNotFound
 	}
 	switch p.step {
@@ -123,6 +124,7 @@ func (s *Session) settle(p pending, err error) {
 	if err != nil {
 		return
 	}
+	s.ending = false
 	if p.step == touch {
 		s.stored.expires = p.record.Expires
 		return

@@ -26,7 +26,7 @@ func (a *age) Set(text string) error {
 	if days, found := strings.CutSuffix(text, "d"); found {
 		var n int
 		n, err = strconv.Atoi(days)
-		d = time.Duration(min(n, maxDays)) * 24 * time.Hour
+		d = time.Duration(max(min(n, maxDays), -1)) * 24 * time.Hour
 	}
 	if err != nil || d < 0 {
 		return errors.New("want a time as in 90m, 12h or 30d")

@@ -15,7 +15,7 @@ func long(root *cobra.Command, args []string) []string {
 	isValue := false
 	for i, arg := range args {
 		name, _, hasValue := strings.Cut(strings.TrimLeft(arg, "-"), "=")
-		isFlag, wantsValue := lookup(root, name)
+		wantsValue := wantsValue(root, name)
 		switch {
 		case isValue:
 			isValue = false
@@ -24,7 +24,7 @@ func long(root *cobra.Command, args []string) []string {
 		case isKey.MatchString(arg):
 			keys = append(keys, arg)
 			continue
-		case arg[:min(len(arg), 1)] == "-" && isFlag:
+		case len(arg) > 2 && arg[0] == '-':
 			arg = "--" + strings.TrimLeft(arg, "-")
 			isValue = !hasValue && wantsValue
 		}
@@ -39,17 +39,17 @@ func long(root *cobra.Command, args []string) []string {
 // isKey recognizes a key that looks like a flag.
 var isKey = regexp.MustCompile(`^-[A-Za-z0-9_-]{42}$`)
 
-// lookup tells whether there is a flag of that name, of whichever command, and whether a
-// value follows it. None means one thing for one command and another for another.
-func lookup(root *cobra.Command, name string) (isFlag, wantsValue bool) {
+// wantsValue tells whether a value follows the flag of that name, of whichever command.
+// None means one thing for one command and another for another.
+func wantsValue(root *cobra.Command, name string) bool {
 	for _, cmd := range append(root.Commands(), root) {
 		flag := cmd.Flags().Lookup(name)
 		if flag == nil {
 			flag = cmd.PersistentFlags().Lookup(name)
 		}
 		if flag != nil {
-			return true, flag.NoOptDefVal == ""
+			return flag.NoOptDefVal == ""
 		}
 	}
-	return false, false
+	return false
 }

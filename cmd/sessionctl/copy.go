@@ -47,9 +47,8 @@ func (c *ctl) copyTo(ctx context.Context, toDriver, toDSN string, parallel int) 
 		return usage("say where to: --to-driver and --to-dsn")
 	case toDriver == c.driver && toDSN == c.dsnOrEnv():
 		return usage("--to-driver and --to-dsn name the backend that the sessions are in")
-	case c.noFile()+c.inMemory() != "":
-		return usage("%s: there is nothing to move", c.noFile()+c.inMemory())
 	}
+	odd := c.noFile() + c.inMemory()
 	src, err := openStore(c.driver, c.dsnOrEnv())
 	if err != nil {
 		return err
@@ -72,6 +71,9 @@ func (c *ctl) copyTo(ctx context.Context, toDriver, toDSN string, parallel int) 
 	if stats.Left > 0 {
 		_ = c.say("left, because they can't be read or are too large for the other: %d", stats.Left)
 		err = errors.Join(err, coded{fmt.Errorf("%d sessions were left", stats.Left), exitCorrupt})
+	}
+	if err == nil && stats.Total == 0 && odd != "" {
+		return usage("%s: there was nothing to move", odd)
 	}
 	if errors.Is(err, context.Canceled) {
 		return errors.New("interrupted; run it again to go on")

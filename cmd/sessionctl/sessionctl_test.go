@@ -358,6 +358,7 @@ func TestMistakes(t *testing.T) {
 		"list no subject":    {sqlite, []string{"list", "--subject="}, exitUsage, "--subject is empty"},
 		"bad limit":          {sqlite, []string{"list", "--limit", "-1"}, exitUsage, "must not be below 0"},
 		"bad age":            {sqlite, []string{"list", "--older-than", "x"}, exitUsage, "want a time as in"},
+		"negative days":      {sqlite, []string{"list", "--older-than", "-150000d"}, exitUsage, "want a time as in"},
 		"negative age":       {sqlite, []string{"list", "--older-than", "-1h"}, exitUsage, "want a time as in"},
 		"no days":            {sqlite, []string{"list", "--older-than", "manyd"}, exitUsage, "want a time as in"},
 		"missing key":        {sqlite, []string{"end", "nobody"}, exitNotFound, "of these keys: nobody"},
@@ -384,7 +385,9 @@ func TestMistakes(t *testing.T) {
 		})
 	}
 	require.Equal(t, "1\n", sqlite.fine(t, "count"), "nothing was lost")
-	require.Contains(t, typo.run(t, "", "count").err, "no such file yet")
+	escaped := backend{"sqlite", "file:" + filepath.Join(t.TempDir(), "%73.db")}
+	require.Contains(t, escaped.run(t, "", "count").err, "no such file yet")
+	require.Empty(t, escaped.run(t, "", "count").err)
 	memory := backend{"memory", ""}.run(t, "", "count")
 	require.Equal(t, "0\n", memory.out)
 	require.Contains(t, memory.err, "can't be seen")
@@ -412,7 +415,8 @@ func TestKeysLikeFlags(t *testing.T) {
 		"end --subject " + key:    "end --subject " + key,
 		"end " + key + " -yes":    "end --yes -- " + key,
 		"end -- " + key + " -yes": "end -- " + key + " -yes",
-		"end -nonsense":           "end -nonsense",
+		"end -nonsense":           "end --nonsense",
+		"end -h":                  "end -h",
 	} {
 		require.Equal(t, strings.Fields(want), long((&ctl{}).root(), strings.Fields(args)))
 	}
@@ -426,6 +430,8 @@ func TestHelp(t *testing.T) {
 		require.Contains(t, none.fine(t, command, "--help"), "Usage:")
 	}
 	require.Contains(t, help, "Examples:")
+	require.Equal(t, help, none.fine(t, "-help"))
+	require.Equal(t, none.fine(t, "--version"), none.fine(t, "-version"))
 	require.Contains(t, none.fine(t, "--version"), "sessionctl version ")
 	require.Equal(t, "cookie\nmemcache\nmemory\nmigrate\nmongo\nsqlite\n", none.fine(t, "drivers"))
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/url"
 	"os"
 	"strings"
 
@@ -31,7 +32,11 @@ func (c *ctl) inMemory() string {
 // noFile says so if SQLite is about to create its file, which a mistake in the DSN looks
 // like.
 func (c *ctl) noFile() string {
-	path, _, _ := strings.Cut(strings.TrimPrefix(c.dsnOrEnv(), "file:"), "?")
+	path, isURI := strings.CutPrefix(c.dsnOrEnv(), "file:")
+	path, _, _ = strings.Cut(path, "?")
+	if unescaped, err := url.PathUnescape(path); isURI && err == nil {
+		path = unescaped
+	}
 	if c.driver != "sqlite" || strings.Contains(c.dsnOrEnv(), "memory") || path == "" {
 		return ""
 	}

@@ -57,10 +57,11 @@ func grpcSessions(sessions *session.Factory) grpc.UnaryServerInterceptor {
 			return nil, status.Error(codes.Unavailable, "the sessions can't be read")
 		}
 		answer, failed := handle(session.NewContext(ctx, s), request)
-		if err := s.Flush(ctx); err != nil && !errors.Is(err, session.ErrNotFound) {
+		err = s.Flush(ctx)
+		if err != nil && !errors.Is(err, session.ErrNotFound) {
 			return nil, status.Error(codes.Unavailable, "the session can't be stored")
 		}
-		if s.ID() != id {
+		if err == nil && s.ID() != id {
 			if err := grpc.SetHeader(ctx, metadata.Pairs(sessionID, string(s.ID()))); err != nil {
 				return nil, err
 			}

@@ -37,7 +37,7 @@ func inHeader(sessions *session.Factory, do func(*http.Request) (string, error))
 		}
 		if err == nil {
 			if err = s.Flush(ctx); errors.Is(err, session.ErrNotFound) {
-				err = nil // it has ended, by signing out
+				s, err = nil, nil // it has ended, by signing out
 			}
 		}
 		if err != nil {
@@ -45,7 +45,7 @@ func inHeader(sessions *session.Factory, do func(*http.Request) (string, error))
 			return
 		}
 		w.Header().Set("Cache-Control", "no-store")
-		if s.ID() != id {
+		if s != nil && s.ID() != id {
 			w.Header().Set("Session-ID", string(s.ID()))
 		}
 		fmt.Fprint(w, text)

@@ -31,14 +31,15 @@ func (s *Store) list(ctx context.Context, listed func(*driver.Record) bool, stor
 		seed, seen := maphash.MakeSeed(), map[uint64]bool{} // by a hash: there may be millions
 		for _, keys := range stores {
 			for key, err := range keys {
+				if err != nil {
+					yield("", err)
+					return
+				}
 				hash := maphash.String(seed, key)
-				if err == nil && seen[hash] {
+				if seen[hash] {
 					continue
 				}
-				r, at := (*driver.Record)(nil), nowhere
-				if err == nil {
-					r, at, err = s.find(ctx, key)
-				}
+				r, at, err := s.find(ctx, key)
 				switch {
 				case errors.Is(err, driver.ErrCorrupt):
 				case err != nil:
@@ -90,17 +91,11 @@ func ofSubject(ctx context.Context, store driver.Store, subject string) iter.Seq
 
 // DestroySubject buries those in the old store one by one, and those in the new one,
 // which may come from the old. One that is renamed meanwhile may escape: it looks
-// again until there is none. What the new store ends, but can't list, it leaves to that.
+// again until there is none. A store that can't list them is looked through.
 func (s *Store) DestroySubject(ctx context.Context, subject string, except ...string) error {
-	_, lists := s.new.(driver.SubjectLister)
-	destroyer, destroys := s.new.(driver.SubjectDestroyer)
 	for found := true; found; {
 		found = false
-		stores := []iter.Seq2[string, error]{ofSubject(ctx, s.old, subject)}
-		if lists || !destroys {
-			stores = append(stores, ofSubject(ctx, s.new, subject))
-		}
-		for key, err := range s.list(ctx, isOf(subject), stores...) {
+		for key, err := range s.SubjectSessions(ctx, subject) {
 			if err == nil && !slices.Contains(except, key) {
 				found = true
 				err = ignore(s.Destroy(ctx, key), driver.ErrNotFound)
@@ -110,13 +105,15 @@ func (s *Store) DestroySubject(ctx context.Context, subject string, except ...st
 			}
 		}
 	}
-	if old, ok := s.old.(driver.SubjectDestroyer); ok { // none escapes that
-		if err := ignore(old.DestroySubject(ctx, subject, except...), errors.ErrUnsupported); err != nil {
+	for _, store := range []driver.Store{s.old, s.new} {
+		destroyer, ok := store.(driver.SubjectDestroyer)
+		if !ok {
+			continue
+		}
+		// None escapes that.
+		if err := ignore(destroyer.DestroySubject(ctx, subject, except...), errors.ErrUnsupported); err != nil {
 			return err
 		}
 	}
-	if !destroys {
-		return nil
-	}
-	return ignore(destroyer.DestroySubject(ctx, subject, except...), errors.ErrUnsupported)
+	return nil
 }

@@ -9,10 +9,10 @@
 //  3. the frozen one is removed.
 //
 // Whoever comes across a frozen record does 2 and 3. What a process that died has left
-// between them is hidden by the record in the new store, and Move removes it. Somebody may have read it and
-// come with 2 when the session has ended since, so what ends leaves a grave, for as
-// long as it might have lived: the key is taken. What was not on its way has its grave
-// in the old store, all else in the new one.
+// between them is hidden by the record in the new store, and Move removes it. Somebody
+// may have read it and come with 2 when the session has ended since, so what ends leaves
+// a grave, for as long as it might have lived: the key is taken. What was not on its way
+// has its grave in the old store, all else in the new one.
 package move
 
 import (
@@ -31,6 +31,7 @@ import (
 var (
 	frozenMark = []byte("\x00moving\x00")
 	graveMark  = []byte("\x00ended\x00")
+	probeMark  = []byte("\x00probe\x00")
 )
 
 // Store is two stores as one. It implements the optional interfaces of package
@@ -55,7 +56,7 @@ var errReversed = errors.New("move: a session is on its way from the new store t
 // backend then, or one is made of the other.
 func Shows(ctx context.Context, in, out driver.Store) (bool, error) {
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	probe := driver.Record{Key: "probe-" + rand.Text(), Data: []byte("{}"), Created: now, Expires: now.Add(time.Minute)}
+	probe := driver.Record{Key: "probe-" + rand.Text(), Data: []byte("{}"), Meta: probeMark, Created: now, Expires: now.Add(time.Minute)}
 	if err := in.Create(ctx, &probe); err != nil {
 		return false, err
 	}
@@ -163,7 +164,11 @@ func (s *Store) endOld(ctx context.Context, key string) (frozen *driver.Record, 
 		case errors.Is(err, driver.ErrNotFound) || err == nil && IsGrave(r):
 			return nil, false, nil
 		case errors.Is(err, driver.ErrCorrupt):
-			return nil, true, s.clear(ctx, key)
+			if err := s.clear(ctx, key); err != nil {
+				return nil, false, err
+			}
+			_, at, err := s.findNew(ctx, key)
+			return nil, at != inNew, err
 		case err != nil || IsFrozen(r):
 			return r, false, err
 		}
@@ -238,6 +243,10 @@ func grave(key string, expires time.Time, version uint64) *driver.Record {
 
 // IsGrave reports whether a record is that of a session that has ended.
 func IsGrave(r *driver.Record) bool { return bytes.HasPrefix(r.Meta, graveMark) }
+
+// IsNone reports whether a record is that of no session: a grave, or what Shows has put
+// there.
+func IsNone(r *driver.Record) bool { return IsGrave(r) || bytes.HasPrefix(r.Meta, probeMark) }
 
 // IsFrozen reports whether a record is on its way.
 func IsFrozen(r *driver.Record) bool { return bytes.HasPrefix(r.Meta, frozenMark) }

@@ -93,6 +93,9 @@ type world struct {
 
 func newWorld(rt *rapid.T) *world {
 	w := &world{rt: rt, to: memory.New(memory.Options{}), from: memory.New(memory.Options{})}
+	if rapid.Bool().Draw(rt, "new lists no subjects") {
+		w.to = unlisted{w.to, w.to.(driver.SubjectDestroyer)}
+	}
 	if err := w.from.Create(context.Background(), newRecord(oldKey, "0")); err != nil {
 		rt.Fatal(err)
 	}
@@ -110,6 +113,13 @@ func newWorld(rt *rapid.T) *world {
 	w.faulty = rapid.IntRange(0, len(w.acts)-1).Draw(rt, "of process")
 	w.at = rapid.IntRange(1, 10).Draw(rt, "at call")
 	return w
+}
+
+// unlisted is a store that ends the sessions of a subject, and can't list them, as
+// memcached is.
+type unlisted struct {
+	driver.Store
+	driver.SubjectDestroyer
 }
 
 // run lets one process at a time make one call, whichever rapid chooses.

@@ -2,6 +2,7 @@ package move
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -120,7 +121,10 @@ func (s *Store) Touch(ctx context.Context, key string, expires time.Time) error 
 			return err
 		}
 		if toucher, ok := s.new.(driver.Toucher); ok && at == inNew {
-			return toucher.Touch(ctx, key, expires)
+			err := toucher.Touch(ctx, key, expires)
+			if !errors.Is(err, errors.ErrUnsupported) {
+				return err
+			}
 		}
 		stored.Expires = expires
 		return s.write(ctx, stored, at)
@@ -208,6 +212,13 @@ func (s *Store) rename(ctx context.Context, r, stored *driver.Record, at place) 
 			return nowhere, driver.ErrTooLarge
 		}
 	}
+	if stored.Version == 0 { // the store did not tell
+		now, err := s.old.Retrieve(ctx, stored.Key)
+		if err != nil || !isSame(now, stored) {
+			return nowhere, cmp.Or(err, error(driver.ErrConflict))
+		}
+		stored = now
+	}
 	r.Version = stored.Version
 	return inOld, s.old.ChangeID(ctx, stored.Key, r)
 }
@@ -238,7 +249,7 @@ func existsOr(err error) error {
 }
 
 // undoTimeout is how long an undo may take, after the time of the caller is over.
-const undoTimeout = 5 * time.Second
+const undoTimeout = time.Second
 
 // renameNew makes r of stored, which is in the new store. If that has changed meanwhile, r
 // is removed. After any other error it may be all that is left of the session; nobody has

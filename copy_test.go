@@ -201,7 +201,7 @@ func TestCopyOfDeadStores(t *testing.T) {
 func TestMarksOfMoves(t *testing.T) {
 	ctx := t.Context()
 	src, dst := memory.New(memory.Options{}), sessiontest.Wrap(t, memory.New(memory.Options{}))
-	alone := factory(t, quiet(session.Config{SweepInterval: -1}), unclosed{src})
+	alone := factory(t, quiet(session.Config{SweepInterval: -1}), src)
 	moving := factory(t, session.Config{SweepInterval: -1}, unclosed{migrate.New(dst, src)})
 
 	late := created(t, alone)

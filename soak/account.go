@@ -55,6 +55,12 @@ func (a *account) begin(r *request) {
 		return
 	}
 	l := n.life
+	if r.op == others { // also if its own books are closed
+		a.endings[r.user] = append(a.endings[r.user], ending{by: l, begin: r.sent})
+		for other := range a.othersLocked(l, r.user) {
+			other.mayEnd = true
+		}
+	}
 	if r.isOff = l.isOff; r.isOff {
 		return
 	}
@@ -74,11 +80,6 @@ func (a *account) begin(r *request) {
 		}
 	case logout:
 		l.mayEnd = true
-	case others:
-		a.endings[r.user] = append(a.endings[r.user], ending{by: l, begin: r.sent})
-		for other := range a.othersLocked(l, r.user) {
-			other.mayEnd = true
-		}
 	}
 }
 
@@ -111,9 +112,10 @@ func (a *account) end(r *request, got answer) {
 			l.unsure[r.tab] = true // it may still be on its way
 		case r.op == login && got.status != 200:
 			n.unknown = true
-		case r.op == others:
-			a.endedOthersLocked(r, got)
 		}
+	}
+	if r.op == others {
+		a.endedOthersLocked(r, got)
 	}
 	a.traceLocked(r, got)
 	if got.status != 200 {

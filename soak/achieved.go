@@ -72,7 +72,7 @@ func (a *account) signedInLocked(l *life, r *request, got answer) {
 func (a *account) endedOthersLocked(r *request, got answer) {
 	all := a.endings[r.user]
 	for i := range all {
-		if all[i].by == r.life && all[i].begin.Equal(r.sent) {
+		if all[i].begin.Equal(r.sent) {
 			all[i].end = got.at
 			if got.status != 200 {
 				all[i].end = got.at.Add(time.Minute) // it may arrive yet

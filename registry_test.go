@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"crypto/rand"
 	"go/parser"
 	"go/token"
 	"net/http"
@@ -21,7 +22,7 @@ import (
 func TestRegister(t *testing.T) {
 	require.PanicsWithValue(t, `session: Register of a nil driver as "nothing"`, func() { session.Register("nothing", nil) })
 	require.PanicsWithValue(t, `session: Register called twice for driver "memory"`, func() { session.Register("memory", memory.Driver{}) })
-	session.Register("a-first-one", memory.Driver{})
+	session.Register("a-first-one-"+rand.Text(), memory.Driver{})
 	require.Contains(t, session.Drivers(), "memory")
 	require.True(t, slices.IsSorted(session.Drivers()))
 	require.NotContains(t, session.Drivers(), "nothing")
@@ -51,8 +52,9 @@ func (notDialled) Open(string) (driver.Store, error) { return notDialled{}, nil 
 func (notDialled) Close() error                      { return nil }
 
 func TestOpenDoesNotDial(t *testing.T) {
-	session.Register("not-dialled", notDialled{})
-	f, err := session.Open("not-dialled", "")
+	name := "not-dialled-" + rand.Text() // the test may run again
+	session.Register(name, notDialled{})
+	f, err := session.Open(name, "")
 	require.NoError(t, err)
 	require.NoError(t, f.Close())
 }

@@ -8,11 +8,14 @@ import (
 	"gosession.dev/session/otel"
 )
 
-func ExampleDriver() {
+func init() {
 	session.Register("traced", otel.Driver{
 		Driver:  memory.Driver{},
 		Options: otel.Options{System: "other_sql"},
 	})
+}
+
+func ExampleDriver() {
 	sessions, err := session.Open("traced", "shop")
 	if err != nil {
 		log.Fatal(err)

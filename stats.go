@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -50,7 +51,7 @@ type CallStats struct {
 }
 
 // LatencyBounds returns the bounds of [CallStats].Latency.
-func LatencyBounds() []time.Duration { return append([]time.Duration(nil), latencyBounds[:]...) }
+func LatencyBounds() []time.Duration { return slices.Clone(latencyBounds[:]) }
 
 var latencyBounds = [...]time.Duration{
 	10 * time.Microsecond, 50 * time.Microsecond, 100 * time.Microsecond, 250 * time.Microsecond, 500 * time.Microsecond,
@@ -91,7 +92,7 @@ type meter struct {
 	corrupt, errors          atomic.Int64
 }
 
-func (m *meter) calls() func(func(string, *callMeter) bool) {
+func (m *meter) calls() iter.Seq2[string, *callMeter] {
 	return func(yield func(string, *callMeter) bool) {
 		_ = yield("Create", &m.create) && yield("Retrieve", &m.retrieve) && yield("Flush", &m.flush) &&
 			yield("Touch", &m.touch) && yield("ChangeID", &m.changeID) && yield("Destroy", &m.destroy) &&

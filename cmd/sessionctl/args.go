@@ -14,8 +14,6 @@ func long(root *cobra.Command, args []string) []string {
 	var all, keys []string
 	isValue := false
 	for i, arg := range args {
-		name, _, hasValue := strings.Cut(strings.TrimLeft(arg, "-"), "=")
-		wantsValue := wantsValue(root, name)
 		switch {
 		case isValue:
 			isValue = false
@@ -25,8 +23,9 @@ func long(root *cobra.Command, args []string) []string {
 			keys = append(keys, arg)
 			continue
 		case len(arg) > 2 && arg[0] == '-':
-			arg = "--" + strings.TrimLeft(arg, "-")
-			isValue = !hasValue && wantsValue
+			flag := strings.TrimLeft(arg, "-")
+			arg = "--" + flag
+			isValue = wantsValue(root, flag)
 		}
 		all = append(all, arg)
 	}
@@ -40,7 +39,8 @@ func long(root *cobra.Command, args []string) []string {
 var isKey = regexp.MustCompile(`^-[A-Za-z0-9_-]{42}$`)
 
 // wantsValue tells whether a value follows the flag of that name, of whichever command.
-// None means one thing for one command and another for another.
+// None means one thing for one command and another for another. One that has its value,
+// as name=value, has no such name.
 func wantsValue(root *cobra.Command, name string) bool {
 	for _, cmd := range append(root.Commands(), root) {
 		flag := cmd.Flags().Lookup(name)

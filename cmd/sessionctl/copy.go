@@ -48,7 +48,7 @@ func (c *ctl) copyTo(ctx context.Context, toDriver, toDSN string, parallel int) 
 	case toDriver == c.driver && toDSN == c.dsnOrEnv():
 		return usage("--to-driver and --to-dsn name the backend that the sessions are in")
 	}
-	odd := c.noFile() + c.inMemory()
+	odd := c.odd() // asked before the file is there
 	src, err := openStore(c.driver, c.dsnOrEnv())
 	if err != nil {
 		return err
@@ -62,7 +62,7 @@ func (c *ctl) copyTo(ctx context.Context, toDriver, toDSN string, parallel int) 
 	if err := lasts(ctx, dst, toDriver, toDSN); err != nil {
 		return explain(err)
 	}
-	p := &progress{out: c.err, live: isTerminal(c.err), begin: time.Now()}
+	p := newProgress(c.err)
 	stats, err := session.Copy(ctx, dst, src, session.CopyOptions{Parallel: parallel, Progress: p.tell})
 	p.end(stats)
 	if stats.Done > 0 || err == nil {
@@ -101,23 +101,27 @@ func lasts(ctx context.Context, store driver.Store, name, dsn string) (err error
 
 // progress shows how far it is: on a terminal as a bar, elsewhere as lines.
 type progress struct {
-	out         io.Writer
-	live        bool
-	begin, last time.Time
-	shown       bool
+	out   io.Writer
+	live  bool
+	pause time.Duration // at least, between two times
+	begin time.Time
+	last  time.Time // zero if a bar was not shown yet
+}
+
+func newProgress(out io.Writer) *progress {
+	now := time.Now()
+	if isTerminal(out) {
+		return &progress{out: out, live: true, pause: 100 * time.Millisecond, begin: now}
+	}
+	return &progress{out: out, pause: 10 * time.Second, begin: now, last: now}
 }
 
 // tell is called for each session.
 func (p *progress) tell(s session.CopyStats) {
-	pause := 10 * time.Second
-	if p.live {
-		pause = 100 * time.Millisecond
+	if time.Since(p.last) >= p.pause {
+		p.last = time.Now()
+		p.show(s)
 	}
-	if time.Since(p.last) < pause || p.last.IsZero() && !p.live && time.Since(p.begin) < pause {
-		return
-	}
-	p.last, p.shown = time.Now(), true
-	p.show(s)
 }
 
 func (p *progress) show(s session.CopyStats) {
@@ -133,7 +137,7 @@ func (p *progress) show(s session.CopyStats) {
 
 // end shows how far it has come.
 func (p *progress) end(s session.CopyStats) {
-	if p.live && p.shown {
+	if p.live && !p.last.IsZero() {
 		p.show(s)
 		fmt.Fprintln(p.out)
 	}

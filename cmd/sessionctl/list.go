@@ -104,24 +104,20 @@ func (s selection) selects(d session.Details) bool {
 
 // keys asks for those of the subject if the store can find them, and for all else.
 func (s selection) keys(ctx context.Context, f *session.Factory) iter.Seq2[session.Key, error] {
-	if s.subject == "" || !canFind(ctx, f) {
+	if s.subject == "" {
 		return f.Sessions(ctx)
 	}
 	return func(yield func(session.Key, error) bool) {
 		for info, err := range f.SubjectSessions(ctx, s.subject) {
+			if errors.Is(err, errors.ErrUnsupported) {
+				f.Sessions(ctx)(yield)
+				return
+			}
 			if !yield(info.Key, err) {
 				return
 			}
 		}
 	}
-}
-
-// canFind tells whether the store finds the sessions of a subject.
-func canFind(ctx context.Context, f *session.Factory) bool {
-	for _, err := range f.SubjectSessions(ctx, "sessionctl asks whether you can") {
-		return !errors.Is(err, errors.ErrUnsupported)
-	}
-	return true
 }
 
 // printer prints sessions, a line each.

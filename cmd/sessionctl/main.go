@@ -141,10 +141,8 @@ func (c *ctl) open(timeouts session.Timeouts) (*session.Factory, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, odd := range []string{c.inMemory(), c.noFile()} {
-		if odd != "" {
-			fmt.Fprintln(c.err, "sessionctl:", odd)
-		}
+	if odd := c.odd(); odd != "" {
+		fmt.Fprintln(c.err, "sessionctl:", odd)
 	}
 	return cfg.New(store)
 }

@@ -85,19 +85,14 @@ func (c *ctl) check() *cobra.Command {
 		Example: "  SESSION_KEYS=$NEW,$OLD sessionctl check",
 		RunE: c.with(func(cmd *cobra.Command, f *session.Factory, _ []string) error {
 			good, bad, closed := 0, 0, 0
-			for key, err := range f.Sessions(cmd.Context()) {
-				var d session.Details
-				if err == nil {
-					d, err = f.Inspect(cmd.Context(), key)
-				}
+			for d, err := range (selection{}).sessions(cmd.Context(), f) {
 				if err == nil {
 					err = readable(d)
 				}
 				switch {
-				case errors.Is(err, session.ErrNotFound):
 				case errors.Is(err, session.ErrCorrupt):
 					bad++
-					_ = c.say("%s  %v", plain(string(key)), err)
+					_ = c.say("%s  %v", plain(string(d.Key)), err)
 				case err != nil:
 					return err
 				case d.Values == nil:

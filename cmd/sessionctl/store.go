@@ -21,27 +21,28 @@ func openStore(name, dsn string) (driver.Store, error) {
 	return store, nil
 }
 
-// inMemory says so if there can't be anything to see.
-func (c *ctl) inMemory() string {
-	if c.driver != "memory" {
-		return ""
+// odd says so if there can't be anything to see.
+func (c *ctl) odd() string {
+	switch {
+	case c.driver == "memory":
+		return "sessions in the memory of an application can't be seen from outside it"
+	case c.driver == "sqlite" && isMissing(c.dsnOrEnv()):
+		return "there is no such file yet as the DSN names"
 	}
-	return "sessions in the memory of an application can't be seen from outside it"
+	return ""
 }
 
-// noFile says so if SQLite is about to create its file, which a mistake in the DSN looks
-// like.
-func (c *ctl) noFile() string {
-	path, isURI := strings.CutPrefix(c.dsnOrEnv(), "file:")
+// isMissing reports whether SQLite is about to create its file, which a mistake in the DSN
+// looks like.
+func isMissing(dsn string) bool {
+	path, isURI := strings.CutPrefix(dsn, "file:")
 	path, _, _ = strings.Cut(path, "?")
 	if unescaped, err := url.PathUnescape(path); isURI && err == nil {
 		path = unescaped
 	}
-	if c.driver != "sqlite" || strings.Contains(c.dsnOrEnv(), "memory") || path == "" {
-		return ""
+	if strings.Contains(dsn, "memory") || path == "" {
+		return false
 	}
-	if _, err := os.Stat(path); !os.IsNotExist(err) {
-		return ""
-	}
-	return "there is no such file yet as the DSN names"
+	_, err := os.Stat(path)
+	return os.IsNotExist(err)
 }

@@ -60,20 +60,25 @@ func (s *Store) list(ctx context.Context, listed func(*driver.Record) bool, stor
 // ofSubject lists the records of a subject, by looking at all if the store can't.
 func ofSubject(ctx context.Context, store driver.Store, subject string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		if lister, ok := store.(driver.SubjectLister); ok {
-			for key, err := range lister.SubjectSessions(ctx, subject) {
-				if errors.Is(err, errors.ErrUnsupported) {
-					ok = false // it is around another one that can't
-					break
-				}
-				if !yield(key, err) || err != nil {
-					return
-				}
+		lister, ok := store.(driver.SubjectLister)
+		if !ok {
+			lookThrough(ctx, store, subject)(yield)
+			return
+		}
+		for key, err := range lister.SubjectSessions(ctx, subject) {
+			if errors.Is(err, errors.ErrUnsupported) { // it is around another one that can't
+				lookThrough(ctx, store, subject)(yield)
+				return
 			}
-			if ok {
+			if !yield(key, err) || err != nil {
 				return
 			}
 		}
+	}
+}
+
+func lookThrough(ctx context.Context, store driver.Store, subject string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
 		for key, err := range store.Sessions(ctx) {
 			var r *driver.Record
 			if err == nil {

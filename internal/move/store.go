@@ -198,7 +198,7 @@ func (s *Store) rename(ctx context.Context, r, stored *driver.Record, at place) 
 	}
 	_, there, err := s.find(ctx, r.Key)
 	if err != nil || there == inOld || there == inNew {
-		return nowhere, existsOr(err)
+		return nowhere, cmp.Or(err, driver.ErrExists)
 	}
 	isFree := there == nowhere // a grave in the new store would hide it
 	if !s.stays || !isFree {
@@ -215,7 +215,7 @@ func (s *Store) rename(ctx context.Context, r, stored *driver.Record, at place) 
 	if stored.Version == 0 { // the store did not tell
 		now, err := s.old.Retrieve(ctx, stored.Key)
 		if err != nil || !isSame(now, stored) {
-			return nowhere, cmp.Or(err, error(driver.ErrConflict))
+			return nowhere, cmp.Or(err, driver.ErrConflict)
 		}
 		stored = now
 	}
@@ -239,13 +239,6 @@ func (s *Store) moved(ctx context.Context, r *driver.Record) (*driver.Record, er
 // isSame tells whether what has moved is what it was.
 func isSame(moved, before *driver.Record) bool {
 	return bytes.Equal(moved.Data, before.Data) && bytes.Equal(moved.Meta, before.Meta) && moved.Subject == before.Subject
-}
-
-func existsOr(err error) error {
-	if err == nil {
-		return driver.ErrExists
-	}
-	return err
 }
 
 // undoTimeout is how long an undo may take, after the time of the caller is over.
@@ -274,25 +267,29 @@ func (s *Store) renameNew(ctx context.Context, r, stored *driver.Record) error {
 // Destroy ends the session where it is. One that is on its way it buries in the new
 // store, so that nobody completes that, and removes it from the old one then.
 func (s *Store) Destroy(ctx context.Context, key string) error {
-	var frozen *driver.Record
-	for at := nowhere; frozen == nil && at != inNew; {
-		var ended bool
-		var err error
-		if frozen, ended, err = s.endOld(ctx, key); err != nil || ended {
+	for {
+		frozen, ended, err := s.endOld(ctx, key)
+		if err != nil || ended {
 			return err
 		}
-		if frozen == nil {
-			_, at, err = s.find(ctx, key)
-			switch {
-			case errors.Is(err, driver.ErrCorrupt):
-				at = inNew
-			case err != nil:
-				return err
-			case at != inNew && at != inOld:
-				return driver.ErrNotFound
-			}
+		if frozen != nil {
+			return s.endNew(ctx, key, frozen)
+		}
+		_, at, err := s.find(ctx, key)
+		switch {
+		case errors.Is(err, driver.ErrCorrupt) || err == nil && at == inNew:
+			return s.endNew(ctx, key, nil)
+		case err != nil:
+			return err
+		case at != inOld: // where it may have come meanwhile
+			return driver.ErrNotFound
 		}
 	}
+}
+
+// endNew ends what is in the new store, or on its way there. Whoever digs the grave has
+// ended it.
+func (s *Store) endNew(ctx context.Context, key string, frozen *driver.Record) error {
 	var expires time.Time
 	if frozen != nil {
 		expires = frozen.Expires
@@ -305,7 +302,7 @@ func (s *Store) Destroy(ctx context.Context, key string) error {
 		return err
 	}
 	if was == inNew || was == nowhere && frozen != nil {
-		return nil // whoever digs the grave has ended it
+		return nil
 	}
 	return driver.ErrNotFound
 }

@@ -9,25 +9,49 @@ import (
 )
 
 // call does something with the store in at most StoreTimeout: net/http gives
-// requests no deadline, and a dead store must not hold them.
+// requests no deadline, and a dead store must not hold them. What it returns of a store
+// that has failed matches [ErrUnavailable].
 func (f *Factory) call(ctx context.Context, do func(context.Context) error) error {
-	d := &deadline{Context: ctx, at: time.Now().Add(f.cfg.StoreTimeout), cause: f.noAnswer}
+	return f.callUntil(ctx, time.Now().Add(f.cfg.StoreTimeout), do)
+}
+
+// callUntil is call for a step of something that has to be over at a time.
+func (f *Factory) callUntil(ctx context.Context, until time.Time, do func(context.Context) error) error {
+	d := &deadline{Context: ctx, at: until, cause: f.noAnswer}
 	defer d.end()
 	err := do(d)
 	if err != nil && d.Err() != nil {
-		return explain(d.timed(), err)
+		err = explain(d.timed(), err)
 	}
-	return err
+	return outage(ctx, err)
 }
 
+// outage makes an error that is no answer of the store, and not the end of the caller's
+// context, match [ErrUnavailable].
+func outage(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil || !isUnknown(err) || errors.Is(err, ErrSealed) || errors.Is(err, ErrUnavailable) {
+		return err
+	}
+	return unavailableError{err}
+}
+
+// unavailableError is an error of a store that has failed.
+type unavailableError struct{ cause error }
+
+func (e unavailableError) Error() string        { return e.cause.Error() }
+func (e unavailableError) Unwrap() error        { return e.cause }
+func (e unavailableError) Is(target error) bool { return target == ErrUnavailable }
+
 // keys passes a listing of the store on, and gives each step at most StoreTimeout.
-func (f *Factory) keys(ctx context.Context, operation string, list func(context.Context) iter.Seq2[string, error]) iter.Seq2[Key, error] {
+func (f *Factory) keys(ctx context.Context, list func(context.Context) iter.Seq2[string, error]) iter.Seq2[Key, error] {
 	return func(yield func(Key, error) bool) {
 		for key, err := range inSteps(ctx, f.cfg.StoreTimeout, list) {
 			if err != nil {
 				f.meter.failed(ctx, err)
+			} else if !Key(key).isSession() {
+				continue // the mark of a subject
 			}
-			if !yield(Key(key), wrap(operation, err)) {
+			if !yield(Key(key), outage(ctx, err)) {
 				return
 			}
 		}

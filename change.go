@@ -1,5 +1,11 @@
 package session
 
+import (
+	"errors"
+
+	"gosession.dev/session/driver"
+)
+
 // A change is something done to a session since it was last stored. It is kept
 // until it is stored, to be applied again to what others have stored meanwhile.
 type change struct {
@@ -7,18 +13,51 @@ type change struct {
 	// state; it is called while st belongs to nobody else.
 	apply func(st *state) error
 
-	key      string // of the value that is concerned
-	replaces bool   // whatever was done to that value before is moot
-	renames  bool   // the session has to be stored under a new ID
-	signsIn  bool   // it says whose the session is
+	key      string  // of the value that is concerned, if ofValue
+	ofValue  bool    // it is about one value
+	replaces bool    // whatever was done to that value before is moot
+	aside    bool    // it is about what stands beside the values: the label, the timeouts
+	renames  bool    // the session has to be stored under a new ID
+	signIn   *signIn // it says whose the session is
+	taking   *taking // it takes a value, see Take
 }
 
 func deletion(key string) change {
-	return change{key: key, replaces: true, apply: func(st *state) error {
+	return change{key: key, ofValue: true, replaces: true, apply: func(st *state) error {
 		st.values.delete(key)
 		return nil
 	}}
 }
+
+// applyAll applies changes in their order.
+func applyAll(st *state, changes []change) error {
+	for _, c := range changes {
+		if err := c.apply(st); err != nil {
+			return callersError{err}
+		}
+	}
+	return nil
+}
+
+// callersError is an error of code of the caller, such as an UnmarshalJSON, that runs
+// while changes are merged. Whatever it wraps, it says nothing of the session.
+type callersError struct{ cause error }
+
+func (e callersError) Error() string { return e.cause.Error() }
+
+// Is matches what the cause matches, but for the errors of this package.
+func (e callersError) Is(target error) bool {
+	for _, own := range []error{
+		ErrNotFound, ErrConflict, ErrTooLarge, ErrCorrupt, ErrClosed, ErrUnavailable, ErrSealed, ErrTooManySessions, ErrStaleSignIn, driver.ErrExists,
+	} {
+		if target == own {
+			return false
+		}
+	}
+	return errors.Is(e.cause, target)
+}
+
+func (e callersError) As(target any) bool { return errors.As(e.cause, target) }
 
 // change applies c and keeps it. Its apply must not run code of the caller, for
 // the session is locked.
@@ -81,18 +120,35 @@ func (s *Session) mutableLocked(renames bool) error {
 	return nil
 }
 
-// keepLocked appends c to the changes, in the place of what it makes moot. A
-// write that is under way knows the first s.inFlight of them by number: those stay.
+// keepLocked appends c to the changes, in the place of what it makes moot. A write
+// that is under way, or of unknown outcome, knows the first s.inFlight of them by
+// number: those stay.
 func (s *Session) keepLocked(c change) {
 	if c.replaces {
-		kept := s.changes[:s.inFlight]
-		for _, earlier := range s.changes[s.inFlight:] {
-			if earlier.key != c.key || earlier.renames {
-				kept = append(kept, earlier)
-			}
-		}
-		clear(s.changes[len(kept):])
-		s.changes = kept
+		s.dropLocked(func(earlier change) bool { return earlier.ofValue && earlier.key == c.key })
 	}
 	s.changes = append(s.changes, c)
+}
+
+// dropLocked drops those changes that no write covers and that are moot.
+func (s *Session) dropLocked(moot func(change) bool) {
+	kept := s.changes[:s.inFlight]
+	for _, c := range s.changes[s.inFlight:] {
+		if !moot(c) {
+			kept = append(kept, c)
+		}
+	}
+	clear(s.changes[len(kept):])
+	s.changes = kept
+}
+
+// withdraw takes back changes whose write has failed, so that they do not happen with a
+// later one, and reports whether it could. Those that a write of unknown outcome covers
+// stay: they may have happened.
+func (s *Session) withdraw(which func(change) bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := len(s.changes)
+	s.dropLocked(which)
+	return len(s.changes) < before
 }

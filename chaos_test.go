@@ -56,14 +56,31 @@ func chaos(t *testing.T, seed uint64, store driver.Store) {
 		return nil
 	})
 
-	increments := 0
+	const sessions = 4
+	increments, stuck := 0, map[int]func() int{}
 	var wg sync.WaitGroup
-	for g := range 6 {
+	for g := range sessions {
 		mine, err := f.Retrieve(ctx, s.ID())
 		for errors.Is(err, outage) {
 			mine, err = f.Retrieve(ctx, s.ID())
 		}
 		require.NoError(t, err)
+		made, stored := 0, 0 // increments of this session, and those that a flush has confirmed
+		flush := func() error {
+			mu.Lock()
+			before := made
+			mu.Unlock()
+			err := mine.Flush(ctx)
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				stored = max(stored, before)
+			} else if !errors.Is(err, outage) { // others have written so often that the outcome is hidden
+				require.ErrorIs(t, err, session.ErrUnavailable)
+				stuck[g] = func() int { return made - stored }
+			}
+			return err
+		}
 		for h := range 3 {
 			wg.Go(func() {
 				rnd := rand.New(rand.NewPCG(seed, uint64(10*g+h+1)))
@@ -74,24 +91,20 @@ func chaos(t *testing.T, seed uint64, store driver.Store) {
 					case 1:
 						require.NoError(t, mine.SetTimeouts(session.Timeouts{Idle: time.Hour, Lifetime: 2 * time.Hour}))
 					case 2:
-						if err := mine.Flush(ctx); err != nil {
-							require.ErrorIs(t, err, outage)
-						}
+						_ = flush()
 					case 3:
 						require.NoError(t, mine.Delete("nobody's"))
 					default:
 						require.NoError(t, session.Update(mine, "n", func(n int) int { return n + 1 }))
 						mu.Lock()
 						increments++
+						made++
 						mu.Unlock()
 					}
 				}
 				require.NoError(t, mine.Set(fmt.Sprint("own", g, h), "last"))
-				err := mine.Flush(ctx)
-				for errors.Is(err, outage) {
-					err = mine.Flush(ctx)
+				for errors.Is(flush(), outage) {
 				}
-				require.NoError(t, err)
 			})
 		}
 	}
@@ -99,8 +112,17 @@ func chaos(t *testing.T, seed uint64, store driver.Store) {
 
 	p.intercept(nil)
 	got := values(t, same(t, f, s))
-	require.Equal(t, float64(increments), got["n"])
-	for g := range 6 {
+	unsure := 0
+	for _, unstored := range stuck {
+		unsure += unstored()
+	}
+	require.LessOrEqual(t, got["n"], float64(increments))
+	require.GreaterOrEqual(t, got["n"], float64(increments-unsure))
+	t.Logf("%d increments, %d of them of unknown outcome", increments, unsure)
+	for g := range sessions {
+		if stuck[g] != nil {
+			continue
+		}
 		for h := range 3 {
 			require.Equal(t, "last", got[fmt.Sprint("own", g, h)])
 		}

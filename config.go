@@ -26,12 +26,12 @@ type Config struct {
 	// MaxPerSubject is how many sessions a subject may have at once (OWASP ASVS
 	// 5.0, 7.1.2); 0 means any number. A sign-in beyond it ends the session that
 	// signed in first. It needs a store that lists the sessions of a subject, and
-	// costs a sign-in one look at each of them.
+	// costs a sign-in two looks at each of them.
 	MaxPerSubject int
 
 	// RefuseAtMax refuses a sign-in beyond MaxPerSubject instead: the flush that
-	// stores [Session.SetSubject] fails with [ErrTooManySessions]. Flush where
-	// you sign in, to know; to go on without a subject, set it to "".
+	// stores [Session.SignIn] fails with [ErrTooManySessions], and the session stays
+	// anonymous. Flush where you sign in, to know.
 	RefuseAtMax bool
 
 	// Cookie is the cookie that carries the ID.
@@ -49,8 +49,9 @@ type Config struct {
 
 	// Keys seal what is stored: the values are encrypted, and can be neither
 	// changed nor moved to another session by whoever can write to the database.
-	// The first seals, all open, so that putting a new one in front signs nobody
-	// out; see also [Factory.Reseal]. None means that values are stored as the
+	// The first seals, all open. To change it, append the new one in all processes
+	// first, and then put it in front: a process that meets a session under a secret
+	// that it does not have answers with [ErrSealed]. See also [Factory.Reseal]. None means that values are stored as the
 	// codec encodes them.
 	Keys []Secret
 

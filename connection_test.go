@@ -112,7 +112,7 @@ func TestSetCookieOnlyWhenNeeded(t *testing.T) {
 		case "/set":
 			require.NoError(t, session.Update(s, "n", func(n int) int { return n + 1 }))
 		case "/sign-in":
-			require.NoError(t, s.SetSubject("ada"))
+			require.NoError(t, s.SignIn(t.Context(), "ada"))
 		case "/change":
 			require.NoError(t, s.ChangeID(r.Context()))
 		case "/remember":
@@ -162,7 +162,7 @@ func TestOvertakenBySignIn(t *testing.T) {
 			require.NoError(t, s.Set("late", 1))
 			fmt.Fprint(w, "done")
 		case "/sign-in":
-			require.NoError(t, current(t, r).SetSubject("ada"))
+			require.NoError(t, current(t, r).SignIn(t.Context(), "ada"))
 		case "/read":
 			current(t, r)
 		case "/write":

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -98,16 +99,20 @@ func (f *Factory) Cookie(s *Session) *http.Cookie {
 	state, phase := s.clientState()
 	switch phase {
 	case live:
-		c := f.cfg.Cookie.cookie(string(state.id), !f.cfg.Insecure)
-		if state.deadline != 0 {
-			age := min(time.UnixMilli(state.deadline).Sub(f.cfg.Now()), maxCookieAge)
-			c.MaxAge = max(int(age/time.Second), 1)
-		}
-		return c
+		return f.cookie(state)
 	case destroyed:
 		return f.expiredCookie()
 	}
 	return nil
+}
+
+func (f *Factory) cookie(state clientState) *http.Cookie {
+	c := f.cfg.Cookie.cookie(string(state.id), !f.cfg.Insecure)
+	if state.deadline != 0 {
+		age := min(time.UnixMilli(state.deadline).Sub(f.cfg.Now()), maxCookieAge)
+		c.MaxAge = max(int(age/time.Second), 1)
+	}
+	return c
 }
 
 // SetCookie adds the cookie of s, if there is one to send, to the header of a
@@ -123,23 +128,6 @@ func (f *Factory) expiredCookie() *http.Cookie {
 	c := f.cfg.Cookie.cookie("", !f.cfg.Insecure)
 	c.MaxAge = -1
 	return c
-}
-
-// clientState is what a client learns by the cookie.
-type clientState struct {
-	id       ID
-	deadline int64 // of a persistent cookie, in Unix milliseconds; else 0
-}
-
-// clientState returns what the client has to know of s.
-func (s *Session) clientState() (clientState, phase) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c := clientState{id: s.id}
-	if t := s.f.timeouts(&s.state); t.Persistent {
-		c.deadline = t.deadline(s.state.start).UnixMilli()
-	}
-	return c, s.phase
 }
 
 // cookieCarries reports whether a browser keeps id and sends it back as it is.
@@ -193,10 +181,25 @@ func cookieValues(h http.Header, name string) iter.Seq[string] {
 }
 
 // sendCookie adds the cookie to the header, and keeps caches from keeping it
-// (OWASP ASVS 5.0, 14.3.2). What the handler has said about caching stays, as
-// far as no-store leaves something of it.
-func sendCookie(h http.Header, c *http.Cookie) {
-	h.Add("Set-Cookie", setCookie(*c))
+// (OWASP ASVS 5.0, 14.3.2). It returns the line.
+func sendCookie(h http.Header, c *http.Cookie) string {
+	line := setCookie(*c)
+	h.Add("Set-Cookie", line)
+	noStore(h)
+	return line
+}
+
+// removeCookie takes a line back that sendCookie has added.
+func removeCookie(h http.Header, line string) {
+	lines := slices.DeleteFunc(slices.Clone(h["Set-Cookie"]), func(l string) bool { return l == line })
+	if h["Set-Cookie"] = lines; len(lines) == 0 {
+		h.Del("Set-Cookie")
+	}
+}
+
+// noStore adds "no-store" to Cache-Control. What the handler has said about caching
+// stays, as far as no-store leaves something of it.
+func noStore(h http.Header) {
 	if !listed(h, "Cache-Control", "no-store") {
 		h.Set("Cache-Control", strings.Join(append(h.Values("Cache-Control"), "no-store"), ", "))
 	}

@@ -113,7 +113,7 @@ func TestSignInChangesTheCookie(t *testing.T) {
 	f := factory(t, session.Config{}, newProbe())
 	before := cookieOf(exchanged(f, counter(t))).Value
 	w := exchanged(f, func(w http.ResponseWriter, r *http.Request) {
-		require.NoError(t, current(t, r).SetSubject("ada"))
+		require.NoError(t, current(t, r).SignIn(t.Context(), "ada"))
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 	}, before)
 	after := cookieOf(w).Value

@@ -50,11 +50,13 @@ func Copy(ctx context.Context, dst, src driver.Store, o CopyOptions) (CopyStats,
 		return CopyStats{}, wrap("copy", err)
 	}
 	c := copying{store: move.New(dst, src), progress: o.Progress}
-	for _, err := range inSteps(ctx, copyTimeout, src.Sessions) {
+	for key, err := range inSteps(ctx, copyTimeout, src.Sessions) {
 		if err != nil {
 			return c.stats, wrap("copy", err)
 		}
-		c.stats.Total++
+		if Key(key).isSession() {
+			c.stats.Total++
+		}
 	}
 	if o.Parallel < 1 {
 		o.Parallel = 8
@@ -130,6 +132,9 @@ func (c *copying) move(ctx context.Context, key string) error {
 	left := errors.Is(err, ErrTooLarge) || errors.Is(err, ErrCorrupt)
 	if err != nil && !left {
 		return err
+	}
+	if !left && !Key(key).isSession() {
+		return nil // the mark of a subject
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

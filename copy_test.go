@@ -44,7 +44,7 @@ func TestCopyBesideUse(t *testing.T) {
 				require.NoError(t, err, "user %d, addition %d", u, i)
 				require.NoError(t, session.Update(s, "n", func(n int) int { return n + 1 }))
 				if i == additions/2 {
-					require.NoError(t, s.SetSubject(fmt.Sprint("user", u)))
+					require.NoError(t, s.SignIn(t.Context(), fmt.Sprint("user", u)))
 				}
 				require.NoError(t, s.Flush(ctx))
 				id = s.ID()
@@ -213,7 +213,7 @@ func TestMarksOfMoves(t *testing.T) {
 
 	s := created(t, alone)
 	require.NoError(t, s.Set("n", 1))
-	require.NoError(t, s.SetSubject("ada"))
+	require.NoError(t, s.SignIn(t.Context(), "ada"))
 	require.NoError(t, s.Flush(ctx))
 	dst.Inject(sessiontest.Fault{Calls: []string{"Create"}, Err: sessiontest.ErrOutage})
 	other := same(t, moving, s)

@@ -13,6 +13,10 @@ import (
 
 // Info is what a user is shown of one of his sessions.
 type Info struct {
+	// Handle names the session for as long as it lives, whatever its ID. With its
+	// subject it ends the session, see [Factory.Revoke], and can be part of a page.
+	Handle string
+
 	// Key ends the session, with [Factory.Destroy]. It admits nobody, so it can
 	// be part of a page. The session of the page itself is the one whose
 	// [Session.Key] it is.
@@ -43,7 +47,7 @@ func (s *Session) SetLabel(label string) error {
 	if len(label) > maxLabel || !utf8.ValidString(label) {
 		return fmt.Errorf("session: set label: it must be UTF-8 of at most %d bytes", maxLabel)
 	}
-	return wrap("set label", s.change(change{apply: func(st *state) error {
+	return wrap("set label", s.change(change{aside: true, apply: func(st *state) error {
 		st.label = label
 		return nil
 	}}))
@@ -54,6 +58,17 @@ func (s *Session) SetLabel(label string) error {
 // them, the error is [errors.ErrUnsupported].
 func (f *Factory) SubjectSessions(ctx context.Context, subject string) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
+		for info, err := range f.subjectInfos(ctx, subject) {
+			if !yield(info, wrap("subject sessions", err)) {
+				return
+			}
+		}
+	}
+}
+
+// subjectInfos is SubjectSessions, with errors as they are.
+func (f *Factory) subjectInfos(ctx context.Context, subject string) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) {
 		for key, err := range f.subjectKeys(ctx, subject) {
 			if err != nil {
 				yield(Info{}, err)
@@ -63,7 +78,7 @@ func (f *Factory) SubjectSessions(ctx context.Context, subject string) iter.Seq2
 			if errors.Is(err, ErrNotFound) || errors.Is(err, ErrCorrupt) {
 				continue
 			}
-			if !yield(info, wrap("subject sessions", err)) || err != nil {
+			if !yield(info, err) || err != nil {
 				return
 			}
 		}
@@ -71,15 +86,14 @@ func (f *Factory) SubjectSessions(ctx context.Context, subject string) iter.Seq2
 }
 
 func (f *Factory) subjectKeys(ctx context.Context, subject string) iter.Seq2[Key, error] {
-	const operation = "subject sessions"
 	err := errNoSubject(subject)
 	if err == nil && f.lister == nil {
 		err = errors.ErrUnsupported
 	}
 	if err != nil {
-		return func(yield func(Key, error) bool) { yield("", wrap(operation, err)) }
+		return func(yield func(Key, error) bool) { yield("", err) }
 	}
-	return f.keys(ctx, operation, func(ctx context.Context) iter.Seq2[string, error] {
+	return f.keys(ctx, func(ctx context.Context) iter.Seq2[string, error] {
 		return f.lister.SubjectSessions(ctx, subject)
 	})
 }
@@ -90,7 +104,7 @@ func (f *Factory) info(ctx context.Context, key Key, subject string) (Info, erro
 	if err != nil {
 		return Info{}, err
 	}
-	stored, content, err := f.decode(move.Thawed(rec))
+	stored, content, err := f.describe(move.Thawed(rec))
 	if err != nil {
 		return Info{}, err
 	}

@@ -40,9 +40,9 @@
 //
 // # Signing in and out
 //
-// When somebody has proved who he is, [Session.SetSubject] says so; the ID changes
-// with it. [Session.Destroy] signs out. [Factory.SubjectSessions] lists somebody's
-// sessions, and [Factory.DestroySubject] ends them everywhere.
+// Call [Session.SignIn] after authenticating a user. It also changes the session ID.
+// [Session.Destroy] signs out. [Factory.SubjectSessions] lists the sessions of a user,
+// [Factory.Revoke] ends one of them, and [Factory.DestroySubject] ends all.
 //
 // # What is promised
 //

@@ -32,11 +32,24 @@ var (
 	// It is left as it is.
 	ErrCorrupt = driver.ErrCorrupt
 
+	// ErrUnavailable: the store has failed, or gave no answer in time. Every error
+	// of a store that says nothing about a session matches it.
+	ErrUnavailable = errors.New("the session store is unavailable")
+
+	// ErrSealed: the session is sealed under a secret that this process does not
+	// have. It is left as it is, and so is its cookie: another process may have the
+	// secret. See [Factory.Forget] for a user who can't wait.
+	ErrSealed = driver.ErrSealed
+
+	// ErrStaleSignIn: all sessions of the subject were ended while the sign-in was
+	// under way, or that can't be known. Nobody is signed in.
+	ErrStaleSignIn = errors.New("the sign-in is stale; check the credentials again")
+
 	// ErrNotRecent: the user has proved who he is too long ago, or never.
 	ErrNotRecent = errors.New("the user has to prove again who he is")
 
 	// ErrTooManySessions: the subject has [Config].MaxPerSubject sessions
-	// already. Nothing was stored.
+	// already. The session is still anonymous, and holds what it held.
 	ErrTooManySessions = errors.New("the subject has too many sessions")
 
 	// ErrHeaderSent: the change needs a cookie to be set, and the header of the
@@ -46,6 +59,9 @@ var (
 	// ErrClosed: the factory was closed.
 	ErrClosed = driver.ErrClosed
 )
+
+// isGone reports whether err says that there is no such session.
+func isGone(err error) bool { return errors.Is(err, ErrNotFound) }
 
 // wrap says what failed, once.
 func wrap(operation string, err error) error {

@@ -65,7 +65,7 @@ func (f *Factory) tell(ctx context.Context, e Event) {
 }
 
 // announce tells what a write that was stored means for the life of its session.
-func (f *Factory) announce(ctx context.Context, p pending) {
+func (f *Factory) announce(ctx context.Context, p *pending) {
 	e := Event{Key: p.id.Key(), Subject: p.record.Subject}
 	if f.inCookie {
 		e.Key = ID(p.record.Key).Key()
@@ -75,9 +75,8 @@ func (f *Factory) announce(ctx context.Context, p pending) {
 		e.Kind = EventCreated
 		f.tell(ctx, e)
 	case rename:
-		e.Kind, e.OldKey = EventChangedID, p.oldID.Key()
+		e.Kind, e.OldKey = EventChangedID, p.oldName
 		f.tell(ctx, e)
-		f.renamed.add(e.OldKey)
 		f.wake(e.OldKey)
 	}
 }

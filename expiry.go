@@ -24,7 +24,7 @@ type Timeouts struct {
 	Idle time.Duration
 
 	// Lifetime is how long a session lives at most, counted from its creation
-	// or from the last [Session.SetSubject], which is when its user last
+	// or from the last [Session.SignIn], which is when its user last
 	// proved who he is. Changing the ID does not prolong it.
 	Lifetime time.Duration
 
@@ -73,7 +73,7 @@ func (s *Session) SetTimeouts(t Timeouts) error {
 	if err != nil && t.or(s.f.cfg.Anonymous).validate() != nil {
 		return wrap("set timeouts", err)
 	}
-	return wrap("set timeouts", s.change(change{apply: func(st *state) error {
+	return wrap("set timeouts", s.change(change{aside: true, apply: func(st *state) error {
 		st.own = &t
 		return nil
 	}}))

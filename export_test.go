@@ -11,3 +11,6 @@ func DrawIDs(n int, each func(ID)) error {
 	}
 	return nil
 }
+
+// NewSession returns a session as a request without a cookie gets it.
+func (f *Factory) NewSession() *Session { return f.newSession() }

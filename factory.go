@@ -30,12 +30,15 @@ type Factory struct {
 	pinger    driver.Pinger
 	lister    driver.SubjectLister
 	destroyer driver.SubjectDestroyer
+	tracker   driver.RenameTracker
 
 	noTouch  atomic.Bool // the toucher has said that it can't
+	noMarks  atomic.Bool // the tracker has said that it can't
 	noAnswer error       // of a store that took longer than StoreTimeout
 	sweeper  *sweeper
 	watchers *watchers
-	renamed  renamedKeys
+	renames  renames
+	turns    turns
 	hint     sync.Once // the hint about Secure cookies on plain HTTP
 }
 
@@ -49,8 +52,8 @@ func newFactory(c Config, store driver.Store) (*Factory, error) {
 		}
 		store = clientSide.ForCookie(c.Cookie.Name)
 	}
-	lister, _ := store.(driver.SubjectLister)
-	if c.MaxPerSubject > 0 && !lists(store) {
+	lister, _ := able[driver.SubjectLister](store)
+	if c.MaxPerSubject > 0 && lister == nil {
 		return nil, errors.New("session: Config.MaxPerSubject needs a store that lists the sessions of a subject, and this one can't; drop it, or take another driver")
 	}
 	box, err := newBox(c.Keys)
@@ -59,31 +62,35 @@ func newFactory(c Config, store driver.Store) (*Factory, error) {
 	}
 	f := &Factory{cfg: c, inCookie: inCookie, lister: lister, box: box, noAnswer: noAnswerError{c.StoreTimeout}}
 	f.store = metered{store, &f.meter}
-	if toucher, ok := store.(driver.Toucher); ok {
+	if toucher, ok := able[driver.Toucher](store); ok {
 		f.toucher = meteredToucher{toucher, &f.meter}
 	}
-	if destroyer, ok := store.(driver.SubjectDestroyer); ok {
+	if destroyer, ok := able[driver.SubjectDestroyer](store); ok {
 		f.destroyer = meteredDestroyer{destroyer, &f.meter}
 	}
-	f.pinger, _ = store.(driver.Pinger)
+	if tracker, ok := able[driver.RenameTracker](store); ok {
+		f.tracker = meteredTracker{tracker, &f.meter}
+	}
+	f.pinger, _ = able[driver.Pinger](store)
 	f.watchers = newWatchers()
 	f.sweeper = startSweeper(f)
 	return f, nil
 }
 
-// lists reports whether a store lists the sessions of a subject. One that is around
-// another says so whatever that can do.
-func lists(store driver.Store) bool {
-	for {
-		if _, lists := store.(driver.SubjectLister); !lists {
-			return false
-		}
-		around, ok := store.(interface{ Unwrap() driver.Store })
-		if !ok {
-			return true
+// able returns a store as an optional interface. A store that is around another one has
+// all of them, whatever that can do, so the innermost decides.
+func able[T any](store driver.Store) (T, bool) {
+	capable, ok := store.(T)
+	for ok {
+		around, wraps := store.(interface{ Unwrap() driver.Store })
+		if !wraps {
+			return capable, true
 		}
 		store = around.Unwrap()
+		_, ok = store.(T)
 	}
+	var none T
+	return none, false
 }
 
 // Ping connects to the store if need be, prepares it, and returns an error if it
@@ -137,26 +144,6 @@ func (f *Factory) Retrieve(ctx context.Context, id ID) (*Session, error) {
 	return s, wrap("retrieve", err)
 }
 
-// Destroy ends the session of a key. If there is none, the error matches
-// [ErrNotFound]; if sessions are kept in cookies, [errors.ErrUnsupported]. Once Destroy has returned nil, no request that is still being
-// served brings the session back.
-func (f *Factory) Destroy(ctx context.Context, key Key) error {
-	return f.destroy(ctx, Event{Kind: EventEnded, Key: key, Reason: ReasonRevoked})
-}
-
-// destroy ends the session that e is about.
-func (f *Factory) destroy(ctx context.Context, e Event) error {
-	if f.inCookie {
-		return wrap("destroy", errors.ErrUnsupported)
-	}
-	err := f.call(ctx, func(ctx context.Context) error { return f.store.Destroy(ctx, string(e.Key)) })
-	f.wake(e.Key)
-	if err == nil {
-		f.tell(ctx, e)
-	}
-	return wrap("destroy", err)
-}
-
 // storeKey is what the store knows the session of an ID by.
 func (f *Factory) storeKey(id ID) string {
 	if f.inCookie {
@@ -165,10 +152,18 @@ func (f *Factory) storeKey(id ID) string {
 	return string(id.Key())
 }
 
+// keyOf is the name, for events and lists, of what the store knows by key.
+func (f *Factory) keyOf(key string) Key {
+	if f.inCookie && len(key) != keyLength {
+		return ID(key).Key() // it is a token
+	}
+	return Key(key)
+}
+
 // isWellFormed reports whether an ID may be asked for.
 func (f *Factory) isWellFormed(id ID) bool {
 	if f.inCookie {
-		return len(id) > idLength && f.cookieCarries(id)
+		return len(id) > keyLength && f.cookieCarries(id) // the store takes what is shorter for a key
 	}
 	return f.cfg.IDs.ValidateID(id)
 }
@@ -177,7 +172,13 @@ func (f *Factory) isWellFormed(id ID) bool {
 // that begin or end meanwhile may be among them. An error ends the sequence. If
 // the store can't list, the error is [errors.ErrUnsupported].
 func (f *Factory) Sessions(ctx context.Context) iter.Seq2[Key, error] {
-	return f.keys(ctx, "sessions", f.store.Sessions)
+	return func(yield func(Key, error) bool) {
+		for key, err := range f.keys(ctx, f.store.Sessions) {
+			if !yield(key, wrap("sessions", err)) {
+				return
+			}
+		}
+	}
 }
 
 // DeleteExpired deletes the sessions that have expired, in batches, and returns
@@ -185,7 +186,7 @@ func (f *Factory) Sessions(ctx context.Context) iter.Seq2[Key, error] {
 // [Config].SweepInterval.
 func (f *Factory) DeleteExpired(ctx context.Context) (int, error) {
 	n, err := f.store.DeleteExpired(ctx)
-	return n, wrap("delete expired", err)
+	return n, wrap("delete expired", outage(ctx, err))
 }
 
 // Close ends the sweeper and what waits for [Session.Done], waits for them, and

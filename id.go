@@ -23,12 +23,33 @@ type ID string
 // computed from it, and as an ID it finds nothing.
 type Key string
 
+const keyLength = 43
+
 // Key returns the key that belongs to id.
 func (id ID) Key() Key {
 	sum := sha256.Sum256([]byte(id))
-	var text [43]byte
+	var text [keyLength]byte
 	base64.RawURLEncoding.Encode(text[:], sum[:])
 	return Key(text[:])
+}
+
+// isSession reports whether k has the form of a session's key. Stores have other
+// records too, under keys of other lengths.
+func (k Key) isSession() bool {
+	if len(k) != keyLength {
+		return false
+	}
+	for _, c := range []byte(k) {
+		if !isBase64(c) {
+			return false
+		}
+	}
+	return true
+}
+
+// isBase64 reports whether c is of the URL-safe Base64 alphabet.
+func isBase64(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_'
 }
 
 const hiddenID = "session.ID(hidden)"
@@ -83,9 +104,7 @@ func (defaultIDs) ValidateID(id ID) bool {
 		return false
 	}
 	for _, c := range []byte(id) {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':
-		default:
+		if !isBase64(c) {
 			return false
 		}
 	}

@@ -18,7 +18,7 @@ type Details struct {
 	Sealed   bool
 
 	// Values are as the codec has encoded them: JSON, as a rule. They are nil if the
-	// session is sealed and there are no [Config].Keys.
+	// session is sealed under a secret that [Config].Keys does not have.
 	Values map[string][]byte
 }
 
@@ -35,16 +35,20 @@ func (f *Factory) inspect(ctx context.Context, key Key) (Details, error) {
 	if f.inCookie {
 		return Details{}, errors.ErrUnsupported
 	}
+	if !key.isSession() {
+		return Details{}, ErrNotFound
+	}
 	rec, err := f.fetch(ctx, string(key))
 	if err != nil {
 		return Details{}, err
 	}
 	rec = move.Thawed(rec)
 	d := Details{Size: len(rec.Data), Sealed: seal.IsSealed(rec.Data), Subject: rec.Subject}
-	if d.Sealed && f.box == nil {
-		rec.Data = []byte("{}") // what stands beside it can be read all the same
-	}
 	st, content, err := f.decode(rec)
+	readable := err == nil
+	if errors.Is(err, ErrSealed) {
+		st, content, err = f.describe(rec) // what stands beside the values can be read all the same
+	}
 	if err != nil {
 		return Details{}, err
 	}
@@ -52,7 +56,7 @@ func (f *Factory) inspect(ctx context.Context, key Key) (Details, error) {
 	if content.own != nil {
 		d.Timeouts = *content.own
 	}
-	if !d.Sealed || f.box != nil {
+	if readable {
 		d.Values = map[string][]byte{}
 		for _, v := range content.values {
 			d.Values[string(v.key)] = v.data
@@ -63,12 +67,13 @@ func (f *Factory) inspect(ctx context.Context, key Key) (Details, error) {
 
 func infoOf(key Key, st stored, content state) Info {
 	return Info{
+		Handle:   content.handle.String(),
 		Key:      key,
 		Created:  st.created,
 		LastSeen: st.meta.lastSeen(st.expires),
 		Expires:  st.expires,
 
-		Authenticated: content.start,
+		Authenticated: content.signedIn,
 		Label:         content.label,
 	}
 }

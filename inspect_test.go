@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,7 +20,7 @@ func TestInspect(t *testing.T) {
 	for _, f := range []*session.Factory{plain, sealing} {
 		s := created(t, f)
 		require.NoError(t, s.Set("cart", []string{"apple"}))
-		require.NoError(t, s.SetSubject("ada"))
+		require.NoError(t, s.SignIn(t.Context(), "ada"))
 		require.NoError(t, s.SetLabel("Firefox"))
 		require.NoError(t, s.Flush(ctx))
 		p.take()
@@ -43,9 +44,10 @@ func TestInspect(t *testing.T) {
 		require.Equal(t, f == sealing, d.Values == nil)
 	}
 
+	garbage := session.Key(strings.Repeat("g", 43))
 	_, err := plain.Inspect(ctx, "unknown")
 	require.ErrorIs(t, err, session.ErrNotFound)
-	require.NoError(t, p.Create(ctx, &driver.Record{Key: "garbage", Meta: []byte("?"), Created: created(t, plain).Created(), Expires: created(t, plain).Expires()}))
-	_, err = plain.Inspect(ctx, "garbage")
+	require.NoError(t, p.Create(ctx, &driver.Record{Key: string(garbage), Meta: []byte("?"), Created: created(t, plain).Created(), Expires: created(t, plain).Expires()}))
+	_, err = plain.Inspect(ctx, garbage)
 	require.ErrorIs(t, err, session.ErrCorrupt)
 }

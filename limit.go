@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -17,22 +16,15 @@ type seat struct {
 
 // seats returns the live sessions of a subject, the one that signed in first in
 // front. Sessions of one millisecond have an order too, so that all processes find
-// the same ones to be too many.
+// the same ones to be too many. Each call of the store has StoreTimeout, however many
+// there are.
 func (f *Factory) seats(ctx context.Context, subject string) ([]seat, error) {
 	var seats []seat
-	for key, err := range f.lister.SubjectSessions(ctx, subject) {
+	for info, err := range f.subjectInfos(ctx, subject) {
 		if err != nil {
-			f.meter.failed(ctx, err)
 			return nil, err
 		}
-		info, err := f.info(ctx, Key(key), subject)
-		switch {
-		case errors.Is(err, ErrNotFound), errors.Is(err, ErrCorrupt):
-		case err != nil:
-			return nil, err
-		default:
-			seats = append(seats, seat{key, info.Authenticated})
-		}
+		seats = append(seats, seat{string(info.Key), info.Authenticated})
 	}
 	slices.SortFunc(seats, func(a, b seat) int {
 		if c := a.since.Compare(b.since); c != 0 {
@@ -44,66 +36,144 @@ func (f *Factory) seats(ctx context.Context, subject string) ([]seat, error) {
 }
 
 // limited reports whether p is a sign-in that needs a seat.
-func (f *Factory) limited(p pending) bool { return f.cfg.MaxPerSubject > 0 && p.signsIn }
+func (f *Factory) limited(p *pending) bool { return f.cfg.MaxPerSubject > 0 && p.signIn != nil }
 
-// admit refuses, before p is stored, a sign-in for which there is no seat.
-func (f *Factory) admit(ctx context.Context, p pending) error {
-	if !f.limited(p) || !f.cfg.RefuseAtMax {
+// admit prepares, before p is stored, for a sign-in that needs a seat. It refuses one for
+// which there is none. A seat comes after all that are there, whatever the clocks of
+// their processes say, so that the one that has just signed in is never the oldest.
+func (s *Session) admit(ctx context.Context, p *pending) error {
+	if !s.f.limited(p) {
 		return nil
 	}
-	seats, err := f.seats(ctx, p.record.Subject)
+	seats, err := s.f.seats(ctx, p.signIn.subject)
+	if err != nil && !s.f.cfg.RefuseAtMax {
+		s.f.logUncounted(ctx, p, err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	others := slices.DeleteFunc(seats, func(s seat) bool { return s.key == p.oldKey })
-	if len(others) >= f.cfg.MaxPerSubject {
-		return ErrTooManySessions
+	if s.f.cfg.RefuseAtMax && len(others) >= s.f.cfg.MaxPerSubject {
+		return s.refuse(ctx, p)
+	}
+	if n := len(others); n > 0 && !p.signIn.at.After(others[n-1].since) {
+		s.seatAfter(p, others[n-1].since)
 	}
 	return nil
 }
 
-// vacate ends, after p was stored, what is too many. That the store fails then does
-// not undo the sign-in: the next one counts again.
-func (f *Factory) vacate(ctx context.Context, p pending) error {
+// refuse returns ErrTooManySessions, unless the session is gone: then one of the seats may
+// be that which its client got meanwhile.
+func (s *Session) refuse(ctx context.Context, p *pending) error {
+	if p.step == rename && !p.replaces {
+		if _, err := s.f.fetch(ctx, p.oldKey); err != nil {
+			return err
+		}
+	}
+	return ErrTooManySessions
+}
+
+// seatAfter has the sign-in of p take place after a time.
+func (s *Session) seatAfter(p *pending, newest time.Time) {
+	s.mu.Lock()
+	p.signIn.at = newest.Add(time.Millisecond)
+	if s.pendingSignInLocked() == p.signIn {
+		s.state.signedIn = p.signIn.at
+	}
+	s.mu.Unlock()
+	p.meta.signedIn = p.signIn.at
+	s.f.encode(p)
+}
+
+// vacate makes, after p was stored, the subject have no more sessions than it may. If it
+// can't count them, the next sign-in counts again.
+func (f *Factory) vacate(ctx context.Context, p *pending) error {
 	if !f.limited(p) {
 		return nil
 	}
-	err := f.endTooMany(ctx, p)
-	if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrTooManySessions) {
-		f.cfg.Logger.ErrorContext(ctx, "session: the sessions of a subject could not be counted; the next sign-in counts again", "key", p.record.Key, "error", err)
-		return nil
+	check := f.endFirst
+	if f.cfg.RefuseAtMax {
+		check = f.holdSeat
 	}
-	return err
-}
-
-// endTooMany ends those that signed in first or, if sign-ins are refused at the
-// limit, those that signed in last, which may be this one, if another was faster.
-func (f *Factory) endTooMany(ctx context.Context, p pending) error {
-	seats, err := f.seats(ctx, p.record.Subject)
-	if err != nil || len(seats) <= f.cfg.MaxPerSubject {
+	err := check(ctx, p)
+	if err == nil || isGone(err) || errors.Is(err, ErrTooManySessions) {
 		return err
 	}
-	tooMany := seats[:len(seats)-f.cfg.MaxPerSubject]
-	if f.cfg.RefuseAtMax {
-		tooMany = seats[f.cfg.MaxPerSubject:]
+	f.logUncounted(ctx, p, err)
+	return nil
+}
+
+// endFirst ends those that signed in first.
+func (f *Factory) endFirst(ctx context.Context, p *pending) error {
+	seats, own, err := f.seatsWith(ctx, p)
+	tooMany := len(seats) - f.cfg.MaxPerSubject
+	if err != nil || tooMany <= 0 {
+		return err
 	}
-	ended := false
-	for _, s := range tooMany {
-		err := f.store.Destroy(ctx, s.key)
-		if err != nil && !errors.Is(err, ErrNotFound) {
+	if err := f.endSeats(ctx, p, seats[:tooMany]); err != nil {
+		return err
+	}
+	if own < tooMany {
+		return ErrNotFound
+	}
+	return nil
+}
+
+const (
+	maxSeatLooks   = 8
+	firstSeatPause = 2 * time.Millisecond
+)
+
+// holdSeat refuses p, where sign-ins are refused at the limit and others were faster. It
+// returns nil only if it has seen no more sessions than there may be, its own included:
+// a sign-in that is stored later sees it too. Of sign-ins that are too many, the later ones give
+// up at once, and the earlier ones wait for that.
+func (f *Factory) holdSeat(ctx context.Context, p *pending) error {
+	for look := range maxSeatLooks {
+		seats, own, err := f.seatsWith(ctx, p)
+		if err != nil || len(seats) <= f.cfg.MaxPerSubject {
 			return err
 		}
-		f.wake(Key(s.key))
-		if err == nil {
-			f.tell(ctx, Event{Kind: EventEnded, Key: Key(s.key), Subject: p.record.Subject, Reason: ReasonTooMany})
+		if own >= f.cfg.MaxPerSubject {
+			break
 		}
-		ended = ended || s.key == p.record.Key
+		select {
+		case <-time.After(firstSeatPause << look):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	switch {
-	case ended && f.cfg.RefuseAtMax:
-		return fmt.Errorf("%w: %w", ErrTooManySessions, ErrNotFound)
-	case ended:
-		return ErrNotFound
+	return ErrTooManySessions
+}
+
+// seatsWith returns the seats, and which of them is that of p. If there is none, the
+// session was ended elsewhere, and the error matches ErrNotFound.
+func (f *Factory) seatsWith(ctx context.Context, p *pending) (seats []seat, own int, err error) {
+	if seats, err = f.seats(ctx, p.signIn.subject); err != nil {
+		return nil, 0, err
+	}
+	own = slices.IndexFunc(seats, func(s seat) bool { return s.key == p.record.Key })
+	if own < 0 {
+		return nil, 0, ErrNotFound
+	}
+	return seats, own, nil
+}
+
+func (f *Factory) logUncounted(ctx context.Context, p *pending, err error) {
+	f.cfg.Logger.ErrorContext(ctx, "session: the sessions of a subject that are too many could not be ended; the next sign-in counts again", "key", p.record.Key, "error", err)
+}
+
+func (f *Factory) endSeats(ctx context.Context, p *pending, tooMany []seat) error {
+	for _, s := range tooMany {
+		err := f.call(ctx, func(ctx context.Context) error { return f.store.Destroy(ctx, s.key) })
+		f.wake(Key(s.key))
+		switch {
+		case err == nil:
+			f.tell(ctx, Event{Kind: EventEnded, Key: Key(s.key), Subject: p.signIn.subject, Reason: ReasonTooMany})
+		case !errors.Is(err, ErrNotFound):
+			return err
+		}
 	}
 	return nil
 }

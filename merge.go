@@ -3,9 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math/rand/v2"
-	"slices"
 	"time"
 
 	"gosession.dev/session/driver"
@@ -13,16 +10,38 @@ import (
 
 // write stores what has to be stored, unless the session turns out to be gone.
 func (s *Session) write(ctx context.Context) error {
-	return s.exclusively(ctx, func() error {
-		err := s.f.call(ctx, s.merge)
-		switch {
-		case errors.Is(err, ErrNotFound):
-			s.end(lost)
-		case errors.Is(err, ErrConflict):
-			s.f.meter.mergesFailed.Add(1)
-		}
-		return err
-	})
+	return s.exclusively(ctx, func() error { return s.writeExclusively(ctx) })
+}
+
+// writeExclusively is write for the holder of the token.
+func (s *Session) writeExclusively(ctx context.Context) error {
+	err := s.merge(ctx)
+	switch {
+	case isGone(err), isClientGone(err) && (s.IsNew() || s.signsIn()):
+		s.drop(ctx)
+	case errors.Is(err, ErrConflict):
+		s.f.meter.mergesFailed.Add(1)
+	}
+	return err
+}
+
+// drop ends a session that was found gone, with the changes that were to be stored.
+func (s *Session) drop(ctx context.Context) {
+	s.mu.Lock()
+	key, wasLive, changed := s.key, s.phase == live, len(s.changes) > 0
+	s.endLocked(lost)
+	s.mu.Unlock()
+	if changed {
+		s.f.meter.dropped.Add(1)
+	}
+	if !wasLive || !changed {
+		return
+	}
+	if _, _, err := s.f.mark(ctx, key); err == nil {
+		s.mu.Lock()
+		s.wasOvertaken = true
+		s.mu.Unlock()
+	}
 }
 
 // exclusively runs do while no other write of this session is under way.
@@ -47,115 +66,139 @@ const maxTaken = 10
 
 // merge writes on the condition that nobody else has. If somebody has, it reads
 // the session again, applies the changes of this one to that, and tries again
-// until ctx is done. This is what keeps two requests from losing each other's
-// change.
+// for as long as StoreTimeout. This is what keeps two requests from losing each
+// other's change.
 func (s *Session) merge(ctx context.Context) error {
-	for conflicts, taken, reloaded := 0, 0, false; ; {
-		p, err := s.prepare()
-		if err != nil || p.step == nothing {
-			return err
-		}
-		if p.versionUnknown() && !reloaded {
-			if err := s.reload(ctx); err != nil {
-				return err
-			}
-			reloaded = true
-			continue
-		}
-		if err = s.f.admit(ctx, p); err == nil {
-			err = s.f.perform(ctx, p)
-		}
-		s.settle(p, err)
-		if err == nil {
-			s.f.announce(ctx, p)
-			err = s.f.vacate(ctx, p)
-		}
-		switch {
-		case errors.Is(err, ErrConflict) && p.changes == 0 && p.step == flush:
-			s.forgetVersion()
-			return nil // there was but the expiry to move, and whoever was faster has
-		case errors.Is(err, ErrConflict):
-			if err := s.retry(ctx, conflicts); err != nil {
-				return err
-			}
-			conflicts++
-			reloaded = true
-		case errors.Is(err, driver.ErrExists):
-			if taken++; taken == maxTaken {
-				return errors.New("new IDs are taken again and again; Config.IDs is not random")
-			}
-		case p.step == touch && errors.Is(err, errors.ErrUnsupported):
-			s.f.noTouch.Store(true)
-		default:
+	m := merging{s: s, f: s.f, ctx: ctx, until: time.Now().Add(s.f.cfg.StoreTimeout)}
+	defer m.giveTurn()
+	for {
+		if again, err := m.round(); !again {
 			return err
 		}
 	}
 }
 
-const (
-	firstPause = time.Millisecond
-	maxPause   = 32 * time.Millisecond
-)
+// merging is a merge under way.
+type merging struct {
+	s     *Session
+	f     *Factory
+	ctx   context.Context
+	until time.Time // when conflicts are given up
 
-// retry reads the session again after a pause: a random one, lest competitors
-// meet again, from a range that doubles with the number of conflicts.
-func (s *Session) retry(ctx context.Context, conflicts int) error {
-	var err error
-	select {
-	case <-time.After(rand.N(min(firstPause<<min(conflicts, 10), maxPause))):
-		err = s.reload(ctx)
-	case <-ctx.Done():
-		err = context.Cause(ctx)
+	conflicts int
+	taken     int           // IDs that were taken
+	reloaded  bool          // the version that the store did not tell was read
+	lookedFor bool          // the outcome of an unanswered write was looked for
+	latency   time.Duration // of the last write
+
+	turn    *turn          // to write, after a conflict; nil if it is not held
+	turnKey string         // whose turn it is
+	stored  *driver.Record // what was stored under that key at last
+}
+
+// round makes one attempt to store the session, and reports whether another follows.
+func (m *merging) round() (again bool, err error) {
+	p, err := m.s.next()
+	if err != nil || p.step == nothing {
+		return false, err
 	}
-	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("%w, %d times in a row: %w", ErrConflict, conflicts+1, err)
+	if p.versionUnknown() && !m.reloaded {
+		m.reloaded = true
+		if err := m.s.reload(m.ctx); err != nil {
+			return m.failed(&p, err)
+		}
+		return true, nil
 	}
+	foundOut := p.unanswered
+	if err := m.store(&p); err != nil {
+		return m.failed(&p, err)
+	}
+	if err := m.s.confirm(m.ctx, &p); err != nil {
+		return m.failed(&p, err)
+	}
+	m.s.settle(p)
+	m.f.announce(m.ctx, &p)
+	if p.step == flush {
+		m.stored = p.record
+	}
+	return foundOut, nil // there may be changes that it does not cover
+}
+
+// next returns the write of unknown outcome, if there is one, or what has to be stored
+// now.
+func (s *Session) next() (pending, error) {
+	s.mu.Lock()
+	unsure := s.unsure
+	s.mu.Unlock()
+	if unsure != nil {
+		return *unsure, nil
+	}
+	return s.prepare()
+}
+
+// store has the store write p, or finds out what has become of it.
+func (m *merging) store(p *pending) error {
+	if p.unanswered {
+		err := m.findOut(p)
+		p.unanswered = isUnknown(err)
+		return err
+	}
+	began := time.Now()
+	if err := m.takeOwnSeat(p); err != nil {
+		return err
+	}
+	if err := m.s.admit(m.ctx, p); err != nil {
+		return err
+	}
+	m.until = m.until.Add(time.Since(began)) // however many seats there are to count
+	if err := m.s.awaited(p); err != nil {
+		return err
+	}
+	began = time.Now()
+	err := m.f.callUntil(m.ctx, m.until, func(ctx context.Context) error { return m.f.perform(ctx, p) })
+	m.latency = time.Since(began)
+	p.unanswered = isUnknown(err)
 	return err
 }
 
-// reload reads the session again and applies the changes to that. They may run
-// code of the caller, see [Update], so the session is not locked meanwhile; if it
-// is changed meanwhile, they are applied once more.
-func (s *Session) reload(ctx context.Context) error {
-	s.mu.Lock()
-	key := s.key
-	s.mu.Unlock()
-	fresh, content, err := s.f.load(ctx, key)
-	if err != nil {
-		return err
-	}
-	for {
-		s.mu.Lock()
-		before, changes := s.edits, slices.Clone(s.changes)
-		s.mu.Unlock()
-		merged := content.clone()
-		for _, c := range changes {
-			if err := c.apply(&merged); err != nil {
-				return err
-			}
+// failed decides what follows an error of a round.
+func (m *merging) failed(p *pending, err error) (again bool, _ error) {
+	m.s.fail(*p)
+	switch {
+	case p.unanswered:
+		return m.unanswered(p, err)
+	case isGone(err) && p.replaces, errors.Is(err, ErrConflict) && p.replaces:
+		m.conflicts++
+		return m.pause(err)
+	case isGone(err):
+		return m.gone(err)
+	case errors.Is(err, ErrConflict) && p.changes == 0 && p.step == flush:
+		m.s.forgetVersion()
+		return false, nil // only the expiry had to move, and the competing write moved it
+	case errors.Is(err, ErrConflict):
+		return m.conflict(err)
+	case errors.Is(err, driver.ErrExists):
+		m.taken++
+		if m.taken == maxTaken {
+			return false, errors.New("new IDs are taken again and again; Config.IDs is not random")
 		}
-		if s.replaceStored(before, fresh, merged) {
-			return nil
-		}
+		return true, nil
+	case p.step == touch && errors.Is(err, errors.ErrUnsupported):
+		m.f.noTouch.Store(true)
+		return true, nil
+	case errors.Is(err, ErrTooManySessions) && p.signIn != nil: // nothing was stored
+		return false, errors.Join(err, m.s.withdrawSignIn(m.ctx))
 	}
+	return false, err
 }
 
-// replaceStored installs what reload made of the changes up to the edit before,
-// and reports whether there were no more.
-func (s *Session) replaceStored(before uint64, fresh stored, merged state) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.edits != before {
-		return false
+// gone goes on after the session was found gone: a sign-in begins a new one, unless the
+// session was of the same subject, which means that it was ended on purpose.
+func (m *merging) gone(err error) (again bool, _ error) {
+	again, cause := m.s.beginAnew()
+	if cause != nil {
+		return false, cause
 	}
-	s.stored, s.state = fresh, merged
-	s.edits++
-	return true
-}
-
-// forgetVersion makes the next conditional write read the session first.
-func (s *Session) forgetVersion() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.stored.version = 0
+	m.reloaded = false
+	return again, err
 }

@@ -104,7 +104,7 @@ func TestMergeSubjectAndTimeouts(t *testing.T) {
 			own := session.Timeouts{Idle: 48 * time.Hour, Lifetime: 96 * time.Hour, Persistent: true}
 			require.NoError(t, remember.SetTimeouts(own))
 			require.NoError(t, remember.Flush(ctx))
-			require.NoError(t, signIn.SetSubject("ada"))
+			require.NoError(t, signIn.SignIn(t.Context(), "ada"))
 			require.NoError(t, signIn.Set("a", 1))
 			require.NoError(t, signIn.Flush(ctx))
 			got := same(t, f, signIn)
@@ -226,7 +226,7 @@ func TestNoResurrection(t *testing.T) {
 				}
 				for round := range 200 {
 					s := created(t, f)
-					require.NoError(t, s.SetSubject("ada"))
+					require.NoError(t, s.SignIn(t.Context(), "ada"))
 					require.NoError(t, s.Flush(ctx))
 					id := s.ID()
 					var wg sync.WaitGroup

@@ -8,10 +8,13 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // ErrorHandler is the type of [Config].OnError. It is called at most once per
-// request, when the session of r can't be read or stored, and answers through w.
+// request, when the session of r can't be read or stored, and answers through w. The
+// error matches [ErrUnavailable] or [ErrSealed] if that is no fault of the request, and
+// [ErrStaleSignIn], [ErrTooManySessions] or [ErrNotFound] if a sign-in was refused.
 // If the response has begun already, or the handler answers by itself, what it
 // writes to w goes nowhere. If it writes nothing, the answer is 503.
 type ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
@@ -24,10 +27,11 @@ func answerError(logger *slog.Logger) ErrorHandler {
 		}
 		status := http.StatusServiceUnavailable
 		switch {
+		case errors.Is(err, ErrUnavailable):
 		case errors.Is(err, ErrTooLarge), errors.Is(err, ErrHeaderSent):
 			status = http.StatusInternalServerError // trying again would not help
-		case errors.Is(err, ErrTooManySessions):
-			status = http.StatusForbidden
+		case errors.Is(err, ErrTooManySessions), errors.Is(err, ErrStaleSignIn), errors.Is(err, ErrNotFound):
+			status = http.StatusForbidden // of a sign-in
 		}
 		http.Error(w, http.StatusText(status), status)
 	}
@@ -39,9 +43,18 @@ func answerError(logger *slog.Logger) ErrorHandler {
 // that of [Config].OnError instead. What is set later is stored when next returns.
 // A panic of next stores nothing more.
 //
-// A request that a change of the ID overtakes changes nothing and sets no cookie,
-// be it served by this process before or after; by another process of a fleet,
-// before.
+// If the session's ID changes while a request with the old ID is under way, the changes
+// of that request are dropped and it sets no cookie, so that the client keeps the new
+// one; see [Session.Overtaken].
+//
+// When a session has got a new ID the cookie goes out with whatever answer the client
+// gets: of next, of Config.OnError, of a handler outside that recovers from a panic. An
+// [http.TimeoutHandler] has to stand inside of this handler, because it drops the header
+// of what it cuts off; and a library that answers for a hijacked connection by itself has
+// to be given the header, as in upgrader.Upgrade(w, r, w.Header()).
+//
+// If the client has gone away before the header leaves, no session is created and no ID
+// changed for it, because it could not learn of it. Changes that keep the ID are stored.
 //
 // Responses that depend on the session get "Vary: Cookie", and those that set the
 // cookie "Cache-Control: no-store".
@@ -51,11 +64,18 @@ func (f *Factory) Handler(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r) // wrapped twice
 			return
 		}
-		x := &exchange{Context: r.Context(), f: f}
+		x := &exchange{Context: r.Context(), f: f, arrived: began()}
 		x.out = response{x: x, inner: w}
 		x.r = r.WithContext(x)
+		returned := false
+		defer func() {
+			if !returned {
+				x.panicked()
+			}
+		}()
 		next.ServeHTTP(&x.out, x.r)
 		x.finish()
+		returned = true
 	})
 }
 
@@ -64,16 +84,16 @@ func (f *Factory) Handler(next http.Handler) http.Handler {
 type exchange struct {
 	context.Context
 
-	f   *Factory
-	r   *http.Request // as next has it
-	out response
+	f       *Factory
+	r       *http.Request // as next has it
+	out     response
+	arrived time.Duration // when the header of the request did, as began returns it
 
 	mu         sync.Mutex    // guards what follows
-	loading    chan struct{} // nil until somebody asks; closed when what follows is known
+	loading    chan struct{} // nil until the session is asked for; closed when what follows is known
 	session    *Session
 	err        error
-	known      clientState // what the client is known to have learned
-	forget     bool        // the client has to forget its cookie
+	forget     bool // the client has to forget its cookie
 	headerSent bool
 	reported   bool
 }
@@ -109,7 +129,7 @@ func (x *exchange) provide(ctx context.Context) (*Session, error) {
 	}
 }
 
-// loaded returns the outcome of load, or nothing if nobody has asked. After
+// loaded returns the outcome of load, or nothing if the session was not asked for. After
 // Destroy it is a new session.
 func (x *exchange) loaded() (*Session, error) {
 	x.mu.Lock()
@@ -122,103 +142,45 @@ func (x *exchange) loaded() (*Session, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.session != nil && x.session.isDestroyed() {
-		x.forget = x.known.id != ""
-		x.session = x.f.newSession()
-		x.session.headerSent = x.headerSent
+		x.replaceDestroyedLocked()
 	}
 	return x.session, x.err
 }
 
+// replaceDestroyedLocked puts a new session in the place of one that Destroy has ended.
+// After that of an overtaken request the client may have yet another cookie by now, so the
+// new session is overtaken too.
+func (x *exchange) replaceDestroyedLocked() {
+	s := x.f.newSession()
+	switch {
+	case x.session.Overtaken():
+		s.phase = overtaken
+	case x.session.wasKnown():
+		x.forget = true
+	}
+	s.belongTo(x, x.headerSent)
+	x.session = s
+}
+
+var errPanicked = errors.New("the store has panicked")
+
 // load finds the session of the request's cookies.
 func (x *exchange) load() {
-	defer close(x.loading)
-	s, err := x.find(x.Context)
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.session, x.err = s, err
-	if s != nil {
-		s.setHeaderSent(x.headerSent)
-		x.known, _ = s.clientState()
-	}
+	var s *Session
+	err := errPanicked
+	defer func() {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		if x.session, x.err = s, wrap("retrieve", err); s != nil {
+			s.belongTo(x, x.headerSent)
+		}
+		close(x.loading)
+	}()
+	s, err = x.find(x.Context)
 }
 
-// maxCookies is how many cookies of our name are looked up: a browser sends
-// several if they were set for several paths or domains, an attacker any number.
-const maxCookies = 4
-
-// find returns the first session that a cookie of the request names, or a new one.
-func (x *exchange) find(ctx context.Context) (*Session, error) {
-	wellFormed, malformed, overtaken := 0, false, false
-	for value := range cookieValues(x.r.Header, x.f.cfg.Cookie.Name) {
-		id := ID(value)
-		if !x.f.isWellFormed(id) {
-			malformed = true
-			continue
-		}
-		if wellFormed++; wellFormed > maxCookies {
-			break
-		}
-		s, err := x.f.retrieve(ctx, id)
-		switch {
-		case err == nil:
-			return s, nil
-		case errors.Is(err, ErrNotFound):
-			// Not cleared: it may be the old ID of a session that another request
-			// is giving a new one, and clearing would delete the new cookie.
-			overtaken = overtaken || x.f.renamed.has(id.Key())
-		case errors.Is(err, ErrCorrupt):
-			x.f.cfg.Logger.WarnContext(ctx, "session: a session can't be decoded; going on without it", "key", id.Key(), "error", err)
-		default:
-			return nil, wrap("retrieve", err)
-		}
-	}
-	x.mu.Lock()
-	x.forget = malformed && wellFormed == 0
-	x.mu.Unlock()
-	if overtaken {
-		return x.f.newOvertaken(), nil
-	}
-	return x.f.newSession(), nil
-}
-
-// commit stores the session and completes the header. It is called once, before
-// the header leaves.
-func (x *exchange) commit() error {
-	s, err := x.loaded()
-	switch {
-	case err != nil:
-		x.report(silent{}, err) // next knows, and answers by itself
-	case s != nil:
-		if err := x.flush(s); err != nil {
-			return err
-		}
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.headerSent = true
-	if x.loading == nil {
-		return nil
-	}
-	varyByCookie(x.out.inner.Header())
-	if s != nil {
-		x.completeHeaderLocked(s)
-	}
-	return nil
-}
-
-// completeHeaderLocked sets the cookie if the client does not have it yet.
-func (x *exchange) completeHeaderLocked(s *Session) {
-	s.setHeaderSent(true)
-	now, phase := s.clientState()
-	switch {
-	case phase == live && now != x.known:
-		x.known = now
-		x.f.SetCookie(x.out.inner, s)
-		x.hintAtLoopback()
-	case phase == fresh && x.forget:
-		sendCookie(x.out.inner.Header(), x.f.expiredCookie())
-	}
-}
+// gone implements client.
+func (x *exchange) gone() error { return x.Context.Err() }
 
 // finish ends a request whose handler has returned.
 func (x *exchange) finish() {
@@ -232,24 +194,32 @@ func (x *exchange) finish() {
 		// OnError has answered; nothing may be stored that the client can't know of.
 	case err != nil:
 		x.report(silent{}, err)
-	case s != nil:
-		if err := x.flush(s); err != nil {
+	case s != nil && !s.isSettled():
+		if err := x.flush(s, func() {}); err != nil {
 			x.report(silent{}, err)
 		}
 	}
 }
 
-// flush stores s even if the client has gone away. What comes too late for a session
-// that has ended is dropped without a word.
-func (x *exchange) flush(s *Session) error {
-	if s.isSettled() {
-		return nil
-	}
-	err := s.write(context.WithoutCancel(x.Context))
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	return wrap("flush", err)
+// flush stores s even if the client has gone away, and calls then, whatever the outcome,
+// while nothing else can be stored. What comes too late, for a session that has ended or
+// for a client that has gone away, is dropped without a word, but for a sign-in. A client
+// whose request has a deadline is still there after it.
+func (x *exchange) flush(s *Session, then func()) error {
+	ctx := context.WithoutCancel(x.Context)
+	return wrap("flush", s.exclusively(ctx, func() error {
+		defer then()
+		signsIn := s.signsIn()
+		err := s.writeExclusively(ctx)
+		if err != nil && s.isUnsure() { // the last chance to tell the client its new ID
+			err = s.writeExclusively(ctx)
+		}
+		tooLate := isGone(err) || isClientGone(err) && errors.Is(err, context.Canceled)
+		if tooLate && !signsIn {
+			return nil
+		}
+		return err
+	}))
 }
 
 // report tells OnError, if it was not told before.
@@ -261,12 +231,6 @@ func (x *exchange) report(w http.ResponseWriter, err error) {
 	if first {
 		x.f.cfg.OnError(w, x.r, err)
 	}
-}
-
-func (s *Session) setHeaderSent(sent bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.headerSent = sent
 }
 
 func (s *Session) isDestroyed() bool {

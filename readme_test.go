@@ -64,7 +64,7 @@ var (
 	client                 *mongodb.Client
 	cache                  *gomemcache.Client
 	key                    session.Key
-	token                  string
+	token, device          string
 	_                      = errors.Is
 	_                      = fmt.Sprint
 	_                      = os.Getenv

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"gosession.dev/session/driver"
 	"gosession.dev/session/internal/move"
@@ -26,13 +25,10 @@ func (f *Factory) retrieve(ctx context.Context, id ID) (*Session, error) {
 		return nil, err
 	}
 	return &Session{
-		f:      f,
-		codec:  codec,
-		id:     id,
-		key:    key,
-		stored: stored,
-		state:  content,
-		phase:  live,
+		f:        f,
+		codec:    codec,
+		identity: identity{phase: live, id: id, key: key, stored: stored},
+		state:    content,
 	}, nil
 }
 
@@ -68,6 +64,23 @@ func (f *Factory) decode(rec *driver.Record) (stored, state, error) {
 var errOnItsWay = errors.New("the session is on its way to another backend; open both by drivers/migrate, or end the move by Copy")
 
 func (f *Factory) takeApart(rec *driver.Record) (stored, state, error) {
+	st, content, err := f.describe(rec)
+	if err != nil {
+		return stored{}, state{}, err
+	}
+	codec, err := f.codec(st.meta.codec)
+	if err != nil {
+		return stored{}, state{}, err
+	}
+	if _, err := f.unseal(rec); err != nil {
+		return stored{}, state{}, err
+	}
+	content.values, err = splitValues(codec, rec.Data, st.meta.index.sizesFor(rec.Data))
+	return st, content, err
+}
+
+// describe tells what stands beside the values of a record, sealed or not.
+func (f *Factory) describe(rec *driver.Record) (stored, state, error) {
 	m, err := parseMeta(rec.Meta)
 	switch {
 	case err != nil && move.IsNone(rec):
@@ -77,19 +90,23 @@ func (f *Factory) takeApart(rec *driver.Record) (stored, state, error) {
 	case err != nil:
 		return stored{}, state{}, err
 	}
-	content := state{subject: rec.Subject, label: m.label, start: m.start, own: m.own}
+	completeMeta(&m, rec)
+	content := state{subject: rec.Subject, handle: m.handle, label: m.label, start: m.start, signedIn: m.signedIn, own: m.own}
 	if f.expired(&content, m, rec.Expires, f.cfg.Now()) {
 		return stored{}, state{}, ErrNotFound
 	}
-	codec, err := f.codec(m.codec)
-	if err != nil {
-		return stored{}, state{}, err
+	return stored{created: rec.Created, expires: rec.Expires, version: rec.Version, subject: rec.Subject, meta: m, seenAt: began()}, content, nil
+}
+
+// completeMeta makes up for what metadata of release 0.1 has not.
+func completeMeta(m *meta, rec *driver.Record) {
+	if m.handle != (handle{}) {
+		return
 	}
-	if _, err := f.unseal(rec); err != nil {
-		return stored{}, state{}, err
+	m.handle = handleOf(rec.Key)
+	if rec.Subject != "" {
+		m.signedIn = m.start
 	}
-	content.values, err = splitValues(codec, rec.Data, m.index.sizesFor(rec.Data))
-	return stored{created: rec.Created, expires: rec.Expires, version: rec.Version, subject: rec.Subject, meta: m}, content, err
 }
 
 // codec returns the codec of that name.
@@ -102,30 +119,48 @@ func (f *Factory) codec(name string) (Codec, error) {
 	return nil, fmt.Errorf("%w: its codec %q is not configured", ErrCorrupt, name)
 }
 
-// recordLocked returns what to store, under key, of a session that is used now.
-func (s *Session) recordLocked(key string, now time.Time) (*driver.Record, meta, error) {
+// recordLocked completes p by the record to store of a session that is used now: under
+// the key of p's ID if p gives one, else under the key that it has.
+func (s *Session) recordLocked(p *pending) error {
 	data, err := joinValues(s.codec, s.state.values)
 	if err != nil {
-		return nil, meta{}, err
+		return err
 	}
-	t := s.f.timeouts(&s.state)
-	m := meta{start: s.state.start, seen: now, idle: t.Idle, own: s.state.own, label: s.state.label, codec: s.codec.Name()}
-	expires := t.expires(s.state.start, now)
-	if s.phase == live && !moves(t, s.stored.meta, s.stored.expires, expires, t.deadline(s.state.start)) {
+	st := &s.state
+	t := s.f.timeouts(st)
+	m := meta{
+		handle: st.handle, start: st.start, signedIn: st.signedIn, seen: p.now, idle: t.Idle, own: st.own,
+		label: st.label, codec: s.codec.Name(), writes: s.stored.meta.writes.with(p.number),
+	}
+	expires := t.expires(st.start, p.now)
+	if s.phase == live && !moves(t, s.stored.meta, s.stored.expires, expires, t.deadline(st.start)) {
 		expires, m.seen = s.stored.expires, s.stored.meta.seen
 	}
 	if s.f.box == nil && !s.f.inCookie {
-		m.index = newIndex(s.state.values, data)
+		m.index = newIndex(st.values, data)
 	}
-	rec := &driver.Record{
-		Key:     key,
-		Data:    data,
-		Meta:    m.encode(),
+	p.meta, p.data = m, data
+	p.record = &driver.Record{
+		Key:     p.newKey(),
 		Created: s.stored.created,
 		Expires: expires,
-		Subject: s.state.subject,
+		Subject: st.subject,
 		Version: s.stored.version,
 	}
-	s.f.seal(rec)
-	return rec, m, nil
+	s.f.encode(p)
+	return nil
+}
+
+// encode puts the data and the metadata of p into its record.
+func (f *Factory) encode(p *pending) {
+	p.record.Data, p.record.Meta = p.data, p.meta.encode()
+	f.seal(p.record)
+}
+
+// newKey is the key under which p stores the session.
+func (p *pending) newKey() string {
+	if p.step == create || p.step == rename {
+		return string(p.id.Key())
+	}
+	return p.oldKey
 }

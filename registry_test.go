@@ -105,7 +105,7 @@ func TestConfigAccepts(t *testing.T) {
 // The portable part stays portable: only these files know of net/http, and
 // package driver of nothing but the standard library.
 func TestImports(t *testing.T) {
-	http := []string{"cookie.go", "middleware.go", "response.go"}
+	http := []string{"cookie.go", "forget.go", "middleware.go", "response.go"}
 	for _, file := range sources(t, ".") {
 		for _, path := range imports(t, file) {
 			if strings.HasPrefix(path, "net/http") && !slices.Contains(http, file) {

@@ -2,10 +2,12 @@ package session
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 )
 
 // response is the http.ResponseWriter that handlers get. Each way by which the
@@ -13,9 +15,10 @@ import (
 type response struct {
 	x      *exchange
 	inner  http.ResponseWriter
-	begun  bool  // the session is committed, or failed to be
-	wrote  bool  // the header has left
-	failed error // of the commit; the answer was OnError's, and next writes no more
+	begun  bool   // the session is committed, or failed to be
+	wrote  bool   // the header has left
+	failed error  // of the commit; the answer was OnError's, and next writes no more
+	cookie string // the line that the header has for it; "" if none
 }
 
 // begin commits the session once. After an error there is nothing to be written.
@@ -38,7 +41,8 @@ func (w *response) fail(err error) {
 	}
 	varyByCookie(h)
 	h.Set("Cache-Control", "no-store")
-	p := &page{ResponseWriter: w.inner}
+	w.x.closeUncommitted()
+	p := &page{ResponseWriter: w.inner, out: w}
 	w.x.report(p, err)
 	if !p.wrote {
 		p.WriteHeader(http.StatusServiceUnavailable)
@@ -85,10 +89,20 @@ func (w *response) FlushError() error {
 		return err
 	}
 	err := http.NewResponseController(w.inner).Flush()
-	if err == nil {
-		w.wrote = true
-	}
+	w.sent(err)
 	return err
+}
+
+// sent notes whether a Flush or Hijack has sent the header. If the ResponseWriter does
+// not support it, nothing was sent, and the header is open again.
+func (w *response) sent(err error) {
+	switch {
+	case err == nil:
+		w.wrote = true
+	case !w.wrote && errors.Is(err, http.ErrNotSupported):
+		w.begun = false
+		w.x.reopen()
+	}
 }
 
 // Flush is for those who ask for an http.Flusher.
@@ -101,10 +115,26 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	conn, rw, err := http.NewResponseController(w.inner).Hijack()
-	if err == nil {
-		w.wrote = true
-	}
+	w.sent(err)
 	return conn, rw, err
+}
+
+// putCookie puts the session's cookie into the header.
+func (w *response) putCookie(c *http.Cookie) { w.cookie = sendCookie(w.inner.Header(), c) }
+
+// keepCookie puts it back if a handler has dropped it.
+func (w *response) keepCookie() {
+	if h := w.inner.Header(); w.cookie != "" && !slices.Contains(h["Set-Cookie"], w.cookie) {
+		h.Add("Set-Cookie", w.cookie)
+		noStore(h)
+	}
+}
+
+func (w *response) takeCookieBack() {
+	if w.cookie != "" {
+		removeCookie(w.inner.Header(), w.cookie)
+		w.cookie = ""
+	}
 }
 
 // Unwrap is for http.ResponseController.
@@ -113,20 +143,34 @@ func (w *response) Unwrap() http.ResponseWriter { return w.inner }
 // Format is that of exchange.
 func (w *response) Format(f fmt.State, verb rune) { w.x.Format(f, verb) }
 
-// page notes whether OnError has answered.
+// page notes whether OnError has answered, and keeps the cookie in the header.
 type page struct {
 	http.ResponseWriter
+	out   *response
 	wrote bool
 }
 
+func (p *page) begin() {
+	if !p.wrote {
+		p.wrote = true
+		p.out.keepCookie()
+	}
+}
+
 func (p *page) WriteHeader(status int) {
-	p.wrote = true
+	p.begin()
 	p.ResponseWriter.WriteHeader(status)
 }
 
 func (p *page) Write(b []byte) (int, error) {
-	p.wrote = true
+	p.begin()
 	return p.ResponseWriter.Write(b)
+}
+
+// FlushError is for http.ResponseController.
+func (p *page) FlushError() error {
+	p.begin()
+	return http.NewResponseController(p.ResponseWriter).Flush()
 }
 
 func (p *page) Unwrap() http.ResponseWriter { return p.ResponseWriter }

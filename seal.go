@@ -42,7 +42,7 @@ func (f *Factory) unseal(rec *driver.Record) (current bool, err error) {
 	sealed := seal.IsSealed(rec.Data)
 	switch {
 	case f.box == nil && sealed:
-		return false, fmt.Errorf("%w: it is sealed, and Config.Keys has no secret", ErrCorrupt)
+		return false, fmt.Errorf("%w: Config.Keys has none", ErrSealed)
 	case f.box == nil:
 		return true, nil
 	case !sealed && f.cfg.InsecureReadUnsealed:
@@ -50,10 +50,14 @@ func (f *Factory) unseal(rec *driver.Record) (current bool, err error) {
 	case !sealed:
 		return false, fmt.Errorf("%w: it is not sealed; see Config.InsecureReadUnsealed", ErrCorrupt)
 	}
-	rec.Data, current, err = f.box.Open(rec.Data, bound(rec)...)
-	if err != nil {
+	data, current, err := f.box.Open(rec.Data, bound(rec)...)
+	switch {
+	case errors.Is(err, seal.ErrUnknownSecret):
+		return false, ErrSealed
+	case err != nil:
 		return false, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
+	rec.Data = data
 	return current, nil
 }
 
@@ -69,23 +73,23 @@ func (f *Factory) Reseal(ctx context.Context) (int, error) {
 	if f.box == nil {
 		return 0, wrap(operation, errors.New("Config.Keys has no secret"))
 	}
-	resealed, corrupt := 0, 0
+	resealed, unread := 0, 0
 	for key, err := range f.Sessions(ctx) {
 		if err != nil {
 			return resealed, wrap(operation, err)
 		}
 		done, err := f.resealOne(ctx, string(key))
 		switch {
-		case errors.Is(err, ErrCorrupt):
-			corrupt++
+		case errors.Is(err, ErrCorrupt), errors.Is(err, ErrSealed):
+			unread++
 		case err != nil:
 			return resealed, wrap(operation, err)
 		case done:
 			resealed++
 		}
 	}
-	if corrupt > 0 {
-		return resealed, wrap(operation, fmt.Errorf("%d sessions: %w", corrupt, ErrCorrupt))
+	if unread > 0 {
+		return resealed, wrap(operation, fmt.Errorf("%d sessions can't be opened, under the secrets of Config.Keys: %w", unread, ErrCorrupt))
 	}
 	return resealed, nil
 }

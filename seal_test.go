@@ -38,7 +38,7 @@ func TestSealed(t *testing.T) {
 	f := sealing(t, store, session.Config{Keys: []session.Secret{secret(1)}})
 	s := created(t, f)
 	require.NoError(t, s.Set("plan", "the-plan"))
-	require.NoError(t, s.SetSubject("ada"))
+	require.NoError(t, s.SignIn(t.Context(), "ada"))
 	require.NoError(t, s.Flush(ctx))
 	require.NoError(t, s.ChangeID(ctx))
 
@@ -57,7 +57,7 @@ func TestSealed(t *testing.T) {
 		"and unsealed":   {Keys: []session.Secret{secret(2)}, InsecureReadUnsealed: true},
 	} {
 		_, err := sealing(t, store, cfg).Retrieve(ctx, s.ID())
-		require.ErrorIs(t, err, session.ErrCorrupt, name)
+		require.ErrorIs(t, err, session.ErrSealed, name)
 	}
 }
 
@@ -69,7 +69,7 @@ func TestSealedDataIsBound(t *testing.T) {
 	f := sealing(t, store, session.Config{Keys: []session.Secret{secret(1)}})
 	signedIn := func(subject string) *session.Session {
 		s := created(t, f)
-		require.NoError(t, s.SetSubject(subject))
+		require.NoError(t, s.SignIn(t.Context(), subject))
 		require.NoError(t, s.SetTimeouts(session.Timeouts{Idle: time.Hour}))
 		require.NoError(t, s.Flush(ctx))
 		return s

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -24,39 +23,32 @@ type Session struct {
 	f     *Factory
 	codec Codec // the one that the session began with
 
-	mu         sync.Mutex // guards what follows
-	id         ID         // "" until stored
-	key        string     // of id, to the store
-	stored     stored
-	state      state    // what was stored, with changes applied
-	changes    []change // since then, in order
-	inFlight   int      // how many of them a write that is under way covers
-	edits      uint64   // counts the changes of state, also by reloading
-	phase      phase
-	wanted     bool          // store it though it is empty
-	overtaken  bool          // see newOvertaken
-	headerSent bool          // a new ID can't be told to the client any more
-	writing    chan struct{} // holds the token of the one write that is under way; nil before the first
-
-	ending bool // a Destroy has failed, and may have ended it all the same; whoever writes has it
+	mu sync.Mutex // guards what follows
+	identity
+	state    state         // what was stored, with changes applied
+	changes  []change      // since then, in order
+	tried    []attempt     // writes of unknown outcome, whose changes are still among changes
+	inFlight int           // how many changes a write covers that is under way, or of unknown outcome
+	edits    uint64        // counts the changes of state, also by reloading
+	wanted   bool          // store it though it is empty
+	writing  chan struct{} // holds the token of the one write that is under way; nil before the first
 }
 
-// stored is what the store is known to have.
-type stored struct {
-	created time.Time
-	expires time.Time
-	version uint64
-	subject string
-	meta    meta
+// attempt is a write that got no answer.
+type attempt struct {
+	number  uint64 // its write number
+	changes int    // how many of the session's changes it covers
 }
 
 // state is what a session consists of, wherever it is stored.
 type state struct {
-	values  encodedValues
-	subject string
-	label   string
-	start   time.Time // when Lifetime began
-	own     *Timeouts // of SetTimeouts, or nil
+	values   encodedValues
+	subject  string
+	handle   handle
+	label    string
+	start    time.Time // when Lifetime began
+	signedIn time.Time // zero without a subject
+	own      *Timeouts // of SetTimeouts, or nil
 }
 
 func (st *state) clone() state {
@@ -65,24 +57,18 @@ func (st *state) clone() state {
 	return c
 }
 
-type phase int
-
-const (
-	fresh     phase = iota // not in the store yet
-	live                   // in the store, as far as is known
-	lost                   // found to be gone
-	destroyed              // ended by Destroy of this Session
-)
-
 func (f *Factory) newSession() *Session {
 	now := millis(f.cfg.Now())
 	return &Session{
-		f:      f,
-		codec:  f.cfg.Codec,
-		stored: stored{created: now},
-		state:  state{start: now},
+		f:        f,
+		codec:    f.cfg.Codec,
+		identity: identity{stored: stored{created: now}},
+		state:    newState(now),
 	}
 }
+
+// newState is that of a session that begins at a time.
+func newState(now time.Time) state { return state{start: now} }
 
 // ID returns the secret by which the client knows the session, or "" while it is
 // not stored.
@@ -105,11 +91,31 @@ func (s *Session) Key() Key {
 // values.
 func (s *Session) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "session.Session{Key:%q}", s.Key()) }
 
+// Handle names the session to people, in a list of devices for instance: unlike the
+// key it stays when the ID changes. It is 22 characters of URL-safe Base64, or "" while
+// the session is not stored. See [Factory.Revoke].
+func (s *Session) Handle() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state.handle.String()
+}
+
 // IsNew reports whether the session is not in the store yet.
 func (s *Session) IsNew() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.phase == fresh
+	return s.phase == fresh || s.phase == overtaken
+}
+
+// Overtaken reports whether another request has changed the session's ID, by a sign-in
+// for instance, while this one was on its way with the old ID. Such a session reads as
+// empty, changes to it are dropped, and the response sets no cookie, so that the
+// client keeps the one of the other response. Answer 409 (Conflict), or with a page
+// that loads again. SignIn and Destroy work.
+func (s *Session) Overtaken() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.wasOvertaken || s.phase == overtaken
 }
 
 // Created returns when the session began.
@@ -124,7 +130,7 @@ func (s *Session) Created() time.Time {
 func (s *Session) Expires() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.phase == fresh {
+	if s.phase == fresh || s.phase == overtaken {
 		return s.f.timeouts(&s.state).expires(s.state.start, millis(s.f.cfg.Now()))
 	}
 	return s.stored.expires
@@ -156,66 +162,29 @@ func (s *Session) Subject() string {
 // [Factory.Handler] flushes by itself; call Flush to know the result, or in
 // handlers that run long.
 func (s *Session) Flush(ctx context.Context) error {
-	if s.isSettled() {
+	s.mu.Lock()
+	settled := s.isSettledLocked() && (s.phase == fresh || s.phase == live)
+	s.mu.Unlock()
+	if settled {
 		return nil
 	}
 	return wrap("flush", s.write(ctx))
 }
 
 // ChangeID gives the session a new ID at once, and stores pending changes with
-// it. The old ID finds nothing from then on. A new session is left as it is, for
-// it will get an ID that nobody has seen. If ChangeID fails, the session keeps
-// its ID; see Flush for the errors, and [ErrHeaderSent].
+// it. The old ID finds nothing from then on; the response has the new cookie, whatever
+// else happens to it. A new session is left as it is, for it will get an ID that nobody
+// has seen. If ChangeID fails, the session keeps its ID; see Flush for the errors, and
+// [ErrHeaderSent].
 func (s *Session) ChangeID(ctx context.Context) error {
 	if s.IsNew() {
 		return nil
 	}
 	err := s.change(change{renames: true, apply: func(*state) error { return nil }})
 	if err == nil {
-		err = s.write(ctx)
+		if err = s.write(ctx); err != nil {
+			s.withdraw(func(c change) bool { return c.renames && c.signIn == nil })
+		}
 	}
 	return wrap("change ID", err)
-}
-
-// Destroy ends the session: no request that is still being served brings it back.
-// Pending changes are dropped. That the session had ended already is no error. If
-// Destroy fails, the session is not ended, and the client keeps its cookie, so
-// that signing out can be tried again.
-//
-// In a handler, [FromContext] gives a new session after Destroy.
-func (s *Session) Destroy(ctx context.Context) error {
-	return wrap("destroy", s.exclusively(ctx, func() error {
-		s.mu.Lock()
-		id, key, subject := s.id, s.key, s.stored.subject
-		s.mu.Unlock()
-		if id != "" {
-			err := s.f.call(ctx, func(ctx context.Context) error {
-				return s.f.store.Destroy(ctx, key)
-			})
-			switch {
-			case err == nil || errors.Is(err, ErrNotFound) && s.ending:
-				s.ending = false
-				s.f.tell(ctx, Event{Kind: EventEnded, Key: id.Key(), Subject: subject, Reason: ReasonSignedOut})
-			case !errors.Is(err, ErrNotFound):
-				s.ending = true
-				return err
-			}
-		}
-		s.end(destroyed)
-		s.f.wake(id.Key())
-		return nil
-	}))
-}
-
-// end drops all that the session holds but its ID, which the cookie of a
-// response in flight may still need.
-func (s *Session) end(how phase) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.phase != destroyed {
-		s.phase = how
-	}
-	s.state = state{}
-	s.changes, s.inFlight = nil, 0
-	s.edits++
 }

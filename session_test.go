@@ -39,7 +39,7 @@ func TestSessionKeepsWhatIsFlushed(t *testing.T) {
 	require.NoError(t, s.Flush(ctx))
 	s = same(t, f, s)
 	require.Equal(t, []string{"langs"}, s.Keys())
-	require.NoError(t, s.SetSubject("user:1"))
+	require.NoError(t, s.SignIn(t.Context(), "user:1"))
 	require.NoError(t, s.Clear())
 	require.NoError(t, s.Flush(ctx))
 	s = same(t, f, s)
@@ -132,7 +132,7 @@ func TestChangeID(t *testing.T) {
 	require.ErrorIs(t, err, session.ErrNotFound, "a late write must not restore the old ID")
 }
 
-func TestSetSubjectChangesID(t *testing.T) {
+func TestSignInChangesID(t *testing.T) {
 	ctx := t.Context()
 	f := factory(t, session.Config{}, newProbe())
 	s := created(t, f)
@@ -140,7 +140,7 @@ func TestSetSubjectChangesID(t *testing.T) {
 	require.NoError(t, s.Flush(ctx))
 	anonymous := s.ID()
 
-	require.NoError(t, s.SetSubject("user:42"))
+	require.NoError(t, s.SignIn(t.Context(), "user:42"))
 	require.NoError(t, s.Flush(ctx))
 	require.NotEqual(t, string(anonymous), string(s.ID()))
 	_, err := f.Retrieve(ctx, anonymous)
@@ -150,7 +150,7 @@ func TestSetSubjectChangesID(t *testing.T) {
 	require.True(t, again.Has("cart"))
 
 	for _, bad := range []string{"a\x00b", "\xff", string(make([]byte, 256))} {
-		require.Error(t, s.SetSubject(bad))
+		require.Error(t, s.SignIn(t.Context(), bad))
 	}
 	require.Equal(t, "user:42", s.Subject())
 }
@@ -174,7 +174,7 @@ func TestDestroy(t *testing.T) {
 		"Set":         s.Set("a", 1),
 		"Clear":       s.Clear(),
 		"Update":      session.Update(s, "a", func(n int) int { return n }),
-		"SetSubject":  s.SetSubject("user:1"),
+		"SetSubject":  s.SignIn(t.Context(), "user:1"),
 		"SetTimeouts": s.SetTimeouts(session.Timeouts{}),
 		"Flush":       s.Flush(ctx),
 		"ChangeID":    s.ChangeID(ctx),
@@ -413,7 +413,7 @@ func TestSubjects(t *testing.T) {
 			f := factory(t, session.Config{}, store)
 			signedIn := func(subject string) *session.Session {
 				s := created(t, f)
-				require.NoError(t, s.SetSubject(subject))
+				require.NoError(t, s.SignIn(t.Context(), subject))
 				require.NoError(t, s.Flush(ctx))
 				return s
 			}

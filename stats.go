@@ -23,6 +23,7 @@ type Stats struct {
 	ChangedID int64 // sessions that got another ID, by a sign-in mostly
 	Destroyed int64 // sessions that were ended, one by one; see also DestroySubject in Calls
 
+	Dropped      int64 // requests whose changes were dropped, because the session had ended or got another ID meanwhile
 	Conflicts    int64 // writes that met those of others, and were merged with them
 	MergesFailed int64 // ... until the time for it was over, see [ErrConflict]
 	Corrupt      int64 // records that could not be decoded
@@ -37,7 +38,7 @@ func (s Stats) Counters() iter.Seq2[string, int64] {
 	return func(yield func(string, int64) bool) {
 		_ = yield("created", s.Created) && yield("retrieved", s.Retrieved) && yield("not_found", s.NotFound) &&
 			yield("expired", s.Expired) && yield("flushed", s.Flushed) && yield("touched", s.Touched) &&
-			yield("id_changed", s.ChangedID) && yield("destroyed", s.Destroyed) && yield("conflicts", s.Conflicts) &&
+			yield("id_changed", s.ChangedID) && yield("destroyed", s.Destroyed) && yield("dropped", s.Dropped) && yield("conflicts", s.Conflicts) &&
 			yield("merges_failed", s.MergesFailed) && yield("corrupt", s.Corrupt) && yield("store_errors", s.StoreErrors)
 	}
 }
@@ -72,6 +73,7 @@ func (f *Factory) Stats() Stats {
 		Touched:      m.touch.succeeded.Load(),
 		ChangedID:    m.changeID.succeeded.Load(),
 		Destroyed:    m.destroy.succeeded.Load(),
+		Dropped:      m.dropped.Load(),
 		Conflicts:    m.conflicts.Load(),
 		MergesFailed: m.mergesFailed.Load(),
 		Corrupt:      m.corrupt.Load(),
@@ -85,9 +87,10 @@ func (f *Factory) Stats() Stats {
 
 // meter counts.
 type meter struct {
-	create, retrieve, flush, touch, changeID, destroy, destroySubject, deleteExpired callMeter
+	create, retrieve, flush, touch, changeID, destroy, destroySubject, renamed, deleteExpired callMeter
 
 	found, notFound, deleted atomic.Int64
+	dropped                  atomic.Int64
 	conflicts, mergesFailed  atomic.Int64
 	corrupt, errors          atomic.Int64
 }
@@ -96,7 +99,8 @@ func (m *meter) calls() iter.Seq2[string, *callMeter] {
 	return func(yield func(string, *callMeter) bool) {
 		_ = yield("Create", &m.create) && yield("Retrieve", &m.retrieve) && yield("Flush", &m.flush) &&
 			yield("Touch", &m.touch) && yield("ChangeID", &m.changeID) && yield("Destroy", &m.destroy) &&
-			yield("DestroySubject", &m.destroySubject) && yield("DeleteExpired", &m.deleteExpired)
+			yield("DestroySubject", &m.destroySubject) && yield("Renamed", &m.renamed) &&
+			yield("DeleteExpired", &m.deleteExpired)
 	}
 }
 
@@ -253,4 +257,17 @@ func (s meteredDestroyer) DestroySubject(ctx context.Context, subject string, ex
 	err := s.SubjectDestroyer.DestroySubject(ctx, subject, except...)
 	s.m.took(ctx, &s.m.destroySubject, begin, err)
 	return err
+}
+
+// meteredTracker is a store that leaves marks under old keys, counted.
+type meteredTracker struct {
+	driver.RenameTracker
+	m *meter
+}
+
+func (s meteredTracker) Renamed(ctx context.Context, key string) (driver.Rename, error) {
+	begin := began()
+	rename, err := s.RenameTracker.Renamed(ctx, key)
+	s.m.took(ctx, &s.m.renamed, begin, err)
+	return rename, err
 }

@@ -57,7 +57,7 @@ func TestStats(t *testing.T) {
 			require.Zero(t, c.Time)
 		}
 		require.Equal(t, map[string]int64{
-			"Create": 2, "Retrieve": 4, "Flush": 3, "Touch": 1, "ChangeID": 1, "Destroy": 1, "DestroySubject": 0, "DeleteExpired": 1,
+			"Create": 2, "Retrieve": 4, "Flush": 3, "Touch": 1, "ChangeID": 1, "Destroy": 1, "DestroySubject": 0, "Renamed": 0, "DeleteExpired": 1,
 		}, calls)
 	})
 }
@@ -104,7 +104,7 @@ func TestStatsOfListings(t *testing.T) {
 	store := sessiontest.Wrap(t, memory.New(memory.Options{}))
 	f := factory(t, session.Config{}, store)
 	s := created(t, f)
-	require.NoError(t, s.SetSubject("ada"))
+	require.NoError(t, s.SignIn(t.Context(), "ada"))
 	require.NoError(t, s.Flush(t.Context()))
 	before := counts(f)
 	list := func() (err error) {

@@ -6,45 +6,25 @@ import (
 	"fmt"
 	"slices"
 	"time"
-	"unicode/utf8"
 )
 
-const maxSubject = 255 // bytes; what databases index without asking
-
-// SetSubject says whom the session belongs to: call it when somebody has signed
-// in, or has proved again who he is. Lifetime begins anew, and the flush that
-// stores it also changes the ID (OWASP ASVS 5.0, 7.2.4), so that an ID that
-// somebody else has planted or seen before is worth nothing after. "" is nobody.
-func (s *Session) SetSubject(subject string) error {
-	if len(subject) > maxSubject || !utf8.ValidString(subject) || slices.Contains([]byte(subject), 0) {
-		return fmt.Errorf("session: set subject: it must be UTF-8 of at most %d bytes without NUL", maxSubject)
-	}
-	now := millis(s.f.cfg.Now())
-	return wrap("set subject", s.change(change{renames: true, signsIn: true, apply: func(st *state) error {
-		st.subject, st.start = subject, now
-		return nil
-	}}))
-}
-
-// Authenticated returns when the user of the session has last proved who he is,
-// which is when [Session.SetSubject] was called, or the zero time if nobody has
-// signed in.
+// Authenticated returns when the user of the session has last signed in, see
+// [Session.SignIn], or the zero time if nobody has.
 func (s *Session) Authenticated() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state.subject == "" {
-		return time.Time{}
-	}
-	return s.state.start
+	return s.state.signedIn
 }
 
 // RequireRecent returns an error that matches [ErrNotRecent] unless the user has
-// proved who he is within the last age: call it before what changes a password, an
-// address or another factor (OWASP ASVS 5.0, 7.5.1 and 7.5.3), have him prove it
-// again, and call [Session.SetSubject] when he has.
+// signed in within the last age: call it before what changes a password, an address or
+// another factor (OWASP ASVS 5.0, 7.5.1 and 7.5.3). If it fails, authenticate the user
+// again, and call [Session.SignIn].
 func (s *Session) RequireRecent(age time.Duration) error {
-	since := s.Authenticated()
-	if since.IsZero() || s.f.cfg.Now().Sub(since) > age {
+	s.mu.Lock()
+	signedIn, start := !s.state.signedIn.IsZero(), s.state.start // the time of a seat may be later
+	s.mu.Unlock()
+	if !signedIn || s.f.cfg.Now().Sub(start) > age {
 		return wrap("require recent", ErrNotRecent)
 	}
 	return nil
@@ -52,62 +32,94 @@ func (s *Session) RequireRecent(age time.Duration) error {
 
 // DestroySubject ends all sessions of a subject but those of the keys in except:
 // "log out everywhere", or "everywhere but here" (OWASP ASVS 5.0, 7.4.2 and
-// 7.4.3). That there were none is no error. If the store can't find them, the
-// error is [errors.ErrUnsupported]; if it can't end them in one step, they are
-// ended one by one, and an error leaves those that are still to come.
+// 7.4.3). Sign-ins that have begun before and are not stored yet fail, with
+// [ErrStaleSignIn]. If there are no sessions, that is success too. If the store can't
+// find them, the error matches [errors.ErrUnsupported]; if it can't end them in one
+// step, they are ended one by one, and an error leaves those that are still to come.
 func (f *Factory) DestroySubject(ctx context.Context, subject string, except ...Key) error {
-	const operation = "destroy subject"
-	if err := errNoSubject(subject); err != nil {
-		return wrap(operation, err)
-	}
-	if f.destroyer != nil {
-		keys := make([]string, len(except))
-		for i, key := range except {
-			keys[i] = string(key)
-		}
-		err := f.call(ctx, func(ctx context.Context) error {
-			return f.destroyer.DestroySubject(ctx, subject, keys...)
-		})
-		f.watchers.wake(func(s *Session) bool { return s.Subject() == subject })
-		if err == nil {
-			f.tell(ctx, Event{Kind: EventEnded, Subject: subject, Reason: ReasonSubject})
-		}
-		if !errors.Is(err, errors.ErrUnsupported) {
-			return wrap(operation, err)
-		}
-	}
-	for {
-		n, err := f.destroyOneByOne(ctx, subject, except)
-		if err != nil || n == 0 {
-			return err
-		}
-		// A session that was renamed meanwhile may have escaped: look again.
-	}
+	return wrap("destroy subject", f.destroySubject(ctx, subject, except))
 }
 
-func (f *Factory) destroyOneByOne(ctx context.Context, subject string, except []Key) (int, error) {
-	n := 0
+func (f *Factory) destroySubject(ctx context.Context, subject string, except []Key) error {
+	if err := errNoSubject(subject); err != nil {
+		return err
+	}
+	if !f.marksSubjects() {
+		return errors.ErrUnsupported
+	}
+	if err := f.markSubject(ctx, subject); err != nil {
+		return err
+	}
+	err := f.destroyAtOnce(ctx, subject, except)
+	if !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	// A listing may miss a session that is renamed meanwhile: it is over when two find
+	// nothing more.
+	ended := map[Key]bool{}
+	for empty := 0; empty < 2; empty++ {
+		before := len(ended)
+		found, err := f.destroyOneByOne(ctx, subject, except, ended)
+		if err != nil {
+			return err
+		}
+		if found && len(ended) == before {
+			return fmt.Errorf("%w: it lists sessions that have ended", ErrUnavailable)
+		}
+		if found {
+			empty = -1
+		}
+	}
+	return nil
+}
+
+// destroyAtOnce has the store end the sessions of a subject in one step, if it can.
+func (f *Factory) destroyAtOnce(ctx context.Context, subject string, except []Key) error {
+	if f.destroyer == nil {
+		return errors.ErrUnsupported
+	}
+	keys := make([]string, len(except))
+	for i, key := range except {
+		keys[i] = string(key)
+	}
+	err := f.call(ctx, func(ctx context.Context) error {
+		return f.destroyer.DestroySubject(ctx, subject, keys...)
+	})
+	f.watchers.wake(func(s *Session) bool { return s.Subject() == subject })
+	if err == nil {
+		f.tell(ctx, Event{Kind: EventEnded, Subject: subject, Reason: ReasonSubject})
+	}
+	return err
+}
+
+// destroyOneByOne ends the sessions that a listing has, adds them to ended, and reports
+// whether it had any.
+func (f *Factory) destroyOneByOne(ctx context.Context, subject string, except []Key, ended map[Key]bool) (found bool, err error) {
 	for key, err := range f.subjectKeys(ctx, subject) {
 		if err != nil {
-			return n, err
+			return found, err
 		}
 		if slices.Contains(except, key) {
 			continue
 		}
-		err := f.destroy(ctx, Event{Kind: EventEnded, Key: key, Subject: subject, Reason: ReasonSubject})
-		if err == nil {
-			n++
-		} else if !errors.Is(err, ErrNotFound) {
-			return n, err
+		found = true
+		err := f.call(ctx, func(ctx context.Context) error { return f.store.Destroy(ctx, string(key)) })
+		f.wake(key)
+		switch {
+		case err == nil:
+			f.tell(ctx, Event{Kind: EventEnded, Key: key, Subject: subject, Reason: ReasonSubject})
+		case !errors.Is(err, ErrNotFound):
+			return found, err
 		}
+		ended[key] = true
 	}
-	return n, nil
+	return found, ctx.Err()
 }
 
-// errNoSubject refuses the subject of all who have not signed in.
+// errNoSubject rejects the empty subject, which stands for anonymous sessions.
 func errNoSubject(subject string) error {
 	if subject == "" {
-		return errors.New("the subject is empty, which is everybody who has not signed in")
+		return errors.New("the subject is empty, which stands for sessions in which nobody has signed in")
 	}
 	return nil
 }

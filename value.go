@@ -43,7 +43,7 @@ func Pop[T any](s *Session, key string) (T, error) {
 // If the value is not a T, or can't be stored, the error names the key and the
 // types, and nothing is changed.
 func Update[T any](s *Session, key string, fn func(T) T) error {
-	update := change{key: key, apply: func(st *state) error {
+	update := change{key: key, ofValue: true, apply: func(st *state) error {
 		data, ok := st.values.get(key)
 		old, err := decodeValue[T](s.codec, key, data, ok)
 		if err != nil && ok {
@@ -87,7 +87,7 @@ func (s *Session) Set(key string, v any) error {
 	if err != nil {
 		return wrap("set", err)
 	}
-	return wrap("set", s.change(change{key: key, replaces: true, apply: func(st *state) error {
+	return wrap("set", s.change(change{key: key, ofValue: true, replaces: true, apply: func(st *state) error {
 		st.values.set(key, data)
 		return nil
 	}}))

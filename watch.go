@@ -58,7 +58,7 @@ func (s *Session) isAlive(ctx context.Context) bool {
 	switch phase {
 	case fresh:
 		return true // it was never there
-	case lost, destroyed:
+	case overtaken, lost, destroyed:
 		return false
 	}
 	_, _, err := s.f.load(ctx, key)

@@ -13,6 +13,12 @@ package driver
 // on a server what has ended; if it does not, what Destroy and ChangeID end can
 // come back. There are no conflicts: of two requests at once that change a session,
 // one loses its change. It lists nothing.
+//
+// If it keeps on a server what has ended, it may be a [RenameTracker], and so is what
+// ForCookie returns. Renamed then takes a token or a key that Create or ChangeID was
+// given, and returns the key that followed; Destroy takes that key too, and ends the
+// session that has it. Create and ChangeID need not look whether a key is marked: no
+// token is found for a key that has ended.
 type ClientSide interface {
 	// ForCookie returns this store for cookies of that name. A token must not be
 	// found for another name. With the name it must have at most 4,096 bytes,

@@ -34,9 +34,10 @@
 //
 // What a backend can do beyond that it says by implementing an optional
 // interface: [Toucher], [Pinger], [SubjectLister], [SubjectDestroyer],
-// [ClientSide]. Package session asks for each once, when a factory is made, and
-// does without where the comment of the interface says how. Declare each where the
-// type is, so that the compiler notices when a changed signature loses it:
+// [ClientSide], [RenameTracker], [Lossy]. Package session asks for each once, when a
+// factory is made, and does without where the comment of the interface says how.
+// Declare each where the type is, so that the compiler notices when a changed
+// signature loses it:
 //
 //	var _ driver.Pinger = (*store)(nil)
 //
@@ -70,7 +71,27 @@
 //
 // Context: a method whose context is done must return an error for which
 // errors.Is(err, ctx.Err()) holds, and must not write. A method that waits for
-// the backend returns when its context is done.
+// the backend returns when its context is done. If the context ends while a write is
+// under way, the method returns the context's error, the outcome is not known, and
+// the record is left as it was given. Between two elements of a sequence a context
+// that is done must yield its error, and nothing follows.
+//
+// Loops: a method that tries again (a taken key, a lost race, a busy server) looks
+// at its context in each round, and gives up with an error that names the cause
+// after a round that has changed nothing.
+//
+// Consistency: every call must see what calls that returned before it have done,
+// through whichever store of one DSN. A store reads neither from replicas that lag
+// behind nor from a cache. A backend that can lose writes that it has acknowledged
+// says so at the top of its package comment, and implements [Lossy].
+//
+// Expiry: the store's clock decides what has expired; Target.Resolution of package
+// drivertest is how far it may be from the caller's.
+//
+// Corrupt records: if what is stored under a key can't be parsed, Retrieve, Flush,
+// ChangeID and Touch return [ErrCorrupt] and leave it, Create returns [ErrExists],
+// Destroy removes it, and listings leave it out. An answer about another key than
+// the one that was asked for is an outage, and its connection is not used again.
 //
 // Bytes: a store must neither keep nor alias the Data and Meta of a record that
 // it is given, and those of a record that it returns belong to the caller. Of a

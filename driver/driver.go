@@ -34,8 +34,7 @@ type Store interface {
 
 	// Retrieve returns the live record under key, all of it as it was stored.
 	// If there is none, or if it has expired, Retrieve must return
-	// [ErrNotFound]. If what is stored is no record, Retrieve returns
-	// [ErrCorrupt] and leaves it.
+	// [ErrNotFound].
 	Retrieve(ctx context.Context, key string) (*Record, error)
 
 	// Flush replaces Data, Meta, Expires and Subject of the live record under
@@ -45,23 +44,24 @@ type Store interface {
 	// there is no live record, it must return [ErrNotFound] and must not
 	// insert one; if the record is too large for the backend, it must return
 	// [ErrTooLarge]. In each of these cases what is stored stays as it is.
+	// Version 0 must match nothing: over a live record it is ErrConflict.
 	Flush(ctx context.Context, r *Record) error
 
 	// ChangeID is a Flush that also moves the record from oldKey to r.Key, which
 	// differ. After it returned nil the record must be alive under r.Key and
-	// must be absent under oldKey. It must return [ErrConflict] and
-	// [ErrNotFound] by the same rules as Flush, judged by oldKey, and
-	// [ErrExists] if r.Key holds a live record; in each of these cases nothing
-	// has changed.
+	// must be absent under oldKey. It must judge oldKey first, by the same rules
+	// as Flush ([ErrConflict], [ErrNotFound]), and must then return [ErrExists] if
+	// r.Key holds a live record; in each of these cases nothing has changed.
 	//
 	// A backend that has no single step for it orders its steps such that a
 	// process that dies between them leaves the record usable under oldKey, and
-	// at most a copy under r.Key, whose ID nobody was told.
+	// at most a copy under r.Key, whose ID nobody was told. See [RenameTracker]
+	// for what stands under oldKey afterwards.
 	ChangeID(ctx context.Context, oldKey string, r *Record) error
 
-	// Destroy removes the live record under key. If there is none, it must
-	// return [ErrNotFound]. After Destroy returned nil no call that began
-	// before or after it may bring the record back.
+	// Destroy removes the live record under key, whatever its version. If there
+	// is none, it must return [ErrNotFound]. After Destroy returned nil no call
+	// that began before or after it may bring the record back.
 	Destroy(ctx context.Context, key string) error
 
 	// Sessions returns the keys of the live records, in no particular order. A

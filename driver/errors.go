@@ -23,6 +23,11 @@ var (
 	// ErrCorrupt: what is stored under the key can't be decoded.
 	ErrCorrupt = errors.New("session can't be decoded")
 
+	// ErrSealed: a [ClientSide] store was given a token that is sealed under a
+	// secret that it does not have, and that was issued within the last hour. To
+	// package session that is an outage: a process has not got the new secret yet.
+	ErrSealed = errors.New("session is sealed under a secret that is not configured")
+
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("session store is closed")
 )

@@ -51,6 +51,7 @@ var benchmarks = []struct {
 	{"FlushParallel", 0, benchFlushParallel},
 	{"Touch", Toucher, benchTouch},
 	{"ChangeID", 0, benchChangeID},
+	{"Renamed", RenameTracker, benchRenamed},
 	{"Destroy", 0, benchDestroy},
 	{"Sessions", 0, benchSessions},
 	{"DeleteExpired", 0, benchDeleteExpired},
@@ -178,6 +179,18 @@ func benchChangeID(b *benchmark) {
 		r.Key = b.key()
 		b.ok(b.s.ChangeID(b.ctx, old, r))
 		b.know(r)
+	}
+}
+
+func benchRenamed(b *benchmark) {
+	r := b.created()
+	old := r.Key
+	r.Key = b.key()
+	b.ok(b.s.ChangeID(b.ctx, old, r))
+	s := b.s.(driver.RenameTracker)
+	for b.Loop() {
+		_, err := s.Renamed(b.ctx, old)
+		b.ok(err)
 	}
 }
 

@@ -7,8 +7,8 @@ import (
 const (
 	changeIDMoves  = "After it returned nil the record must be alive under r.Key and must be absent under oldKey."
 	changeIDWrites = "ChangeID is a Flush that also moves the record from oldKey to r.Key, which differ."
-	changeIDFails  = "It must return ErrConflict and ErrNotFound by the same rules as Flush, judged by oldKey, " +
-		"and ErrExists if r.Key holds a live record; in each of these cases nothing has changed."
+	changeIDFails  = "It must judge oldKey first, by the same rules as Flush (ErrConflict, ErrNotFound), " +
+		"and must then return ErrExists if r.Key holds a live record; in each of these cases nothing has changed."
 	expiredIsAbsent = "Expired means absent, in every method, whether or not the backend has removed the record yet."
 )
 
@@ -20,6 +20,9 @@ var changeIDChecks = []check{
 	{name: "ChangeID/Conflict", server: true, in: "Store.ChangeID", rule: changeIDFails, fn: changeIDConflict},
 	{name: "ChangeID/NeverInserts", in: "Store.ChangeID", rule: changeIDFails, fn: changeIDNeverInserts},
 	{name: "ChangeID/NeverOverwrites", server: true, in: "Store.ChangeID", rule: changeIDFails, fn: changeIDNeverOverwrites},
+	{name: "ChangeID/OldKeyFirst", server: true, in: "Store.ChangeID", rule: changeIDFails, fn: changeIDOldKeyFirst},
+	{name: "ChangeID/Version0", server: true, in: "Store.ChangeID", rule: changeIDFails, fn: changeIDVersion0},
+	{name: "ChangeID/Interrupted", server: true, in: "Store.ChangeID", rule: changeIDOrder, fn: changeIDInterrupted},
 	{name: "ChangeID/OverExpired", in: "package driver", rule: expiredIsAbsent, fn: changeIDOverExpired},
 	{name: "ChangeID/Large", in: "Store.ChangeID", rule: changeIDWrites, fn: changeIDLarge},
 	{name: "ChangeID/OneWins", server: true, in: "Store.ChangeID", rule: changeIDFails, fn: changeIDOneWins},
@@ -100,6 +103,32 @@ func changeIDNeverOverwrites(t *trial) {
 	s.changeID(r.Key, renamed(r, other.Key), driver.ErrExists)
 	s.unchanged(before)
 	s.unchanged(otherBefore)
+}
+
+func changeIDOldKeyFirst(t *trial) {
+	s := t.open()
+	r, taken := t.record(), t.record()
+	s.create(r, nil)
+	s.create(taken, nil)
+	stale := renamed(r, taken.Key)
+	s.flush(withData(r, "first"), nil)
+	before, takenBefore := s.retrieve(r.Key), s.retrieve(taken.Key)
+	s.changeID(r.Key, stale, driver.ErrConflict)
+	s.changeID(t.key(), renamed(r, taken.Key), driver.ErrNotFound)
+	s.unchanged(before)
+	s.unchanged(takenBefore)
+}
+
+func changeIDVersion0(t *trial) {
+	s := t.open()
+	r := t.record()
+	s.create(r, nil)
+	before := s.retrieve(r.Key)
+	moved := renamed(r, t.key())
+	moved.Version = 0
+	s.changeID(r.Key, moved, driver.ErrConflict)
+	s.unchanged(before)
+	s.lacks(moved.Key)
 }
 
 func changeIDOverExpired(t *trial) {

@@ -11,7 +11,7 @@ const (
 
 var destroyChecks = []check{
 	{name: "Destroy/Removes", in: "Store.Destroy",
-		rule: "Destroy removes the live record under key.", fn: destroyRemoves},
+		rule: "Destroy removes the live record under key, whatever its version.", fn: destroyRemoves},
 	{name: "Destroy/NotFound", in: "Store.Destroy", rule: destroyNotFound, fn: destroyAbsent},
 	{name: "Destroy/IsFinal", in: "Store.Destroy", rule: destroyIsFinal, fn: destroyThenWrite},
 	{name: "Destroy/RacesWrites", in: "Store.Destroy", rule: destroyIsFinal, fn: destroyRacesWrites},

@@ -57,7 +57,8 @@ type Target struct {
 
 	// Implements are the optional interfaces that the stores implement: these
 	// and no others. A driver that loses one by a changed signature fails, and
-	// so does one that gains one without saying so here.
+	// so does one that gains one without saying so here. Lossy counts where Loses
+	// returns a sentence.
 	Implements Interfaces
 
 	// Resolution is the coarsest step of the clock that ends records: a record
@@ -88,11 +89,13 @@ var checks = slices.Concat(
 	pingChecks,
 	subjectChecks,
 	destroySubjectChecks,
+	renamedChecks,
 	clientSideChecks,
 	versionChecks,
 	keyChecks,
 	bytesChecks,
 	parallelChecks,
+	consistencyChecks,
 	contextChecks,
 	errorChecks,
 	closeChecks,

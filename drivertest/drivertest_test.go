@@ -14,7 +14,7 @@ func memoryTarget() Target {
 	return Target{
 		Driver:     memory.Driver{},
 		DSN:        func(testing.TB) string { return fmt.Sprint("drivertest-", stores.Add(1)) },
-		Implements: Toucher | Pinger | SubjectLister | SubjectDestroyer,
+		Implements: Toucher | Pinger | SubjectLister | SubjectDestroyer | RenameTracker | Lossy,
 	}
 }
 

@@ -25,7 +25,7 @@ var errorChecks = []check{
 
 // asksBackend are the methods that have no answer without the backend; the
 // others may have nothing to do.
-var asksBackend = []string{"Create", "Retrieve", "Flush", "ChangeID", "Destroy"}
+var asksBackend = []string{"Create", "Retrieve", "Flush", "ChangeID", "Destroy", "Renamed"}
 
 func errorsOutage(t *trial) {
 	s := t.openDSN(t.tgt.DeadDSN(t.TB))

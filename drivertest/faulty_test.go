@@ -60,6 +60,7 @@ func (d *faultyDriver) world(dsn string) *world {
 			created: map[string]driver.Record{}, destroyed: map[string]bool{}, renamed: map[string]string{},
 			keep: map[string]driver.Record{}, busy: map[string]bool{}, slots: make(chan struct{}, 100),
 			lock: make(chan struct{}, 1), first: map[string]uint64{}, subjects: map[string]epoch{},
+			marks: map[string]keptMark{}, pending: map[string]bool{},
 		}
 		d.worlds[dsn] = w
 	}
@@ -81,6 +82,8 @@ type world struct {
 	subjects  map[string]epoch         // as a fault needs it
 	first     map[string]uint64        // versions, by key
 	n         int                      // as a fault needs it
+	marks     map[string]keptMark      // of stores that keep their own
+	pending   map[string]bool          // keys of copies that ChangeID has not completed
 }
 
 type epoch struct {
@@ -125,6 +128,8 @@ type correct interface {
 	driver.Pinger
 	driver.SubjectLister
 	driver.SubjectDestroyer
+	driver.RenameTracker
+	driver.Lossy
 }
 
 // store passes each call to a correct store, unless a fault has replaced it.
@@ -144,6 +149,8 @@ type store struct {
 	ping            func(context.Context) error
 	subjectSessions func(context.Context, string) iter.Seq2[string, error]
 	destroySubject  func(context.Context, string, ...string) error
+	rename          func(context.Context, string) (driver.Rename, error) // Renamed
+	loses           func() string
 	close           func() error
 }
 
@@ -181,6 +188,7 @@ func (s *store) keepHistory() {
 	}
 	s.retrieve, s.flush, s.touch, s.ping, s.close = c.Retrieve, c.Flush, c.Touch, c.Ping, c.Close
 	s.sessions, s.subjectSessions, s.destroySubject = c.Sessions, c.SubjectSessions, c.DestroySubject
+	s.rename, s.loses = c.Renamed, c.Loses
 }
 
 func (s *store) Create(ctx context.Context, r *driver.Record) error { return s.create(ctx, r) }
@@ -204,7 +212,11 @@ func (s *store) SubjectSessions(ctx context.Context, subject string) iter.Seq2[s
 func (s *store) DestroySubject(ctx context.Context, subject string, except ...string) error {
 	return s.destroySubject(ctx, subject, except...)
 }
-func (s *store) Close() error { return s.close() }
+func (s *store) Renamed(ctx context.Context, key string) (driver.Rename, error) {
+	return s.rename(ctx, key)
+}
+func (s *store) Loses() string { return s.loses() }
+func (s *store) Close() error  { return s.close() }
 
 // force writes r over whatever version there is: what a conditional write must
 // not be.
@@ -284,6 +296,11 @@ func (s *store) mapErrors(method string, f func(error) error) {
 	case "DestroySubject":
 		s.destroySubject = func(ctx context.Context, subject string, except ...string) error {
 			return f(before.destroySubject(ctx, subject, except...))
+		}
+	case "Renamed":
+		s.rename = func(ctx context.Context, key string) (driver.Rename, error) {
+			rename, err := before.rename(ctx, key)
+			return rename, f(err)
 		}
 	default:
 		panic("no method " + method)
@@ -387,4 +404,8 @@ func (deadStore) SubjectSessions(ctx context.Context, _ string) iter.Seq2[string
 	return waitSeq(ctx)
 }
 func (deadStore) DestroySubject(ctx context.Context, _ string, _ ...string) error { return wait(ctx) }
-func (deadStore) Close() error                                                    { return nil }
+func (deadStore) Renamed(ctx context.Context, _ string) (driver.Rename, error) {
+	return driver.Rename{}, wait(ctx)
+}
+func (deadStore) Loses() string { return "a server that never answers has lost everything" }
+func (deadStore) Close() error  { return nil }

@@ -15,6 +15,7 @@ const (
 	flushRefuses = "If the stored version is another, Flush must return ErrConflict; if there is no live record, " +
 		"it must return ErrNotFound and must not insert one; if the record is too large for the backend, " +
 		"it must return ErrTooLarge."
+	version0Matches = "Version 0 must match nothing: over a live record it is ErrConflict."
 )
 
 var flushChecks = []check{
@@ -24,6 +25,7 @@ var flushChecks = []check{
 	{name: "Flush/KeepsCreated", in: "Store.Flush",
 		rule: "Created never changes after Create and need not be written.", fn: flushKeepsCreated},
 	{name: "Flush/Conflict", server: true, in: "Store.Flush", rule: flushRefuses, fn: flushConflict},
+	{name: "Flush/Version0", server: true, in: "Store.Flush", rule: version0Matches, fn: flushVersion0},
 	{name: "Flush/NeverInserts", in: "Store.Flush", rule: flushRefuses, fn: flushNeverInserts},
 	{name: "Flush/Large", in: "Store.Flush", rule: flushRefuses, fn: flushLarge},
 	{name: "Flush/OneWins", server: true, in: "Store.Flush", rule: flushRefuses, fn: flushOneWins},
@@ -136,6 +138,17 @@ func flushConflict(t *trial) {
 	s.flush(withData(r, "first"), nil)
 	before := s.retrieve(r.Key)
 	s.flush(stale, driver.ErrConflict)
+	s.unchanged(before)
+}
+
+func flushVersion0(t *trial) {
+	s := t.open()
+	r := t.record()
+	s.create(r, nil)
+	before := s.retrieve(r.Key)
+	unknown := changed(r)
+	unknown.Version = 0
+	s.flush(unknown, driver.ErrConflict)
 	s.unchanged(before)
 }
 

@@ -78,6 +78,30 @@ func (h *handle) deleteExpired() int {
 func (h *handle) toucher() driver.Toucher { return h.Store.(driver.Toucher) }
 func (h *handle) pinger() driver.Pinger   { return h.Store.(driver.Pinger) }
 
+// marked checks that there is a mark under key, which leads to the key to.
+func (h *handle) marked(key, to string) driver.Rename {
+	h.t.Helper()
+	rename, err := h.mark(key)
+	h.t.expect(err, nil, "Renamed(%q)", key)
+	if rename.To != to {
+		h.t.Fatalf("Renamed(%q).To = %q; want %q", key, rename.To, to)
+	}
+	return rename
+}
+
+// unmarked checks that there is no mark under the keys.
+func (h *handle) unmarked(keys ...string) {
+	h.t.Helper()
+	for _, key := range keys {
+		_, err := h.mark(key)
+		h.t.expect(err, driver.ErrNotFound, "Renamed(%q)", key)
+	}
+}
+
+func (h *handle) mark(key string) (driver.Rename, error) {
+	return h.Store.(driver.RenameTracker).Renamed(h.t.ctx, key)
+}
+
 // holds checks that want is stored, by the data alone, because those tell which
 // write has won. Fields that have to be looked at too are named.
 func (h *handle) holds(want *driver.Record, fields ...string) {

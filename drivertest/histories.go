@@ -28,6 +28,7 @@ const historiesTime = "DRIVERTEST_HISTORIES"
 //
 // A DestroySubject does not meet writes that bring a record to a subject or from it,
 // nor one that spares a key a ChangeID: the contract leaves open what comes of those.
+// The marks of a RenameTracker may be found or not once their record has ended.
 // Target.Skip has effect where it names a check of Sessions, whose listings are left
 // out then. A store that keeps records with the client has one client for each
 // session, because the contract has no conflicts there.

@@ -28,6 +28,13 @@ func ofCheck(name string) mutant {
 	return mutants[i]
 }
 
+// ofFault returns the mutant that has a fault.
+func ofFault(fault string) mutant {
+	all := slices.Concat(mutants, moreMutants)
+	i := slices.IndexFunc(all, func(m mutant) bool { return m.fault == fault })
+	return all[i]
+}
+
 var faults = []fault{
 	{mutant{fault: "reads what was there before the last flush, for a moment", breaks: (*store).readStale},
 		[]string{"Retrieve("}},
@@ -72,7 +79,7 @@ var faults = []fault{
 	{mutant{fault: "repeats a version", breaks: func(s *store) {
 		s.reuse(func(method string, _, _ *driver.Record) bool { return method == "Flush" })
 	}}, []string{"Flush("}},
-	{ofCheck("Version/AfterDestroy"), []string{"Flush("}},
+	{ofCheck("Version/AfterDestroy"), []string{"Flush(", "ChangeID("}},
 	{mutant{fault: "keeps writers out while it lists", breaks: (*store).lockOutWriters},
 		[]string{"no return within 3s"}},
 
@@ -84,6 +91,48 @@ var faults = []fault{
 	{ofCheck("Sessions/LiveOnly"), []string{"Sessions()"}},
 	{ofCheck("SubjectSessions/FollowsWrites"), []string{"SubjectSessions("}},
 	{ofCheck("Expiry/Touch"), []string{"Touch("}},
+
+	{ofFault("writes by the old key"), []string{"Flush("}},
+	{ofFault("retrieves by the old key"), []string{"Retrieve("}},
+	{ofFault("destroys by the old key"), []string{"Destroy("}},
+	{ofFault("creates over a mark"), []string{marksTaken}},
+	{ofFault("renames over a mark"), []string{"ChangeID("}},
+	{ofFault("says that there is nothing to destroy, and has destroyed the mark"), []string{marksLast}},
+	{ofFault("forgets the mark when the record is written again"), []string{marksLast}},
+	{ofFault("leads to where the record is now"), []string{marksChain}},
+	{ofFault("leaves the mark a moment later"), []string{marksLast}},
+	{ofFault("lists the copy that ChangeID begins with"), []string{"Sessions("}},
+	{ofFault("keeps its marks in the process"), []string{marksLast}},
+	{mutant{fault: "loses the mark when a second ChangeID comes too late", breaks: func(s *store) {
+		changeID := s.changeID
+		s.changeID = func(ctx context.Context, oldKey string, r *driver.Record) error {
+			err := changeID(ctx, oldKey, r)
+			if gone(err) {
+				s.unmark(func(old string) bool { return old == oldKey })
+			}
+			return err
+		}
+		s.forgetsUnmarked()
+	}}, []string{marksLast}},
+	{mutant{fault: "leaves a mark when ChangeID is refused", breaks: func(s *store) {
+		changeID, rename := s.changeID, s.rename
+		s.changeID = func(ctx context.Context, oldKey string, r *driver.Record) error {
+			err := changeID(ctx, oldKey, r)
+			if errors.Is(err, driver.ErrConflict) {
+				s.world.do(func() { s.world.keep[oldKey] = *copyOf(r) })
+			}
+			return err
+		}
+		s.rename = func(ctx context.Context, key string) (driver.Rename, error) {
+			mark, err := rename(ctx, key)
+			s.world.do(func() {
+				if r, refused := s.world.keep[key]; refused && errors.Is(err, driver.ErrNotFound) {
+					mark, err = driver.Rename{To: r.Key}, nil
+				}
+			})
+			return mark, err
+		}
+	}}, []string{marksAbsent}},
 }
 
 func TestHistoriesFindFaults(t *testing.T) {

@@ -21,6 +21,7 @@ const (
 	doDestroy        verb = "Destroy"
 	doList           verb = "Sessions" // or SubjectSessions, if there is a subject
 	doDestroySubject verb = "DestroySubject"
+	doRenamed        verb = "Renamed"
 )
 
 // op is a call and its result, as one client had it. To the model, a listing is
@@ -43,6 +44,7 @@ type op struct {
 
 	err     error    // bare, of package driver
 	saw     image    // what Retrieve returned
+	mark    string   // the key that Renamed returned
 	yields  []string // what a listing yielded
 	yielded bool     // whether key was among them
 	given   bool     // it has succeeded, whatever was stored before
@@ -57,7 +59,7 @@ func (o *op) writesOver() bool { return o.verb == doFlush || o.verb == doChangeI
 // changes tells whether o has an effect.
 func (o *op) changes() bool {
 	switch o.verb {
-	case doRetrieve, doList:
+	case doRetrieve, doRenamed, doList:
 		return false
 	}
 	return o.err == nil
@@ -100,6 +102,8 @@ func (o *op) resultText(start time.Time) string {
 		return text(o.err)
 	case o.verb == doRetrieve:
 		return fmt.Sprintf("write %d%s until %s", o.saw.write, ofSubject(o.saw.subject), since(start, o.saw.expires))
+	case o.verb == doRenamed:
+		return fmt.Sprintf("to %q", o.mark)
 	case o.verb == doList && o.yielded:
 		return fmt.Sprintf("with %q", o.key)
 	case o.verb == doList:

@@ -93,7 +93,7 @@ func (h *historian) split(g *group) []*op {
 	for _, o := range slices.Concat(g.ops, h.listed) {
 		switch o.verb {
 		case doList:
-			ops = append(ops, o.perKey(g.ops)...)
+			ops = append(ops, o.perKey(g.ops, h.model.marks)...)
 		case doDestroySubject:
 			ops = append(ops, o.perRecord(g.ops)...)
 		default:
@@ -139,21 +139,24 @@ func (o *op) twice(ops []*op) string {
 }
 
 // perKey divides a listing: one for each key that was used before its end. A key
-// that a ChangeID writes at that time may be yielded, whatever becomes of it.
-func (o *op) perKey(ops []*op) []*op {
+// that a ChangeID writes at that time may be yielded, whatever becomes of it. Where
+// there are marks, it is yielded only if that ChangeID succeeds, and may be left out
+// before it returns: the record is pending.
+func (o *op) perKey(ops []*op, marks bool) []*op {
 	var all []*op
 	used, moving := map[string]bool{}, map[string]bool{}
 	for _, w := range ops {
 		if w.write > 0 && w.from.Before(o.to) {
 			key := w.target()
 			used[key] = true
-			moving[key] = moving[key] || w.verb == doChangeID && w.to.After(o.from)
+			copied := w.verb == doChangeID && w.to.After(o.from) && (w.err == nil || !marks)
+			moving[key] = moving[key] || copied
 		}
 	}
 	for key := range used {
 		part := *o
 		part.key, part.yielded = key, slices.Contains(o.yields, key)
-		if !part.yielded || !moving[key] {
+		if !moving[key] || !part.yielded && !marks {
 			all = append(all, &part)
 		}
 	}

@@ -73,8 +73,20 @@ func (c *client) act() {
 		c.do(&op{verb: doList, subject: c.g.subject(0)})
 	case n < 72 && h.can(SubjectDestroyer):
 		c.destroySubject()
+	case n < 76 && h.can(RenameTracker):
+		c.do(&op{verb: doRenamed, key: key})
 	default:
-		c.do(&op{verb: doRetrieve, key: key})
+		c.look(key, rand.IntN(2))
+	}
+}
+
+// look retrieves the record under a key. If there is none, it asks how often the key
+// was renamed.
+func (c *client) look(key string, renamed int) {
+	o := &op{verb: doRetrieve, key: key}
+	c.do(o)
+	if o.err == driver.ErrNotFound && renamed > 0 && c.g.h.can(RenameTracker) {
+		c.do(&op{verb: doRenamed, key: key})
 	}
 }
 

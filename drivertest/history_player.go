@@ -47,6 +47,8 @@ func (p *player) play(o *op) error {
 		err = p.store.Destroy(p.ctx, o.key)
 	case doList:
 		o.yields, err = collect(p.listing(o.subject))
+	case doRenamed:
+		o.mark, err = p.renamed(o.key)
 	case doDestroySubject:
 		err = p.store.(driver.SubjectDestroyer).DestroySubject(p.ctx, o.subject, o.except...)
 	}
@@ -59,6 +61,15 @@ func (p *player) play(o *op) error {
 		return p.learn(o, r, found)
 	}
 	return nil
+}
+
+// renamed returns the key that the mark under key leads to.
+func (p *player) renamed(key string) (string, error) {
+	mark, err := p.store.(driver.RenameTracker).Renamed(p.ctx, key)
+	if err == nil && mark.Age < 0 {
+		err = fmt.Errorf("an Age of %v", mark.Age)
+	}
+	return mark.To, err
 }
 
 func (p *player) listing(subject string) iter.Seq2[string, error] {

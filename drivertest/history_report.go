@@ -54,6 +54,11 @@ func (m model) shortest(ops []*op) []*op {
 	return until(ops, ends[min(n, len(ends)-1)])
 }
 
+// apart tells whether no other call of ops is about a key of o.
+func (o *op) apart(ops []*op) bool {
+	return !slices.ContainsFunc(ops, func(p *op) bool { return p != o && (p.key == o.key || p.key == o.newKey) })
+}
+
 // until returns what has happened up to a moment. Of the calls that had not returned
 // then, those remain that may have had an effect already.
 func until(ops []*op, end time.Time) []*op {
@@ -72,10 +77,10 @@ func until(ops []*op, end time.Time) []*op {
 }
 
 // fewest leaves out calls without which ops still can't be a history. Calls that
-// succeeded in changing something stay: without them others might not be possible.
+// changed something stay, or may have: without them others might not be possible.
 func (m model) fewest(ops []*op) []*op {
 	for i := len(ops) - 1; i >= 0; i-- {
-		if ops[i].changes() && !ops[i].pending {
+		if ops[i].changes() && !(ops[i].pending && ops[i].apart(ops)) {
 			continue
 		}
 		fewer := slices.Delete(slices.Clone(ops), i, i+1)

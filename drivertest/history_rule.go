@@ -45,6 +45,8 @@ func (o *op) refused() (in, rule string) {
 		return "Toucher.Touch", touchSets
 	case doDestroy:
 		return "Store.Destroy", destroyNotFound
+	case doRenamed:
+		return "RenameTracker.Renamed", marksLast
 	}
 	return "Store.Retrieve", returnsStored
 }
@@ -53,6 +55,12 @@ func (o *op) refused() (in, rule string) {
 // something else, given the call that has ended its record.
 func (o *op) succeeded(end *op) (in, rule string) {
 	switch {
+	case o.verb == doRenamed && end != nil && end.verb == doChangeID:
+		return "RenameTracker.Renamed", marksChain
+	case o.verb == doRenamed:
+		return "RenameTracker.Renamed", marksAbsent
+	case o.verb == doCreate && end != nil && end.verb == doChangeID:
+		return "RenameTracker.Renamed", marksTaken
 	case o.verb == doCreate:
 		return "Store.Create", createNeverOverwrites
 	case o.verb == doList && o.subject != "":

@@ -61,6 +61,7 @@ func newHistorian(t testing.TB, tgt Target, d time.Duration) *historian {
 	for range 2 {
 		h.stores = append(h.stores, h.open().Store)
 	}
+	h.model.marks = h.can(RenameTracker)
 	return h
 }
 
@@ -181,7 +182,7 @@ func (g *group) play(until time.Time) {
 	time.Sleep(time.Until(g.last) + g.h.model.late + margin)
 	for _, key := range g.keys {
 		if !g.h.broken.Load() {
-			g.clients[0].do(&op{verb: doRetrieve, key: key})
+			g.clients[0].look(key, 1)
 		}
 	}
 }

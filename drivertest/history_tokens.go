@@ -79,7 +79,13 @@ func (s *tokens) ChangeID(ctx context.Context, oldKey string, r *driver.Record) 
 	if err := s.conflict(ctx, oldKey, r.Version); err != nil {
 		return err
 	}
+	if _, err := s.Store.Retrieve(ctx, s.of(oldKey)); err != nil {
+		return err
+	}
 	if _, err := s.Store.Retrieve(ctx, s.of(r.Key)); err == nil {
+		if _, err := s.Store.Retrieve(ctx, s.of(oldKey)); err != nil {
+			return err // the old key is judged first
+		}
 		return driver.ErrExists
 	}
 	key := r.Key

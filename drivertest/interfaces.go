@@ -16,9 +16,11 @@ const (
 	SubjectLister
 	SubjectDestroyer
 	ClientSide
+	RenameTracker
+	Lossy
 )
 
-var interfaceNames = []string{"Toucher", "Pinger", "SubjectLister", "SubjectDestroyer", "ClientSide"}
+var interfaceNames = []string{"Toucher", "Pinger", "SubjectLister", "SubjectDestroyer", "ClientSide", "RenameTracker", "Lossy"}
 
 // String returns the names, joined as in Go source.
 func (i Interfaces) String() string {
@@ -34,12 +36,17 @@ func (i Interfaces) String() string {
 	return strings.Join(names, " | ")
 }
 
-const saysWhatItCan = "What a backend can do beyond that it says by implementing an optional interface: " +
-	"Toucher, Pinger, SubjectLister, SubjectDestroyer, ClientSide."
+const (
+	saysWhatItCan = "What a backend can do beyond that it says by implementing an optional interface: " +
+		"Toucher, Pinger, SubjectLister, SubjectDestroyer, ClientSide, RenameTracker, Lossy."
+	saysHowItLoses = "If the store can lose them as it is configured, that sentence must not be empty; " +
+		"if it can't, Loses returns \"\", which is as if the store had no Loses."
+)
 
 var interfaceChecks = []check{
 	{name: "Implements/All", in: "package driver", rule: saysWhatItCan, fn: implementsAll},
 	{name: "Implements/NoMore", in: "package driver", rule: saysWhatItCan, fn: implementsNoMore},
+	{name: "Lossy/Says", in: "Lossy.Loses", rule: saysHowItLoses, needs: Lossy, fn: lossySays},
 }
 
 func implementsAll(t *trial) {
@@ -49,8 +56,19 @@ func implementsAll(t *trial) {
 }
 
 func implementsNoMore(t *trial) {
-	if extra := implementedBy(t.open().Store) &^ t.tgt.Implements; extra != 0 {
+	s := t.open().Store
+	extra := implementedBy(s) &^ t.tgt.Implements
+	if lossy, ok := s.(driver.Lossy); ok && lossy.Loses() == "" {
+		extra &^= Lossy
+	}
+	if extra != 0 {
 		t.Errorf("the store has %v; Target.Implements does not declare it, so nothing checks it", extra)
+	}
+}
+
+func lossySays(t *trial) {
+	if t.open().Store.(driver.Lossy).Loses() == "" {
+		t.Error(`Loses() = ""; Target.Implements declares the store Lossy`)
 	}
 }
 
@@ -69,6 +87,12 @@ func implementedBy(s driver.Store) (i Interfaces) {
 	}
 	if _, ok := s.(driver.ClientSide); ok {
 		i |= ClientSide
+	}
+	if _, ok := s.(driver.RenameTracker); ok {
+		i |= RenameTracker
+	}
+	if _, ok := s.(driver.Lossy); ok {
+		i |= Lossy
 	}
 	return i
 }

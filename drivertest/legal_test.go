@@ -38,12 +38,15 @@ var legalStores = map[string]mutant{
 			return 0, err
 		}
 	}},
+	"forgets marks whose record has ended": {breaks: func(s *store) { s.inTwoSteps(twoSteps{forgets: true}) }},
+	"changes an ID in two steps":           {breaks: func(s *store) { s.inTwoSteps(twoSteps{gap: pause}) }},
 	"has nothing optional": {
 		open: func(d *faultyDriver, dsn string) (driver.Store, error) {
 			s, err := d.store(dsn)
 			if err != nil {
 				return nil, err
 			}
+			s.inTwoSteps(twoSteps{unmarked: true})
 			return struct{ driver.Store }{s}, nil
 		},
 		target: func(tgt *Target) { tgt.Implements = 0 },

@@ -55,6 +55,13 @@ var methods = []method{
 	{"DestroySubject", SubjectDestroyer, func(ctx context.Context, s driver.Store, r *driver.Record) error {
 		return s.(driver.SubjectDestroyer).DestroySubject(ctx, r.Subject)
 	}},
+	{"Renamed", RenameTracker, func(ctx context.Context, s driver.Store, r *driver.Record) error {
+		_, err := s.(driver.RenameTracker).Renamed(ctx, r.Key)
+		if errors.Is(err, driver.ErrNotFound) {
+			return nil // the answer for a live record
+		}
+		return err
+	}},
 }
 
 // has returns the methods that the target declares and the store has.

@@ -14,16 +14,18 @@ import (
 // told, tells whether its write is a conflict. So a store that repeats a version,
 // or compares none, contradicts the model.
 type model struct {
-	late time.Duration // how long after Expires a record may be found
+	late  time.Duration // how long after Expires a record may be found
+	marks bool          // ChangeID leaves a mark
 }
 
 // state is what is stored, in the order of keys. It is never changed, only replaced.
 type state []slot
 
-// slot is a record, dead or alive.
+// slot is a record, dead or alive, or the mark of one.
 type slot struct {
 	key  string
-	born int // the write that created it, under whatever key
+	born int    // the write that created the record, under whatever key
+	to   string // where the mark leads; empty for a record
 	image
 }
 
@@ -40,7 +42,7 @@ type image struct {
 // a call that began earlier may still find it.
 func (m model) step(s state, o *op) (bool, state) {
 	if o.given {
-		return true, state{{o.target(), o.born, o.image()}}
+		return true, state{{key: o.target(), born: o.born, image: o.image()}}
 	}
 	possible, next := m.effect(s, o)
 	if o.pending && !possible {
@@ -51,27 +53,30 @@ func (m model) step(s state, o *op) (bool, state) {
 
 func (m model) effect(s state, o *op) (bool, state) {
 	old, stored := s.find(o.key)
-	live, absent := stored && m.found(old, o), !stored || expired(old, o)
+	mark := stored && old.to != ""
+	live, absent := stored && !mark && m.found(old, o), !stored || mark || expired(old, o)
 	switch o.err {
 	case driver.ErrNotFound:
+		if o.verb == doRenamed {
+			return !mark || s.ended(old.born, o), s
+		}
 		return absent && o.verb != doCreate && o.verb != doDestroySubject, s
 	case driver.ErrExists:
-		return m.exists(s, o, live), s
+		return m.exists(s, o), s
 	case driver.ErrConflict:
 		return live && o.writesOver() && o.base != old.image, s
 	}
 	switch o.verb {
 	case doCreate:
-		return absent, s.with(slot{key: o.key, born: o.write, image: o.image()})
+		return s.free(o.key, o), s.with(slot{key: o.key, born: o.write, image: o.image()})
 	case doRetrieve:
 		return live && o.saw == old.image, s
 	case doFlush:
-		return live && o.base.write == old.write, s.with(slot{o.key, old.born, o.image()})
+		return live && o.base.write == old.write, s.with(slot{key: o.key, born: old.born, image: o.image()})
 	case doChangeID:
-		over, taken := s.find(o.newKey)
-		free := !taken || expired(over, o)
-		moved := slot{o.newKey, old.born, o.image()}
-		return live && free && o.base.write == old.write, s.without(o.key).with(moved)
+		return live && s.free(o.newKey, o) && o.base.write == old.write, m.moved(s, old, o)
+	case doRenamed:
+		return mark && old.to == o.mark, s
 	case doTouch:
 		old.expires = o.expires
 		return live, s.with(old)
@@ -96,16 +101,33 @@ func (m model) found(stored slot, o *op) bool {
 // expired tells whether o may find nothing, because what is stored expires.
 func expired(stored slot, o *op) bool { return o.pending || o.to.UnixMilli() >= stored.expires }
 
-// exists tells whether the key that o needs may be taken.
-func (m model) exists(s state, o *op, live bool) bool {
+// exists tells whether the key that o needs may be taken. ChangeID judges the old key
+// first.
+func (m model) exists(s state, o *op) bool {
 	switch o.verb {
 	case doCreate:
-		return live
+		return m.taken(s, o.key, o)
 	case doChangeID:
-		over, taken := s.find(o.newKey)
-		return taken && m.found(over, o)
+		old, stored := s.find(o.key)
+		current := stored && old.to == "" && m.found(old, o) && o.base.write == old.write
+		return current && m.taken(s, o.newKey, o)
 	}
 	return false
+}
+
+// taken tells whether o may find a record or a mark under key.
+func (m model) taken(s state, key string, o *op) bool {
+	over, stored := s.find(key)
+	return stored && (over.to != "" || m.found(over, o))
+}
+
+// moved is what ChangeID makes of s.
+func (m model) moved(s state, old slot, o *op) state {
+	s = s.without(o.key)
+	if m.marks {
+		s = s.with(slot{key: o.key, born: old.born, to: o.newKey})
+	}
+	return s.with(slot{key: o.newKey, born: old.born, image: o.image()})
 }
 
 // wanted tells what o might have returned instead.
@@ -115,7 +137,7 @@ func (m model) wanted(s state, o *op, start time.Time) string {
 		legal := *o
 		legal.err = err
 		if stored, ok := s.find(o.key); ok {
-			legal.saw = stored.image
+			legal.saw, legal.mark = stored.image, stored.to
 		}
 		legal.yielded = !o.yielded
 		if ok, _ := m.step(s, &legal); ok {
@@ -134,6 +156,21 @@ func (s state) find(key string) (slot, bool) {
 		return s[i], true
 	}
 	return slot{}, false
+}
+
+// free tells whether o may find nothing under key: a mark may be forgotten once the
+// record that it leads to has ended.
+func (s state) free(key string, o *op) bool {
+	over, stored := s.find(key)
+	if stored && over.to != "" {
+		return s.ended(over.born, o)
+	}
+	return !stored || expired(over, o)
+}
+
+// ended tells whether o may find no record that was created by a write.
+func (s state) ended(born int, o *op) bool {
+	return !slices.ContainsFunc(s, func(sl slot) bool { return sl.to == "" && sl.born == born && !expired(sl, o) })
 }
 
 // with returns s with what is stored under n.key replaced.

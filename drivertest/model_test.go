@@ -30,6 +30,11 @@ func creates(n int) op           { return op{verb: doCreate, write: n} }
 func flushes(n, b int) op        { return op{verb: doFlush, write: n, base: image{write: b}} }
 func sees(n int) op              { return op{verb: doRetrieve, saw: image{write: n}} }
 func refused(o op, err error) op { o.err = err; return o }
+func renames(n, b int, to string) op {
+	return op{verb: doChangeID, write: n, base: image{write: b}, newKey: to}
+}
+func leads(to string) op          { return op{verb: doRenamed, mark: to} }
+func under(key string, o *op) *op { o.key = key; return o }
 
 func TestModel(t *testing.T) {
 	none, conflict := driver.ErrNotFound, driver.ErrConflict
@@ -56,8 +61,34 @@ func TestModel(t *testing.T) {
 			at(0, 1, creates(1)), at(2, 6, op{verb: doDestroy}), at(3, 4, refused(sees(0), none))}},
 		"back after Destroy": {false, []*op{
 			at(0, 1, creates(1)), at(2, 6, op{verb: doDestroy}), at(3, 4, refused(sees(0), none)), at(5, 6, sees(1))}},
+
+		"mark after a rename": {true, []*op{
+			at(0, 1, creates(1)), at(2, 3, renames(2, 1, "l")), at(4, 5, leads("l")), at(4, 5, refused(sees(0), none))}},
+		"neither record nor mark": {false, []*op{
+			at(0, 1, creates(1)), at(2, 9, renames(2, 1, "l")), at(3, 4, refused(sees(0), none)), at(5, 6, refused(leads(""), none))}},
+		"mark before a rename": {false, []*op{
+			at(0, 1, creates(1)), at(2, 3, leads("l")), at(4, 5, renames(2, 1, "l"))}},
+		"mark of a rename that failed": {false, []*op{
+			at(0, 1, creates(1)), at(2, 3, flushes(2, 1)), at(4, 5, refused(renames(3, 1, "l"), conflict)), at(6, 7, leads("l"))}},
+		"mark lost while the record lives": {false, []*op{
+			at(0, 1, creates(1)), at(2, 3, renames(2, 1, "l")), at(4, 5, refused(leads(""), none))}},
+		"mark forgotten with the record": {true, []*op{
+			at(0, 1, creates(1)), at(2, 3, renames(2, 1, "l")), under("l", at(4, 7, op{verb: doDestroy})),
+			at(5, 6, refused(leads(""), none)), at(8, 9, creates(3))}},
+		"mark kept after the record": {true, []*op{
+			at(0, 1, creates(1)), at(2, 3, renames(2, 1, "l")), under("l", at(4, 5, op{verb: doDestroy})),
+			at(6, 7, leads("l")), at(8, 9, refused(creates(3), driver.ErrExists))}},
+		"created over a mark": {false, []*op{
+			at(0, 1, creates(1)), at(2, 3, renames(2, 1, "l")), at(4, 5, creates(3))}},
+		"renamed back": {false, []*op{
+			at(0, 1, creates(1)), at(2, 3, renames(2, 1, "l")), under("l", at(4, 5, renames(3, 2, "k")))}},
+		"mark destroyed": {false, []*op{
+			at(0, 1, creates(1)), at(2, 3, renames(2, 1, "l")), at(4, 5, op{verb: doDestroy})}},
+		"chain of marks": {true, []*op{
+			at(0, 1, creates(1)), at(2, 3, renames(2, 1, "l")), under("l", at(4, 5, renames(3, 2, "m"))),
+			at(6, 7, leads("l")), under("l", at(6, 7, leads("m")))}},
 	} {
-		m := model{late: margin}
+		m := model{late: margin, marks: true}
 		for _, o := range c.ops {
 			if o.writesOver() {
 				o.base.expires = noon.Add(time.Hour).UnixMilli()

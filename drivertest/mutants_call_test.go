@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"gosession.dev/session/driver"
@@ -158,6 +159,29 @@ var callMutants = []mutant{
 				lock <- struct{}{}
 				defer func() { <-lock }()
 				return s.checkThenWrite(ctx, r)
+			}
+		}},
+	{kills: "Consistency/AnyStore", fault: "remembers for a second what it has not found",
+		breaks: func(s *store) {
+			create, retrieve, changeID := s.create, s.retrieve, s.changeID
+			var missed sync.Map // times, by key
+			s.retrieve = func(ctx context.Context, key string) (*driver.Record, error) {
+				if at, ok := missed.Load(key); ok && ctx.Err() == nil && time.Since(at.(time.Time)) < time.Second {
+					return nil, driver.ErrNotFound
+				}
+				r, err := retrieve(ctx, key)
+				if errors.Is(err, driver.ErrNotFound) {
+					missed.Store(key, time.Now())
+				}
+				return r, err
+			}
+			s.create = func(ctx context.Context, r *driver.Record) error {
+				missed.Delete(r.Key)
+				return create(ctx, r)
+			}
+			s.changeID = func(ctx context.Context, oldKey string, r *driver.Record) error {
+				missed.Delete(r.Key)
+				return changeID(ctx, oldKey, r)
 			}
 		}},
 	{kills: "Context/Cancelled", fault: "hides the reason of an interrupted call",

@@ -162,6 +162,7 @@ var expiryMutants = []mutant{
 		}},
 
 	{kills: "DeleteExpired/Counts", fault: "counts what it has looked at",
+		also: []string{"Renamed/NotCounted"}, // sweeps among live records too
 		breaks: func(s *store) {
 			sweep := s.deleteExpired
 			s.deleteExpired = func(ctx context.Context) (int, error) {
@@ -194,6 +195,7 @@ var expiryMutants = []mutant{
 			}
 		}},
 	{kills: "DeleteExpired/SparesLive", fault: "goes by the expiry of Create",
+		also: []string{"DeleteExpired/SparesReborn"}, // may be created again between its two steps
 		breaks: func(s *store) {
 			sweep := s.deleteExpired
 			s.deleteExpired = func(ctx context.Context) (int, error) {

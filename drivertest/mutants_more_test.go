@@ -14,11 +14,13 @@ import (
 
 // moreMutants are faults that released session stores have had. Some are broad,
 // and so are what they are killed by.
-var moreMutants = slices.Concat(knownMutants, mutantsOfEachMethod())
+var moreMutants = slices.Concat(knownMutants, moreMarkMutants, mutantsOfEachMethod())
 
 var knownMutants = []mutant{
 	{kills: "Open/Shares", fault: "has a database in memory for each connection",
-		also: []string{"Open/Reopen", "Open/FirstUseAtOnce", "Create/OneWins", "ChangeID/Races", "Destroy/RacesWrites",
+		also: []string{"Renamed/AnyStore", "Renamed/InOneStep", "Renamed/OneWins", "Renamed/PendingDestroyed",
+			"Renamed/PendingNotListed", "Consistency/AnyStore", "Open/Reopen", "Open/FirstUseAtOnce", "Create/OneWins",
+			"ChangeID/Races", "Destroy/RacesWrites",
 			"DeleteExpired/SparesReborn", "Touch/LosesNoWrite", "Parallel/Increments", "DestroySubject/RacesChangeID",
 			"DestroySubject/RacesFlush", "Retrieve/FindsWhatMoves",
 			"Close/LeavesOthers", "Close/DuringUse"}, // every check with two handles
@@ -32,7 +34,8 @@ var knownMutants = []mutant{
 			return memory.New(memory.Options{}), nil
 		}},
 	{kills: "Flush/NeverInserts", fault: "saves as upsert",
-		also: []string{"Expiry/Flush", "Destroy/IsFinal", "Destroy/RacesWrites", "ChangeID/Races"}, // all bring something back
+		also: []string{"Renamed/NeverAdmits", "Renamed/PendingNotListed", "Expiry/Flush", "Destroy/IsFinal",
+			"Destroy/RacesWrites", "ChangeID/Races"}, // all bring something back
 		breaks: func(s *store) {
 			flush := s.flush
 			s.flush = func(ctx context.Context, r *driver.Record) error {
@@ -44,7 +47,8 @@ var knownMutants = []mutant{
 			}
 		}},
 	{kills: "Flush/Conflict", fault: "lets the last writer win",
-		also: []string{"Flush/OneWins", "ChangeID/Races", "Parallel/Increments", "Open/Shares",
+		also: []string{"Flush/Version0", "Consistency/AnyStore", "Flush/OneWins", "ChangeID/Races", "Parallel/Increments",
+			"Open/Shares",
 			"Version/AfterDestroy", "Version/AfterExpiry", "Version/ThereAndBack"}, // all write with a stale version
 		breaks: func(s *store) {
 			s.flush = func(ctx context.Context, r *driver.Record) error { return s.force(ctx, r) }
@@ -110,7 +114,7 @@ var knownMutants = []mutant{
 			s.alter(func(r *driver.Record) { r.Created, r.Expires = r.Created.In(zone), r.Expires.In(zone) })
 		}},
 	{kills: "Destroy/NotFound", fault: "is content with anything",
-		also: []string{"Expiry/Destroy", "ChangeID/Races"}, // destroy what is gone
+		also: []string{"Renamed/NotDestroyed", "Consistency/AnyStore", "Expiry/Destroy", "ChangeID/Races"}, // destroy what is gone
 		breaks: func(s *store) {
 			s.mapErrors("Destroy", forgives(driver.ErrNotFound))
 		}},
@@ -147,7 +151,7 @@ var knownMutants = []mutant{
 			}
 		}},
 	{kills: "Sessions/OneError", fault: "ends as if that were all",
-		also: []string{"Context/Cancelled", "Context/Expired", "Close/ThenFails"}, // want an error
+		also: []string{"Sessions/ContextInLoop", "Context/Cancelled", "Context/Expired", "Close/ThenFails"}, // want an error
 		breaks: func(s *store) {
 			s.mapErrors("Sessions", func(error) error { return nil })
 		}},
@@ -254,7 +258,7 @@ func mutantsOfEachMethod() (list []mutant) {
 			list = append(list, mutant{kills: kills, fault: m.name + " " + fault, also: also,
 				breaks: func(s *store) { s.mapErrors(m.name, f) }})
 		}
-		add("Context/Cancelled", "hides the reason of an interrupted call", hides(context.Canceled))
+		add("Context/Cancelled", "hides the reason of an interrupted call", hides(context.Canceled), m.name+"/ContextInLoop")
 		add("Context/Expired", "reports a timeout of its own", hides(context.DeadlineExceeded))
 		add("Close/ThenFails", "goes on after Close", forgives(driver.ErrClosed), "Close/BeforeUse") // calls two of them
 	}

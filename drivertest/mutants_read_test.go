@@ -36,7 +36,7 @@ var readMutants = []mutant{
 			})
 		}},
 	{kills: "Retrieve/NotFound", fault: "returns the error of its backend for an absent record",
-		also: []string{"Expiry/Retrieve", "DestroySubject/RacesChangeID"}, // retrieve what is gone
+		also: []string{"Renamed/NeverAdmits", "Expiry/Retrieve", "DestroySubject/RacesChangeID"}, // retrieve what is gone
 		breaks: func(s *store) {
 			s.mapErrors("Retrieve", func(err error) error {
 				if errors.Is(err, driver.ErrNotFound) {
@@ -47,6 +47,7 @@ var readMutants = []mutant{
 		}},
 
 	{kills: "Sessions/LiveOnly", fault: "lists the old key of a renamed record",
+		also: []string{"Renamed/NotListed"}, // lists renamed records too
 		breaks: func(s *store) {
 			s.lists(func(keys []string) []string {
 				s.world.do(func() {
@@ -81,6 +82,9 @@ var readMutants = []mutant{
 							return
 						}
 						for _, key := range keys[offset:min(offset+100, len(keys))] {
+							if ctx.Err() != nil {
+								break // the next page says so
+							}
 							if !yield(key, nil) {
 								return
 							}
@@ -120,7 +124,12 @@ var readMutants = []mutant{
 		breaks: func(s *store) {
 			s.sessions = s.connectWhileListing(s.sessions)
 		}},
+	{kills: "Sessions/ContextInLoop", fault: "looks at the context once a page",
+		breaks: func(s *store) {
+			s.sessions = pageByPage(s.sessions)
+		}},
 	{kills: "Sessions/OneError", fault: "goes on after an error",
+		also: []string{"Sessions/ContextInLoop"}, // looks for what follows an error too
 		breaks: func(s *store) {
 			sessions := s.sessions
 			s.sessions = func(ctx context.Context) iter.Seq2[string, error] {
@@ -168,6 +177,10 @@ var readMutants = []mutant{
 	{kills: "SubjectSessions/CallsInLoop", fault: "keeps the sweeper out while it lists",
 		breaks: func(s *store) {
 			s.subjectSessions = s.ofSubject(s.lockWhileListing)
+		}},
+	{kills: "SubjectSessions/ContextInLoop", fault: "looks at the context once a page",
+		breaks: func(s *store) {
+			s.subjectSessions = s.ofSubject(pageByPage)
 		}},
 	{kills: "SubjectSessions/EarlyBreak", fault: "gives a connection back at the end only",
 		breaks: func(s *store) {
@@ -275,6 +288,7 @@ var readMutants = []mutant{
 			}
 		}},
 	{kills: "DestroySubject/RacesChangeID", fault: "lists first and destroys one by one then",
+		also: []string{"Renamed/PendingDestroyed"}, // changes an ID meanwhile too
 		breaks: func(s *store) {
 			s.destroySubject = func(ctx context.Context, subject string, except ...string) error {
 				keys, err := collect(s.correct.SubjectSessions(ctx, subject))
@@ -315,6 +329,10 @@ func (s *store) lists(f func(keys []string) []string) {
 				return
 			}
 			for _, key := range f(keys) {
+				if ctx.Err() != nil {
+					yield("", ctx.Err())
+					return
+				}
 				if !yield(key, nil) {
 					return
 				}
@@ -337,6 +355,23 @@ func (s *store) listsSubject(match func(r *driver.Record, subject string) bool) 
 				if !yield(key, err) {
 					return
 				}
+			}
+		}
+	}
+}
+
+// pageByPage lists as one that reads a page, and yields that whatever happens.
+func pageByPage(list lister) lister {
+	return func(ctx context.Context) iter.Seq2[string, error] {
+		return func(yield func(string, error) bool) {
+			keys, err := collect(list(ctx))
+			for _, key := range keys {
+				if !yield(key, nil) {
+					return
+				}
+			}
+			if err = errors.Join(err, ctx.Err()); err != nil {
+				yield("", err)
 			}
 		}
 	}

@@ -12,7 +12,8 @@ import (
 )
 
 // mutants has one entry for each check.
-var mutants = slices.Concat(openMutants, writeMutants, readMutants, expiryMutants, versionMutants, byteMutants, callMutants)
+var mutants = slices.Concat(openMutants, writeMutants, readMutants, expiryMutants, versionMutants, byteMutants, callMutants,
+	markMutants)
 
 // pause lets the other goroutines go on. In a bubble it ends when all of them
 // wait: what a fault leaves open for a moment is then met for certain.
@@ -57,7 +58,7 @@ var openMutants = []mutant{
 			}
 		}},
 	{kills: "Open/FirstUseAtOnce", fault: "fails while another store makes the schema",
-		also: []string{"Create/OneWins", "Parallel/Use"}, // first uses at once, too
+		also: []string{"Consistency/AnyStore", "Create/OneWins", "Parallel/Use"}, // first uses at once, too
 		breaks: func(s *store) {
 			create := s.create
 			s.create = func(ctx context.Context, r *driver.Record) error {
@@ -83,7 +84,8 @@ var openMutants = []mutant{
 			}
 		}},
 	{kills: "Open/Shares", fault: "reads from a cache that other stores do not clear",
-		also: []string{"DestroySubject/RacesChangeID"}, // may find in the cache what is gone
+		also: []string{"Renamed/InOneStep", "Renamed/PendingDestroyed", "Renamed/PendingNotListed", "Consistency/AnyStore",
+			"DestroySubject/RacesChangeID"}, // may find in the cache what is gone
 		breaks: func(s *store) {
 			cache := map[string]*driver.Record{}
 			before := *s
@@ -157,8 +159,12 @@ var openMutants = []mutant{
 				driver.Toucher
 				driver.SubjectLister
 				driver.SubjectDestroyer
-			}{s, s, s, s}, nil
+				driver.RenameTracker
+				driver.Lossy
+			}{s, s, s, s, s, s}, nil
 		}},
+	{kills: "Lossy/Says", fault: "says nothing",
+		breaks: func(s *store) { s.loses = func() string { return "" } }},
 	{kills: "Implements/NoMore", fault: "has Touch, and its target does not say so",
 		target: func(tgt *Target) { tgt.Implements &^= Toucher }},
 }
@@ -199,6 +205,7 @@ var writeMutants = []mutant{
 			}
 		}},
 	{kills: "Create/OneWins", fault: "looks first and stores then",
+		also: []string{"Renamed/CreatedAgain", "Renamed/NotCreated"}, // create over a mark
 		breaks: func(s *store) {
 			create := s.create
 			s.create = func(ctx context.Context, r *driver.Record) error {
@@ -268,6 +275,7 @@ var writeMutants = []mutant{
 	{kills: "Flush/KeepsCreated", fault: "takes each write for the beginning",
 		breaks: func(s *store) { s.movesCreated(true, false) }},
 	{kills: "Flush/Conflict", fault: "lets a Flush that moves the expiry win over every version",
+		also: []string{"Flush/Version0"}, // moves the expiry too
 		breaks: func(s *store) {
 			flush := s.flush
 			s.flush = func(ctx context.Context, r *driver.Record) error {
@@ -278,6 +286,16 @@ var writeMutants = []mutant{
 					}
 				}
 				return err
+			}
+		}},
+	{kills: "Flush/Version0", fault: "takes 0 for a version that is not to be compared",
+		breaks: func(s *store) {
+			flush := s.flush
+			s.flush = func(ctx context.Context, r *driver.Record) error {
+				if r.Version == 0 {
+					return s.force(ctx, r)
+				}
+				return flush(ctx, r)
 			}
 		}},
 	{kills: "Flush/NeverInserts", fault: "inserts what it can't update",
@@ -307,7 +325,8 @@ var writeMutants = []mutant{
 		breaks: func(s *store) { s.flush = s.checkThenWrite }},
 
 	{kills: "ChangeID/Moves", fault: "still finds the record by its old key",
-		also: []string{"ChangeID/Races"}, // looks at the old key too
+		also: []string{"Renamed/PendingDestroyed", "Consistency/AnyStore", "Renamed/NotCreated", "Renamed/NotRenamed",
+			"Renamed/NeverAdmits", "Renamed/InOneStep", "Renamed/PendingNotListed", "ChangeID/Races"}, // looks at the old key too
 		breaks: func(s *store) {
 			s.retrieve = func(ctx context.Context, key string) (*driver.Record, error) {
 				r, err := s.correct.Retrieve(ctx, key)
@@ -356,6 +375,7 @@ var writeMutants = []mutant{
 			}
 		}},
 	{kills: "ChangeID/NeverInserts", fault: "inserts what it can't rename",
+		also: []string{"ChangeID/OldKeyFirst", "Renamed/NotAfterFailure"}, // rename what is not there too
 		breaks: func(s *store) {
 			changeID := s.changeID
 			s.changeID = func(ctx context.Context, oldKey string, r *driver.Record) error {
@@ -367,6 +387,7 @@ var writeMutants = []mutant{
 			}
 		}},
 	{kills: "ChangeID/NeverOverwrites", fault: "replaces what is under the new key",
+		also: []string{"Renamed/NotAfterFailure"}, // renames to a taken key too
 		breaks: func(s *store) {
 			changeID := s.changeID
 			s.changeID = func(ctx context.Context, oldKey string, r *driver.Record) error {
@@ -374,6 +395,52 @@ var writeMutants = []mutant{
 				if errors.Is(err, driver.ErrExists) {
 					s.destroy(ctx, r.Key)
 					err = changeID(ctx, oldKey, r)
+				}
+				return err
+			}
+		}},
+	{kills: "ChangeID/OldKeyFirst", fault: "looks at the new key first",
+		breaks: func(s *store) {
+			changeID := s.changeID
+			s.changeID = func(ctx context.Context, oldKey string, r *driver.Record) error {
+				err := changeID(ctx, oldKey, r)
+				if gone(err) {
+					if _, taken := s.correct.Retrieve(ctx, r.Key); taken == nil {
+						return driver.ErrExists
+					}
+				}
+				return err
+			}
+		}},
+	{kills: "ChangeID/Version0", fault: "takes 0 for a version that is not to be compared",
+		breaks: func(s *store) {
+			changeID := s.changeID
+			s.changeID = func(ctx context.Context, oldKey string, r *driver.Record) error {
+				if old, err := s.correct.Retrieve(ctx, oldKey); err == nil && r.Version == 0 {
+					r.Version = old.Version
+				}
+				return changeID(ctx, oldKey, r)
+			}
+		}},
+	{kills: "ChangeID/Interrupted", fault: "removes the old record before it adds the new one",
+		also: []string{"ChangeID/NeverOverwrites", "Renamed/NotRenamed", "ChangeID/Races", "ChangeID/OneWins", "DestroySubject/RacesChangeID",
+			"Renamed/InOneStep", "Renamed/OneWins", "Renamed/PendingDestroyed", "Renamed/PendingNotListed"}, // look meanwhile
+		breaks: func(s *store) {
+			changeID := s.changeID
+			s.changeID = func(ctx context.Context, oldKey string, r *driver.Record) error {
+				old, err := s.correct.Retrieve(ctx, oldKey)
+				if err != nil || old.Version != r.Version || s.correct.Destroy(ctx, oldKey) != nil {
+					return changeID(ctx, oldKey, r)
+				}
+				pause()
+				if err := s.correct.Create(ctx, old); err != nil {
+					return err
+				}
+				next := copyOf(r)
+				next.Version = old.Version
+				err = changeID(ctx, oldKey, next)
+				if r.Version = next.Version; err != nil {
+					r.Version = old.Version
 				}
 				return err
 			}
@@ -400,6 +467,7 @@ var writeMutants = []mutant{
 			}
 		}},
 	{kills: "ChangeID/OneWins", fault: "copies the record for whoever comes second",
+		also: []string{"Renamed/OneWins", "Renamed/NeverAdmits"}, // come second too
 		breaks: func(s *store) {
 			changeID := s.changeID
 			s.changeID = func(ctx context.Context, oldKey string, r *driver.Record) error {
@@ -413,7 +481,8 @@ var writeMutants = []mutant{
 			}
 		}},
 	{kills: "ChangeID/Races", fault: "writes the new record first and deletes the old one then, whatever became of it",
-		also: []string{"DestroySubject/RacesChangeID"}, // may end the old one only
+		also: append(everyMark("Renamed/NotFound", "Renamed/NotListed", "Renamed/NotCounted"),
+			"DestroySubject/RacesChangeID"), // may end the old one only; and there are no marks
 		breaks: func(s *store) {
 			s.changeID = func(ctx context.Context, oldKey string, r *driver.Record) error {
 				old, err := s.correct.Retrieve(ctx, oldKey)

@@ -26,6 +26,9 @@ func (p *programs) run(steps []step) (report string) {
 	defer run.g.clean()
 	for key := range programKeys {
 		steps = append(slices.Clip(steps), step{verb: doRetrieve, key: key})
+		if p.can(RenameTracker) {
+			steps = append(steps, step{verb: doRenamed, key: key})
+		}
 	}
 	for _, s := range steps {
 		if wrong := run.step(s); wrong != "" {
@@ -141,7 +144,7 @@ func (p *program) line(o *op) string {
 func (p *program) parts(o *op) []*op {
 	switch o.verb {
 	case doList:
-		return o.perKey(p.g.ops)
+		return o.perKey(p.g.ops, p.model.marks)
 	case doDestroySubject:
 		return o.perRecord(p.g.ops)
 	}

@@ -93,6 +93,9 @@ func (p *programs) verbs() []verb {
 	if p.can(SubjectDestroyer) {
 		verbs = append(verbs, doDestroySubject)
 	}
+	if p.can(RenameTracker) {
+		verbs = append(verbs, doRenamed)
+	}
 	if p.soon() < 100*time.Millisecond {
 		verbs = append(verbs, doWait)
 	}

@@ -2,7 +2,9 @@ package drivertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"iter"
 
 	"gosession.dev/session/driver"
 )
@@ -14,6 +16,7 @@ const (
 	listsOneError = "An error is yielded once, with an empty key, and ends the sequence."
 	holdsNoLock   = "No lock, connection or cursor is held while a caller's code runs between two elements of a sequence: " +
 		"the caller must be able to call any method from there."
+	doneInLoop = "Between two elements of a sequence a context that is done must yield its error, and nothing follows."
 )
 
 var sessionsChecks = []check{
@@ -23,6 +26,7 @@ var sessionsChecks = []check{
 	{name: "Sessions/WhileRead", server: true, in: "Store.Sessions", rule: listsOnce, fn: sessionsWhileRead},
 	{name: "Sessions/CallsInLoop", server: true, in: "package driver", rule: holdsNoLock, fn: sessionsCallsInLoop},
 	{name: "Sessions/EarlyBreak", server: true, in: "package driver", rule: holdsNoLock, fn: sessionsEarlyBreak},
+	{name: "Sessions/ContextInLoop", server: true, in: "package driver", rule: doneInLoop, fn: sessionsContextInLoop},
 	{name: "Sessions/OneError", in: "Store.Sessions", rule: listsOneError, fn: sessionsOneError},
 }
 
@@ -172,6 +176,38 @@ func (t *trial) breaksEarly(list func(*handle) listing) {
 		return s.Store.Create(ctx, newRecord("after-the-breaks"))
 	})
 	t.expect(err, nil, "%d loops left by break, then Create", breaks)
+}
+
+func sessionsContextInLoop(t *trial) {
+	t.endsWithContext("Sessions()", func(ctx context.Context, s driver.Store) iter.Seq2[string, error] { return s.Sessions(ctx) })
+}
+
+// endsWithContext cancels the context of a listing at its second element. There are
+// so many elements that some are of one page, however small that is.
+func (t *trial) endsWithContext(call string, list func(context.Context, driver.Store) iter.Seq2[string, error]) {
+	t.Helper()
+	const records, last = 600, 2
+	s := t.open()
+	s.createMany(records)
+	ctx, cancel := context.WithCancel(t.ctx)
+	defer cancel()
+	n := 0
+	for key, err := range list(ctx, s.Store) {
+		switch n++; {
+		case n <= last:
+			t.expect(err, nil, "%s", call)
+		case n > last+1:
+			t.Fatalf("%s whose context is done yields %q, %s after the context's error; want nothing", call, key, text(err))
+		case key != "" || !errors.Is(err, context.Canceled):
+			t.Fatalf("%s whose context is done yields %q, %s; want no key, and %s", call, key, text(err), text(context.Canceled))
+		}
+		if n == last {
+			cancel()
+		}
+	}
+	if n != last+1 {
+		t.Fatalf("%s whose context is done ends without an error; want %s", call, text(context.Canceled))
+	}
 }
 
 // The error is that of a cancelled context: it can be had from any store.

@@ -1,6 +1,8 @@
 package drivertest
 
 import (
+	"context"
+	"iter"
 	"strings"
 
 	"gosession.dev/session/driver"
@@ -19,6 +21,8 @@ var subjectChecks = []check{
 		needs: SubjectLister, fn: subjectSessionsExactlyOnce},
 	{name: "SubjectSessions/CallsInLoop", in: "package driver", rule: holdsNoLock,
 		needs: SubjectLister, fn: subjectSessionsCallsInLoop},
+	{name: "SubjectSessions/ContextInLoop", in: "package driver", rule: doneInLoop,
+		needs: SubjectLister, fn: subjectSessionsContextInLoop},
 	{name: "SubjectSessions/EarlyBreak", in: "package driver", rule: holdsNoLock,
 		needs: SubjectLister, fn: subjectSessionsEarlyBreak},
 }
@@ -92,4 +96,10 @@ func subjectSessionsCallsInLoop(t *trial) {
 
 func subjectSessionsEarlyBreak(t *trial) {
 	t.breaksEarly(func(s *handle) listing { return s.subjectSessions("user:42") })
+}
+
+func subjectSessionsContextInLoop(t *trial) {
+	t.endsWithContext(`SubjectSessions("user:42")`, func(ctx context.Context, s driver.Store) iter.Seq2[string, error] {
+		return s.(driver.SubjectLister).SubjectSessions(ctx, "user:42")
+	})
 }

@@ -69,17 +69,26 @@ func versionAfterExpiry(t *trial) {
 	s.flush(old, driver.ErrConflict)
 }
 
-// A record that is renamed away and back is not what it was.
+// A key that a record is renamed to may have held another, or the same record.
 func versionThereAndBack(t *trial) {
 	s := t.open()
 	had := versions{}
-	r := t.record()
+	stale, r := t.record(), t.record()
+	s.create(stale, nil)
+	had.isNew(t, stale, "after Create")
+	s.destroy(stale.Key, nil)
 	s.create(r, nil)
-	had.isNew(t, r, "after Create")
-	away := renamed(r, t.key())
-	s.changeID(r.Key, away, nil)
-	back := renamed(away, r.Key)
+	next := renamed(r, stale.Key)
+	s.changeID(r.Key, next, nil)
+	had.isNew(t, next, "after Destroy, and ChangeID of another record")
+	s.flush(copyOf(stale), driver.ErrConflict)
+	if t.tgt.Implements&RenameTracker != 0 {
+		return // no record is renamed to a marked key
+	}
+	away := renamed(next, t.key())
+	s.changeID(next.Key, away, nil)
+	back := renamed(away, next.Key)
 	s.changeID(away.Key, back, nil)
 	had.isNew(t, back, "renamed away and back")
-	s.flush(copyOf(r), driver.ErrConflict)
+	s.flush(copyOf(next), driver.ErrConflict)
 }

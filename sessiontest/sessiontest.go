@@ -95,7 +95,7 @@ func LoginAs(t testing.TB, f Sessions, subject string, values map[string]any) *h
 		}
 	}
 	if err == nil && subject != "" {
-		err = s.SetSubject(subject)
+		err = s.SignIn(t.Context(), subject)
 	}
 	if err == nil {
 		err = s.Flush(t.Context())

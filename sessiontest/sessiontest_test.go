@@ -79,7 +79,7 @@ func TestConformance(t *testing.T) {
 	drivertest.Run(t, drivertest.Target{
 		Driver:     wrapped{t},
 		DSN:        func(t testing.TB) string { return t.Name() },
-		Implements: drivertest.Toucher | drivertest.Pinger | drivertest.SubjectLister | drivertest.SubjectDestroyer,
+		Implements: drivertest.Toucher | drivertest.Pinger | drivertest.SubjectLister | drivertest.SubjectDestroyer | drivertest.RenameTracker | drivertest.Lossy,
 	})
 }
 
@@ -110,7 +110,11 @@ func TestFaults(t *testing.T) {
 		require.Equal(t, map[string]int{"Flush": 3, "Retrieve": 2}, f.Store.Calls())
 
 		f.Store.Inject(sessiontest.Fault{Calls: []string{"Flush"}, Err: sessiontest.ErrOutage, AnswerLost: true, Times: 1})
+		require.NoError(t, set(2), "what has become of a write is found out")
+		require.Equal(t, map[string]int{"Flush": 1, "Retrieve": 1}, f.Store.Calls())
+		f.Store.Inject(sessiontest.Fault{Calls: []string{"Flush", "Retrieve"}, Err: sessiontest.ErrOutage, AnswerLost: true, Times: 2})
 		require.ErrorIs(t, set(2), sessiontest.ErrOutage)
+		require.NoError(t, s.Flush(ctx))
 		stored, err := f.Retrieve(ctx, s.ID())
 		require.NoError(t, err)
 		n, err := session.Get[int](stored, "n")

@@ -2,7 +2,7 @@ package main
 
 import (
 	"iter"
-	"slices"
+	"net/http"
 	"sync"
 	"time"
 )
@@ -11,36 +11,42 @@ import (
 type wrong int
 
 const (
-	lost      wrong = iota // an update that was acknowledged is not there, or there twice
-	revived                // a session that had ended, or the old ID of one
-	stranger               // what belongs to another session
-	loggedOut              // an answer as if there were no session, while there is one
+	lost        wrong = iota // an update that was acknowledged is not there, or there twice
+	revived                  // a session that had ended, or the old ID of one
+	stranger                 // what belongs to another session
+	loggedOut                // an answer as if there were no session, while there is one
+	notSignedIn              // a sign-in was answered 200, and the browser is not signed in
+	takenAway                // an overtaken request took the cookie of the sign-in away
 	wrongs
 )
 
-var wrongNames = [wrongs]string{"lost updates", "resurrections", "others' data", "false logouts"}
+var wrongNames = [wrongs]string{"lost updates", "resurrections", "others' data", "false logouts", "false sign-ins", "cookies taken away"}
 
 // account is the books that are kept of all sessions. All requests go through
 // begin and end. It is safe for concurrent use.
 type account struct {
 	slack    time.Duration // by which the store ends sessions too late
 	always   string        // why any session may be gone at any time
+	loses    bool          // of two requests at once that change a session one may lose its change
+	clocked  bool          // a process with a wrong clock may take an overtaken request for a late one
 	mu       sync.Mutex    // guards what follows
 	lives    map[string]*life
 	signed   map[string]map[*life]bool // those of users
 	names    map[string]*name
 	wrong    [wrongs]int
+	isWrong  bool // a clock is wrong
 	examples []string
-	overtook struct{ requests, opened, replaced int }
+	overtook overtook
 	refused  struct{ dead, expired int } // requests that came in vain, as they should
 	gone     map[string]int              // sessions that were excused, by excuse
+	excused  time.Time                   // when all sessions were excused last
 	recent   map[string][]string         // what users have done lately
 	endings  map[string][]ending         // of users
 }
 
-func newAccount(slack time.Duration, always string) *account {
+func newAccount(b backend) *account {
 	return &account{
-		slack: slack, always: always,
+		slack: b.slack, always: b.always, loses: b.loses, clocked: b.clocked,
 		lives: map[string]*life{}, signed: map[string]map[*life]bool{}, names: map[string]*name{}, gone: map[string]int{}, recent: map[string][]string{}, endings: map[string][]ending{},
 	}
 }
@@ -75,6 +81,11 @@ func (a *account) begin(r *request) {
 	case cart:
 		l.sent[r.tab] = max(l.sent[r.tab], r.seq)
 	case login:
+		n.signIns++
+		l.took = false
+		if n.retired {
+			break // it can't change the ID any more
+		}
 		for _, n := range l.names {
 			n.mayEnd = true
 		}
@@ -110,15 +121,19 @@ func (a *account) end(r *request, got answer) {
 		switch {
 		case r.op == cart && got.abandoned:
 			l.unsure[r.tab] = true // it may still be on its way
-		case r.op == login && got.status != 200:
+		case r.op == login && !got.hasSignedIn(r) && got.status != http.StatusForbidden:
 			n.unknown = true
 		}
 	}
+	a.overtakenLocked(r, n, got)
 	if r.op == others {
 		a.endedOthersLocked(r, got)
 	}
 	a.traceLocked(r, got)
-	if got.status != 200 {
+	if r.op == logout && got.status == http.StatusOK && r.life != nil {
+		r.life.ended = true // under each ID that it has or gets, whatever the page has found
+	}
+	if a.refusalLocked(r, n, got) || r.after != nil && a.notSignedInLocked(r, n, got) || !got.shows() {
 		return
 	}
 	if l := a.lives[got.view.Born]; l != nil && l.isOff && (r.isOff || r.life == l) {
@@ -149,16 +164,17 @@ func (a *account) end(r *request, got answer) {
 func (a *account) excuseAll(why string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.excused = time.Now()
 	for _, l := range a.lives {
-		l.excuse, l.excused = why, time.Now()
+		l.excuse, l.excused = why, a.excused
 	}
 }
 
-// replaced notes that such an answer took the cookie of the sign-in away.
-func (a *account) replaced() {
+// setWrongClock notes whether a process has a wrong clock.
+func (a *account) setWrongClock(wrong bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.overtook.replaced++
+	a.isWrong = wrong
 }
 
 // closeShort closes the books of sessions with a short Idle: who has a wrong clock
@@ -171,12 +187,28 @@ func (a *account) closeShort() {
 	}
 }
 
-// state is what there is to report.
-func (a *account) state() (wrong [wrongs]int, gone int, examples []string) {
+// tally is what is counted for each row of the table.
+type tally struct {
+	wrong     [wrongs]int
+	overtaken int
+	gone      int
+}
+
+// addSince adds what was counted between two tallies.
+func (t *tally) addSince(before, now tally) {
+	for i := range now.wrong {
+		t.wrong[i] += now.wrong[i] - before.wrong[i]
+	}
+	t.overtaken += now.overtaken - before.overtaken
+	t.gone += now.gone - before.gone
+}
+
+func (a *account) tally() tally {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	t := tally{wrong: a.wrong, overtaken: a.overtook.requests}
 	for _, n := range a.gone {
-		gone += n
+		t.gone += n
 	}
-	return a.wrong, gone, slices.Clone(a.examples)
+	return t
 }

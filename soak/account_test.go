@@ -4,7 +4,7 @@ import "testing"
 
 // A session whose books are closed may end others, whose books are not.
 func TestEndedByClosedBooks(t *testing.T) {
-	a := newAccount(0, "")
+	a := newAccount(backend{})
 	off, other := &life{born: "off", isOff: true}, &life{born: "other"}
 	a.signed["ada"] = map[*life]bool{off: true, other: true}
 	a.nameLocked(off, "id")

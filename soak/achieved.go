@@ -7,10 +7,6 @@ import (
 
 // cookieLocked notes the ID that the client got.
 func (a *account) cookieLocked(r *request, n *name, found bool, got answer) {
-	overtaken := n != nil && !n.isCertain() && !n.unknown && !r.isDead && r.op != login
-	if overtaken {
-		a.overtook.requests++
-	}
 	switch {
 	case got.cookie == nil:
 	case *got.cookie == "":
@@ -18,18 +14,18 @@ func (a *account) cookieLocked(r *request, n *name, found bool, got answer) {
 			a.reportLocked(loggedOut, r, got, "the cookie is cleared")
 		}
 	case found:
-		a.nameLocked(r.life, *got.cookie)
-	default:
-		if overtaken {
-			a.overtook.opened++
-			r.opens = true
+		fresh := a.nameLocked(r.life, *got.cookie)
+		fresh.ofSignIn = got.hasSignedIn(r)
+		if r.op != login { // sessions are in cookies: each write makes a new one
+			fresh.mayEnd, fresh.retired, fresh.ofSignIn = n.mayEnd, n.retired, n.ofSignIn
 		}
-		a.openedLocked(r, got)
+	default:
+		a.openedLocked(r, n, got)
 	}
 }
 
 // openedLocked notes a new session.
-func (a *account) openedLocked(r *request, got answer) {
+func (a *account) openedLocked(r *request, n *name, got answer) {
 	if got.view.Born != r.born {
 		a.reportLocked(stranger, r, got, "a cookie for a session that it did not open")
 		return
@@ -40,17 +36,22 @@ func (a *account) openedLocked(r *request, got answer) {
 		l.started, l.stored = 1, 1
 	case cart:
 		l.sent[r.tab], l.kept[r.tab] = r.seq, r.seq
-	case login:
+	}
+	if got.hasSignedIn(r) {
 		a.signedInLocked(l, r, got)
+		if n != nil {
+			l.before = n.life
+		}
 	}
 	a.lives[l.born] = l
-	a.nameLocked(l, *got.cookie)
+	a.nameLocked(l, *got.cookie).ofSignIn = got.hasSignedIn(r)
 }
 
-func (a *account) nameLocked(l *life, id string) {
+func (a *account) nameLocked(l *life, id string) *name {
 	n := &name{life: l}
 	a.names[id] = n
 	l.names = append(l.names, n)
+	return n
 }
 
 // signedInLocked notes a sign-in, and whether somebody may be ending it already.
@@ -60,11 +61,17 @@ func (a *account) signedInLocked(l *life, r *request, got answer) {
 		a.signed[l.user] = map[*life]bool{}
 	}
 	a.signed[l.user][l] = true
-	for _, e := range a.endings[r.user] {
-		if e.by != l && e.begin.Before(got.at) && (e.end.IsZero() || e.end.After(r.sent)) {
-			l.mayEnd = true
-		}
+	if a.endedMeanwhileLocked(l, r, got) {
+		l.mayEnd = true
 	}
+}
+
+// endedMeanwhileLocked reports whether the user was ending all sessions but another one
+// than l while r was under way.
+func (a *account) endedMeanwhileLocked(l *life, r *request, got answer) bool {
+	return slices.ContainsFunc(a.endings[r.user], func(e ending) bool {
+		return e.by != l && e.begin.Before(got.at) && (e.end.IsZero() || e.end.After(r.sent))
+	})
 }
 
 // endedOthersLocked notes that a user has ended all sessions but one, or that
@@ -96,16 +103,14 @@ func (a *account) doneLocked(r *request, n *name, got answer) {
 			l.kept[r.tab] = max(l.kept[r.tab], r.seq)
 		}
 	case login:
-		if got.cookie == nil {
-			return // dropped: the session ended meanwhile
+		if got.cookie == nil || !got.hasSignedIn(r) {
+			return // dropped: the session ended meanwhile, or the store failed
 		}
 		fresh := a.names[*got.cookie]
 		for _, n := range l.names {
 			n.retired = n != fresh
 		}
 		a.signedInLocked(l, r, got)
-	case logout:
-		l.ended = true
 	case others:
 		if got.view.User == "" {
 			return // it was not signed in any more, and has ended nothing

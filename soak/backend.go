@@ -20,8 +20,10 @@ type backend struct {
 	tabs      int
 	users     int
 	slack     time.Duration // by which it ends sessions too late
-	pools     int           // of connections, one for each server; 0 is 1
+	pools     int           // of connections, one for each server; 0 is 1. SQLite's 16 have three files each, and count as two
 	always    string        // why any session may be gone at any time, as documented
+	clocked   bool          // the age of a mark is the difference between two processes' clocks, as documented
+	loses     bool          // of two requests at once that change a session one may lose its change, as documented
 	prepare   func(*ground) (dsn string)
 	faults    []fault
 }
@@ -45,11 +47,11 @@ var (
 
 var backends = []backend{
 	{name: "memory", driver: "memory", processes: 1, tabs: tabs, users: 8, prepare: noServer, faults: inProcess},
-	{name: "sqlite", driver: "sqlite", processes: 3, tabs: tabs, users: 8, prepare: sqliteFile("NORMAL"), faults: onDisk},
-	{name: "sqlite-full", driver: "sqlite", processes: 3, tabs: tabs, users: 8, prepare: sqliteFile("FULL"), faults: onDisk},
-	{name: "memcache", driver: "memcache", processes: 3, tabs: tabs, users: 8, slack: memcachedStep, prepare: memcached, faults: atServer},
+	{name: "sqlite", driver: "sqlite", pools: 2, processes: 3, tabs: tabs, users: 8, prepare: sqliteFile("NORMAL"), faults: onDisk},
+	{name: "sqlite-full", driver: "sqlite", pools: 2, processes: 3, tabs: tabs, users: 8, prepare: sqliteFile("FULL"), faults: onDisk},
+	{name: "memcache", driver: "memcache", processes: 3, tabs: tabs, users: 8, slack: memcachedStep, clocked: true, prepare: memcached, faults: atServer},
 	{
-		name: "memcache-3", driver: "memcache", pools: 3, processes: 3, tabs: tabs, users: 8, slack: memcachedStep, prepare: threeMemcached,
+		name: "memcache-3", driver: "memcache", pools: 3, processes: 3, tabs: tabs, users: 8, slack: memcachedStep, clocked: true, prepare: threeMemcached,
 		faults: append([]fault{frozen, serverDown}, anywhere...),
 	},
 	{
@@ -59,9 +61,10 @@ var backends = []backend{
 	// FerretDB, which stands for MongoDB, serves some hundred requests a second.
 	{name: "mongo", driver: "mongo", processes: 3, tabs: tabs, users: 1, prepare: mongo, faults: atServer},
 	{name: "migrate", driver: "migrate", processes: 2, tabs: tabs, users: 1, prepare: sqliteToMongo, faults: []fault{nothing, everythingMoves}},
-	// Of two requests at once that change a session in a cookie one loses its change,
-	// as documented: so there is one at a time.
+	// To know what is lost of sessions in cookies there must be one request at a time, and
+	// to have a sign-in overtake one there must be several.
 	{name: "cookie", driver: "cookie", processes: 3, tabs: 1, users: 8, prepare: cookie, faults: anywhere},
+	{name: "cookie-tabs", driver: "cookie", processes: 3, tabs: tabs, users: 8, loses: true, prepare: cookie, faults: anywhere},
 }
 
 // memcachedStep is by how much memcached ends items later than it was told.

@@ -30,6 +30,8 @@ type clients struct {
 	noShort  atomic.Bool // a clock is wrong
 	resting  atomic.Bool // nobody may be away
 	born     counter
+
+	signIns, doubles atomic.Int64 // that were sent; those that were sent twice at once
 }
 
 // browser is one of a user's, with its own cookie. Tabs send requests at once; as
@@ -44,15 +46,18 @@ type browser struct {
 	cookie  string
 	signed  bool
 	busy    bool // a tab opens a session, signs in or out
+	signing bool // ... signs in
 	idle    time.Duration
-	ghosts  []string // IDs that should be dead
+	ghosts  []string // IDs that it had before, and that should be dead
 	counter [tabs]int
 }
 
 // use is a tab that is used until ctx is done.
 func (b *browser) use(ctx context.Context, tab int) {
 	for ctx.Err() == nil {
-		time.Sleep(rand.N(10 * time.Millisecond))
+		if !b.isSigning() { // requests that it overtakes are what we want
+			time.Sleep(rand.N(10 * time.Millisecond))
+		}
 		b.pause.RLock()
 		b.step(ctx, tab)
 		b.pause.RUnlock()
@@ -60,6 +65,12 @@ func (b *browser) use(ctx context.Context, tab int) {
 			b.leave(ctx)
 		}
 	}
+}
+
+func (b *browser) isSigning() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.signing
 }
 
 func (b *browser) isShort() bool {
@@ -91,6 +102,10 @@ func (b *browser) step(ctx context.Context, tab int) {
 	if alone {
 		defer b.free()
 	}
+	if r.op == login {
+		b.signIn(ctx, r)
+		return
+	}
 	how := normal
 	switch n := rand.IntN(100); {
 	case n == 0 && r.op == add:
@@ -110,19 +125,24 @@ func (b *browser) choose(tab int) (r *request, alone bool) {
 	switch n := rand.IntN(10000); {
 	case b.cookie == "":
 		r.op, alone = add, true
+	case b.signing && n < 200:
+		r.op = logout
 	case !b.signed && n < 1500:
 		r.op, alone = login, true
 		r.idle = time.Hour
 		if rand.IntN(3) == 0 && !b.noShort.Load() {
 			r.idle = shortIdle
 		}
+	case b.signed && n < 20 && (b.idle != shortIdle || !b.noShort.Load()):
+		r.op, alone = login, true // again
+		r.idle = b.idle
 	case n < 4000:
 		r.op = look
 	case n < 7000:
 		r.op = add
 	case n < 9700:
 		r.op = cart
-	case n < 9970:
+	case n < 9930:
 		return b.ghostLocked(r), false
 	case n < 9990:
 		r.op, alone = logout, true
@@ -133,6 +153,7 @@ func (b *browser) choose(tab int) (r *request, alone bool) {
 		return nil, false
 	}
 	b.busy = b.busy || alone
+	b.signing = b.signing || r.op == login
 	if r.op == cart {
 		b.counter[tab]++
 		r.seq = b.counter[tab]
@@ -152,47 +173,47 @@ func (b *browser) ghostLocked(r *request) *request {
 func (b *browser) free() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.busy = false
+	b.busy, b.signing = false, false
 }
 
 // manner is how a client takes part in a request.
 type manner int
 
 const (
-	normal manner = iota
-	slow          // it sends its body little by little
-	gone          // it goes away
+	normal   manner = iota
+	slow            // it sends its body little by little
+	hesitant        // the same, but faster
+	gone            // it goes away
 )
 
 // send sends a request, and takes the answer to the books and the cookie.
-func (b *browser) send(ctx context.Context, r *request, how manner) {
+func (b *browser) send(ctx context.Context, r *request, how manner) answer {
 	b.account.begin(r)
 	got, err := b.exchange(ctx, r, how)
 	got.at = time.Now()
 	got.abandoned = err != nil && how == gone
 	b.account.end(r, got)
 	b.watch.note(r, got)
-	if got.status == http.StatusOK {
+	if got.status != 0 && !r.ghost {
 		b.learn(r, got)
 	}
+	return got
 }
 
 // learn is what the browser makes of an answer.
 func (b *browser) learn(r *request, got answer) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if r.ghost {
-		return
-	}
 	switch {
 	case got.cookie != nil:
-		if r.opens && b.cookie != r.id {
-			b.account.replaced()
-		}
+		b.account.replaced(r, got, b.cookie)
 		b.keepGhostLocked(b.cookie)
 		b.cookie = *got.cookie
 	case b.cookie != r.id:
 		return // an answer to an older cookie
+	}
+	if !got.shows() && got.status != http.StatusConflict {
+		return
 	}
 	b.signed = got.view.User != "" && r.op != logout
 	if r.op == login {
@@ -226,8 +247,11 @@ func (b *browser) exchange(ctx context.Context, r *request, how manner) (answer,
 	if r.op == look {
 		method = http.MethodGet
 	}
-	if how == slow {
+	switch how {
+	case slow:
 		body = &trickle{left: 10, each: 50 * time.Millisecond}
+	case hesitant:
+		body = &trickle{left: 10, each: 5 * time.Millisecond}
 	}
 	query := url.Values{"born": {r.born}, "user": {r.user}, "idle": {r.idle.String()}, "tab": {strconv.Itoa(r.tab)}, "seq": {strconv.Itoa(r.seq)}}
 	target := "http://" + b.fleet[rand.IntN(len(b.fleet))].address + paths[r.op] + "?" + query.Encode()
@@ -254,8 +278,11 @@ func read(response *http.Response) (answer, error) {
 		}
 	}
 	text, err := io.ReadAll(response.Body)
-	if err == nil && got.status == http.StatusOK {
+	if err == nil {
 		err = json.Unmarshal(text, &got.view)
+		if got.status != http.StatusOK {
+			err = nil // the session may have failed, and there is no view
+		}
 	}
 	if err != nil {
 		return answer{}, fmt.Errorf("an answer was cut off: %w", err)

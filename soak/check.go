@@ -21,6 +21,9 @@ func (a *account) foundLocked(r *request, n *name, got answer) {
 	if v.User == "" && r.signed {
 		a.reportLocked(lost, r, got, "it had signed in")
 	}
+	if a.loses {
+		r.floor, r.inCart = 0, [tabs]int{}
+	}
 	if v.N < r.floor || v.N > l.started {
 		a.reportLocked(lost, r, got, fmt.Sprintf("n is %d; want %d to %d", v.N, r.floor, l.started))
 	}
@@ -46,9 +49,8 @@ func (a *account) missedLocked(r *request, n *name, got answer) {
 	case r.expired:
 		a.refused.expired++
 	}
-	mayHaveExpired := got.at.After(l.seen.Add(l.idle - l.idle/20))
 	switch {
-	case !n.isCertain() || l.mayEnd || l.ended || mayHaveExpired:
+	case !n.isCertain() || l.mayEnd || l.ended || l.mayHaveExpired(got.at):
 	case l.excuse != "":
 		a.gone[l.excuse]++
 	default:
@@ -60,13 +62,13 @@ func (a *account) missedLocked(r *request, n *name, got answer) {
 }
 
 const (
-	maxExamples  = 5
+	maxExamples  = 3  // of each kind
 	lastRequests = 30 // of the user, for each example
 )
 
 func (a *account) reportLocked(w wrong, r *request, got answer, what string) {
 	a.wrong[w]++
-	if len(a.examples) == maxExamples {
+	if a.wrong[w] > maxExamples {
 		return
 	}
 	recent := a.recent[r.user]

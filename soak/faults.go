@@ -96,6 +96,8 @@ func setClock(wrongBy time.Duration) func(*run, time.Duration) error {
 		defer r.noShort.Store(false)
 		time.Sleep(late) // until nobody signs in for a short time any more
 		r.account.closeShort()
+		r.account.setWrongClock(true)
+		defer r.account.setWrongClock(false)
 		p := r.fleet[len(r.fleet)-1]
 		for _, by := range []time.Duration{wrongBy, 0} {
 			if _, err := p.stop(); err != nil {

@@ -27,7 +27,9 @@ type life struct {
 	signedIn time.Time // when that was acknowledged
 	excuse   string    // why it may be gone: "" or what the documentation says
 	excused  time.Time
-	isOff    bool // the books of it are closed
+	isOff    bool  // the books of it are closed
+	took     bool  // a cookie of it has replaced that of a sign-in for another session
+	before   *life // of the ID that the sign-in was sent with that began this one
 }
 
 func (l *life) String() string {
@@ -52,6 +54,10 @@ type name struct {
 	mayEnd  bool // a sign-in that changes it was sent
 	unknown bool // ... and nobody knows whether it has succeeded
 	retired bool // ... and has succeeded
+
+	signIns  int  // that were sent with it
+	ofSignIn bool // the answer to a sign-in has set it
+	took     bool // it has replaced the cookie of a sign-in, see replaced
 }
 
 func (n *name) isCertain() bool { return !n.mayEnd && !n.retired }

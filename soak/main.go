@@ -6,8 +6,9 @@
 //	go run -C soak . -driver sqlite -for 10m
 //
 // It exits with 1 if an update was lost, a session came back, an answer had what
-// belongs to another session, or said that nobody is signed in who is; or if the
-// application kept goroutines, sockets or files.
+// belongs to another session, or said that nobody is signed in who is; if a sign-in
+// succeeded and the browser is not signed in, or a request that a sign-in overtook took
+// its cookie away; or if the application kept goroutines, sockets or files.
 package main
 
 import (

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"time"
 
 	"gosession.dev/session/soak/wire"
@@ -39,7 +40,7 @@ type request struct {
 	expired bool // the session was known to have
 	floor   int  // additions that it has to see
 	inCart  [tabs]int
-	opens   bool // the ID was overtaken by a sign-in, and the answer has opened a session
+	after   []string // of the page that a sign-in leads to: the sessions that its answers showed
 }
 
 // answer is what came back. A status of 0 is none.
@@ -49,4 +50,12 @@ type answer struct {
 	cookie    *string // set by it; "" is cleared
 	at        time.Time
 	abandoned bool // the client did not wait for it
+}
+
+// hasSignedIn reports whether r was a sign-in that has succeeded.
+func (a answer) hasSignedIn(r *request) bool { return r.op == login && a.shows() && a.view.User != "" }
+
+// shows reports whether it shows the session. What has failed may have given it an ID.
+func (a answer) shows() bool {
+	return a.status == http.StatusOK || a.cookie != nil && a.view.Born != ""
 }

@@ -71,7 +71,7 @@ func (r *run) setUp(program string, o options) error {
 	}
 	r.Cleanup(func() { _ = logs.Close() })
 	r.clients = &clients{
-		account:  newAccount(r.slack, r.always),
+		account:  newAccount(r.backend),
 		watch:    &watch{},
 		inCookie: r.driver == "cookie",
 		http:     &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 100}},
@@ -156,7 +156,7 @@ func (r *run) harmAll(begin time.Time, length time.Duration) error {
 // harm does something for a part of d, and waits until all is well again.
 func (r *run) harm(f fault, d time.Duration) error {
 	r.watch.take()
-	wrong, gone, _ := r.account.state()
+	before := r.account.tally()
 	if err := f.harm(r, d*3/5); err != nil {
 		return err
 	}
@@ -164,11 +164,7 @@ func (r *run) harm(f fault, d time.Duration) error {
 	time.Sleep(d * 2 / 5)
 	row := r.row(f)
 	row.add(r.watch.take())
-	now, goneNow, _ := r.account.state()
-	for i := range now {
-		row.wrong[i] += now[i] - wrong[i]
-	}
-	row.gone += goneNow - gone
+	row.addSince(before, r.account.tally())
 	return nil
 }
 

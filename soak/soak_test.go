@@ -41,6 +41,8 @@ func TestFindsFaults(t *testing.T) {
 		"keeps":      "resurrections",
 		"mixes":      "others' data",
 		"forgets":    "false logouts",
+		"welcomes":   "false sign-ins",
+		"unmarks":    "cookies taken away",
 	} {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()

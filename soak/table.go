@@ -15,8 +15,7 @@ import (
 type row struct {
 	fault
 	seen
-	wrong [wrongs]int
-	gone  int
+	tally
 }
 
 func (r *run) row(f fault) *row {
@@ -52,9 +51,8 @@ func (res *result) fail(format string, args ...any) {
 
 func (r *run) result(took time.Duration) *result {
 	res := &result{run: r, took: took}
-	wrong, _, examples := r.account.state()
-	res.examples = examples
-	for i, n := range wrong {
+	res.examples = r.account.examples
+	for i, n := range r.account.wrong {
 		if n > 0 {
 			res.fail("%s: %d", wrongNames[i], n)
 		}
@@ -92,7 +90,7 @@ func (res *result) print(w io.Writer) {
 	r := res.run
 	fmt.Fprintf(w, "\n### %s, %v, %d process%s\n\n", r.name, res.took.Round(time.Second), r.processes, map[bool]string{true: "es"}[r.processes > 1])
 	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
-	head := "| fault\t| requests\t| 503\t| no answer\t| slowest\t| normal after\t| " + strings.Join(wrongNames[:], "\t| ") + "\t| gone, as documented\t|"
+	head := "| fault\t| requests\t| 503\t| no answer\t| slowest\t| normal after\t| " + strings.Join(wrongNames[:], "\t| ") + "\t| overtaken\t| gone, as documented\t|"
 	fmt.Fprintln(t, head)
 	fmt.Fprintln(t, strings.Repeat("| ---\t", strings.Count(head, "\t"))+"|")
 	for _, row := range r.rows {
@@ -101,7 +99,7 @@ func (res *result) print(w io.Writer) {
 		for _, n := range row.wrong {
 			fmt.Fprintf(t, "| %d\t", n)
 		}
-		fmt.Fprintf(t, "| %d\t|\n", row.gone)
+		fmt.Fprintf(t, "| %d\t| %d\t|\n", row.overtaken, row.gone)
 	}
 	_ = t.Flush()
 	res.printRest(w)
@@ -116,8 +114,13 @@ func nonzero(d time.Duration) string {
 
 func (res *result) printRest(w io.Writer) {
 	r, o := res.run, res.run.account.overtook
-	fmt.Fprintf(w, "\nSessions: %d. Requests that a sign-in overtook: %d; of these %d opened a session, and %d took the cookie of the sign-in away.\n",
-		len(r.account.lives), o.requests, o.opened, o.replaced)
+	fmt.Fprintf(w, "\nSessions: %d. Sign-ins: %d; of these %d were sent twice at once. %d requests were under way together with one, and %d of them were overtaken: %d were answered 409, %d opened a session.\n",
+		len(r.account.lives), r.signIns.Load(), r.doubles.Load(), o.together, o.requests, o.conflicts, o.opened)
+	fmt.Fprintf(w, "Sign-outs at the same time as a sign-in: %d; in %d cases the sign-in came second, and its cookie before the sign-out's. Requests for sessions that had ended, and that took the cookie of a later sign-in away: %d.\n",
+		o.signOuts, o.crossed, o.late)
+	if o.clocked > 0 {
+		fmt.Fprintf(w, "Cookies taken away by overtaken requests while a clock was wrong, as documented: %d.\n", o.clocked)
+	}
 	fmt.Fprintf(w, "Refused as they should be: %d requests for sessions that were ended, and %d after they were idle.\n",
 		r.account.refused.dead, r.account.refused.expired)
 	if r.rounds > 0 {

@@ -33,7 +33,7 @@ func (w *watch) note(r *request, got answer) {
 	w.requests++
 	w.slowest = max(w.slowest, got.at.Sub(r.sent))
 	switch got.status {
-	case http.StatusOK:
+	case http.StatusOK, http.StatusConflict, http.StatusForbidden: // the books know whether that is right
 		return
 	case http.StatusServiceUnavailable:
 		w.unavailable++

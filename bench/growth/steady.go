@@ -122,8 +122,8 @@ func steadyMux() http.Handler {
 		}
 		return session.Update(s, "n", func(n int) int { return n + 1 })
 	})
-	handle("/sign-in", func(_ *http.Request, s *session.Session) error {
-		return s.SetSubject(fmt.Sprint("user:", rand.IntN(10_000)))
+	handle("/sign-in", func(r *http.Request, s *session.Session) error {
+		return s.SignIn(r.Context(), fmt.Sprint("user:", rand.IntN(10_000)))
 	})
 	handle("/sign-out", func(r *http.Request, s *session.Session) error { return s.Destroy(r.Context()) })
 	return mux

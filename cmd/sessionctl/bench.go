@@ -19,12 +19,12 @@ func (c *ctl) bench() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "bench", Short: "measure this backend from here, with sessions of its own", Args: cobra.NoArgs,
 		Example: "  sessionctl bench --for 10s --parallel 64",
-		RunE: c.withTimeouts(session.Timeouts{}, func(cmd *cobra.Command, f *session.Factory, _ []string) error {
+		RunE: c.withTimeouts(session.Timeouts{}, func(cmd *cobra.Command, f opened, _ []string) error {
 			if parallel < 1 || bytes < 0 || length <= 0 {
 				return usage("--for and --parallel must be above 0, and --size not below")
 			}
 			begin := time.Now()
-			m, err := measure(cmd.Context(), f, length, parallel, strings.Repeat("x", bytes))
+			m, err := measure(cmd.Context(), f.Factory, length, parallel, strings.Repeat("x", bytes))
 			if err != nil {
 				return err
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gosession.dev/session"
+	"gosession.dev/session/driver"
 )
 
 // selection is which sessions a command is about.
@@ -48,12 +49,11 @@ func (c *ctl) list() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "list live sessions", Args: cobra.NoArgs,
 		Example: "  sessionctl list --older-than 30d --json | jq -r .key",
-		RunE: c.with(func(cmd *cobra.Command, f *session.Factory, _ []string) error {
+		RunE: c.with(func(cmd *cobra.Command, f opened, _ []string) error {
 			p := printer{out: c.out, json: asJSON}
 			for d, err := range s.sessions(cmd.Context(), f) {
-				corrupt := errors.Is(err, session.ErrCorrupt)
-				if err == nil || corrupt {
-					err = p.print(d, corrupt)
+				if err == nil || isUnreadable(err) {
+					err = p.print(d, err)
 				}
 				if err != nil {
 					return err
@@ -68,8 +68,8 @@ func (c *ctl) list() *cobra.Command {
 }
 
 // sessions are those that are selected, as they are found. One that can't be read comes
-// with its key and ErrCorrupt.
-func (s selection) sessions(ctx context.Context, f *session.Factory) iter.Seq2[session.Details, error] {
+// with its key, and an error that isUnreadable recognizes.
+func (s selection) sessions(ctx context.Context, f opened) iter.Seq2[session.Details, error] {
 	return func(yield func(session.Details, error) bool) {
 		n := 0
 		for key, err := range s.keys(ctx, f) {
@@ -80,12 +80,12 @@ func (s selection) sessions(ctx context.Context, f *session.Factory) iter.Seq2[s
 			switch {
 			case errors.Is(err, session.ErrNotFound): // it has ended meanwhile
 				continue
-			case errors.Is(err, session.ErrCorrupt) && s.isAny(): // else nobody knows whether it is meant
+			case isUnreadable(err) && s.isAny(): // else nobody knows whether it is meant
 				d = session.Details{Info: session.Info{Key: key}}
-			case errors.Is(err, session.ErrCorrupt), err == nil && !s.selects(d):
+			case isUnreadable(err), err == nil && !s.selects(d):
 				continue
 			}
-			if !yield(d, err) || err != nil && !errors.Is(err, session.ErrCorrupt) {
+			if !yield(d, err) || err != nil && !isUnreadable(err) {
 				return
 			}
 			if n++; n == s.limit {
@@ -103,7 +103,7 @@ func (s selection) selects(d session.Details) bool {
 }
 
 // keys asks for those of the subject if the store can find them, and for all else.
-func (s selection) keys(ctx context.Context, f *session.Factory) iter.Seq2[session.Key, error] {
+func (s selection) keys(ctx context.Context, f opened) iter.Seq2[session.Key, error] {
 	if s.subject == "" {
 		return f.Sessions(ctx)
 	}
@@ -129,9 +129,10 @@ type printer struct {
 
 const columns = "%-43s  %-16s  %-11s  %8s  %s\n"
 
-func (p *printer) print(d session.Details, corrupt bool) error {
-	if p.json && corrupt {
-		return json.NewEncoder(p.out).Encode(map[string]any{"key": d.Key, "error": session.ErrCorrupt.Error()})
+// print prints a session, or that it can't be read.
+func (p *printer) print(d session.Details, unreadable error) error {
+	if p.json && unreadable != nil {
+		return json.NewEncoder(p.out).Encode(map[string]any{"key": d.Key, "error": why(unreadable)})
 	}
 	if p.json {
 		return json.NewEncoder(p.out).Encode(jsonOf(d))
@@ -140,12 +141,19 @@ func (p *printer) print(d session.Details, corrupt bool) error {
 		p.begun = true
 		fmt.Fprint(p.out, paint(p.out, bold, fmt.Sprintf(columns, "KEY", "CREATED", "EXPIRES IN", "SIZE", "SUBJECT")))
 	}
-	if corrupt {
+	if unreadable != nil {
 		_, err := fmt.Fprintf(p.out, "%-43s  can't be read\n", plain(string(d.Key)))
 		return err
 	}
 	_, err := fmt.Fprintf(p.out, columns, plain(string(d.Key)), d.Created.Local().Format("2006-01-02 15:04"), in(d.Expires), size(d.Size), plain(oneOf(d.Subject, d.Label)))
 	return err
+}
+
+func why(unreadable error) string {
+	if isSealed(unreadable) {
+		return driver.ErrSealed.Error()
+	}
+	return session.ErrCorrupt.Error()
 }
 
 // jsonOf is a session as other programs read it.

@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gosession.dev/session"
+	"gosession.dev/session/driver"
 	_ "gosession.dev/session/drivers/cookie"
 	_ "gosession.dev/session/drivers/memcache"
 	_ "gosession.dev/session/drivers/memory"
@@ -82,7 +83,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.Is(err, session.ErrNotFound):
 		return exitNotFound
-	case errors.Is(err, session.ErrCorrupt):
+	case isUnreadable(err):
 		return exitCorrupt
 	}
 	return exitFailed
@@ -127,24 +128,30 @@ func (c *ctl) root() *cobra.Command {
 // application are not known here.
 var noTimeouts = session.Timeouts{Idle: 100 * 365 * 24 * time.Hour, Lifetime: 100 * 365 * 24 * time.Hour}
 
-// open opens the factory that the flags name, and sweeps nothing by itself.
-func (c *ctl) open(timeouts session.Timeouts) (*session.Factory, error) {
+// opened is the backend that the flags name.
+type opened struct {
+	*session.Factory
+	store   driver.Store     // for what the factory does not tell
+	secrets []session.Secret // of SESSION_KEYS
+}
+
+// open opens the backend that the flags name, and sweeps nothing by itself.
+func (c *ctl) open(timeouts session.Timeouts) (f opened, err error) {
 	cfg := session.Config{Timeouts: timeouts, SweepInterval: -1}
 	if text := os.Getenv("SESSION_KEYS"); text != "" {
-		secrets, err := session.ParseSecrets(text)
-		if err != nil {
-			return nil, coded{fmt.Errorf("SESSION_KEYS: %w", err), exitUsage}
+		if f.secrets, err = session.ParseSecrets(text); err != nil {
+			return f, coded{fmt.Errorf("SESSION_KEYS: %w", err), exitUsage}
 		}
-		cfg.Keys, cfg.InsecureReadUnsealed = secrets, true
+		cfg.Keys, cfg.InsecureReadUnsealed = f.secrets, true
 	}
-	store, err := openStore(c.driver, c.dsnOrEnv())
-	if err != nil {
-		return nil, err
+	if f.store, err = openStore(c.driver, c.dsnOrEnv()); err != nil {
+		return f, err
 	}
 	if odd := c.odd(); odd != "" {
 		fmt.Fprintln(c.err, "sessionctl:", odd)
 	}
-	return cfg.New(store)
+	f.Factory, err = cfg.New(f.store)
+	return f, err
 }
 
 func (c *ctl) dsnOrEnv() string {
@@ -154,9 +161,9 @@ func (c *ctl) dsnOrEnv() string {
 	return c.dsn
 }
 
-type command func(cmd *cobra.Command, f *session.Factory, args []string) error
+type command func(cmd *cobra.Command, f opened, args []string) error
 
-// with runs do with the factory that the flags name, to look at what there is.
+// with runs do with the backend that the flags name, to look at what there is.
 func (c *ctl) with(do command) func(*cobra.Command, []string) error {
 	return c.withTimeouts(noTimeouts, do)
 }

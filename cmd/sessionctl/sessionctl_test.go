@@ -87,7 +87,7 @@ func signIn(t *testing.T, f *session.Factory, subject string) *session.Session {
 	s, err := f.Create(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, s.Set("cart", []string{"apple"}))
-	require.NoError(t, s.SetSubject(subject))
+	require.NoError(t, s.SignIn(t.Context(), subject))
 	require.NoError(t, s.Flush(t.Context()))
 	return s
 }
@@ -245,38 +245,26 @@ func TestHostileText(t *testing.T) {
 	}
 }
 
-func TestSealed(t *testing.T) {
-	b := backend{"sqlite", "file:" + filepath.Join(t.TempDir(), "s.db")}
-	secrets, err := session.ParseSecrets("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
-	require.NoError(t, err)
-	s := signIn(t, b.open(t, session.Config{Keys: secrets}), "ada")
-	require.Contains(t, b.fine(t, "show", string(s.Key()), "--values"), "sealed; SESSION_KEYS opens them")
-	require.Contains(t, b.fine(t, "check"), "sealed, without secrets to open them: 1")
-	t.Setenv("SESSION_KEYS", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
-	require.Contains(t, b.fine(t, "show", string(s.Key()), "--values"), `cart = ["apple"]`)
-	t.Setenv("SESSION_KEYS", "short")
-	require.Equal(t, exitUsage, b.run(t, "", "count").code)
-}
-
 func TestCorrupt(t *testing.T) {
 	b := backend{"sqlite", "file:" + filepath.Join(t.TempDir(), "s.db")}
 	store, err := session.OpenStore(b.driver, b.dsn)
 	require.NoError(t, err)
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	require.NoError(t, store.Create(t.Context(), &driver.Record{Key: "garbage", Data: []byte("?"), Meta: []byte("?"), Created: now, Expires: now.Add(time.Hour)}))
+	garbage := strings.Repeat("garbage", 7)[:43]
+	require.NoError(t, store.Create(t.Context(), &driver.Record{Key: garbage, Data: []byte("?"), Meta: []byte("?"), Created: now, Expires: now.Add(time.Hour)}))
 	require.NoError(t, store.Close())
 	got := b.run(t, "", "check")
 	require.Equal(t, exitCorrupt, got.code)
-	require.Contains(t, got.out, "garbage")
+	require.Contains(t, got.out, garbage)
 	require.Contains(t, b.fine(t, "list"), "can't be read")
-	require.Contains(t, b.fine(t, "list", "--json"), `{"error":"session can't be decoded","key":"garbage"}`)
-	require.Equal(t, exitCorrupt, b.run(t, "", "show", "garbage").code)
+	require.Contains(t, b.fine(t, "list", "--json"), `{"error":"session can't be decoded","key":"`+garbage+`"}`)
+	require.Equal(t, exitCorrupt, b.run(t, "", "show", garbage).code)
 	require.Equal(t, "1\n", b.fine(t, "count"))
 	for _, selects := range [][]string{{"--older-than", "1ns"}, {"--subject", "ada"}} {
 		require.Empty(t, b.fine(t, append([]string{"list"}, selects...)...), "whether it is meant can't be known")
 		require.Equal(t, "0\n", b.fine(t, append([]string{"count"}, selects...)...))
 	}
-	require.Equal(t, "ended: 1\n", b.fine(t, "end", "garbage"))
+	require.Equal(t, "ended: 1\n", b.fine(t, "end", garbage))
 }
 
 // What is over and what is not is in the records. The timeouts of the application are not
@@ -343,6 +331,7 @@ func TestMistakes(t *testing.T) {
 	typo := backend{"sqlite", "file:" + filepath.Join(t.TempDir(), "typo.db")}
 	sqlite := backend{"sqlite", "file:" + filepath.Join(t.TempDir(), "s.db")}
 	signIn(t, sqlite.open(t, session.Config{}), "ada")
+	tomorrow := time.Now().AddDate(0, 0, 1).Format(time.DateOnly)
 	for name, tt := range map[string]struct {
 		backend
 		args []string
@@ -361,6 +350,17 @@ func TestMistakes(t *testing.T) {
 		"negative days":      {sqlite, []string{"list", "--older-than", "-150000d"}, exitUsage, "want a time as in"},
 		"negative age":       {sqlite, []string{"list", "--older-than", "-1h"}, exitUsage, "want a time as in"},
 		"no days":            {sqlite, []string{"list", "--older-than", "manyd"}, exitUsage, "want a time as in"},
+		"bad number":         {sqlite, []string{"end", "--sealed-under", "1f2e3d4"}, exitUsage, "8 hexadecimal digits"},
+		"no number":          {sqlite, []string{"end", "--sealed-under="}, exitUsage, "8 hexadecimal digits"},
+		"number and all":     {sqlite, []string{"end", "--sealed-under", "1f2e3d4c", "--all"}, exitUsage, "say what to end"},
+		"until without":      {sqlite, []string{"end", "--all", "--until", "2999-01-01"}, exitUsage, "more than ten years"},
+		"until for all":      {sqlite, []string{"end", "--all", "--yes", "--until", tomorrow}, exitUsage, "--until is about the sessions of a subject"},
+		"until for keys":     {sqlite, []string{"end", "k", "--until", tomorrow}, exitUsage, "--until is about the sessions of a subject"},
+		"until the past":     {sqlite, []string{"end", "--subject", "ada", "--until", "2026-01-31"}, exitUsage, "it is in the past"},
+		"until a while ago":  {sqlite, []string{"end", "--subject", "ada", "--until", time.Now().Add(-time.Second).Format(time.RFC3339)}, exitUsage, "it is in the past"},
+		"until nothing":      {sqlite, []string{"end", "--subject", "ada", "--until="}, exitUsage, "want a date as in"},
+		"until when":         {sqlite, []string{"end", "--subject", "ada", "--until", "30d"}, exitUsage, "want a date as in"},
+		"subject in cookies": {cookies, []string{"end", "--subject", "ada"}, exitFailed, "this driver can't do that"},
 		"missing key":        {sqlite, []string{"end", "nobody"}, exitNotFound, "of these keys: nobody"},
 		"copy of no file":    {typo, []string{"copy", "--to-driver", sqlite.driver, "--to-dsn", sqlite.dsn}, exitUsage, "no such file"},
 		"copy out of memory": {backend{"memory", ""}, []string{"copy", "--to-driver", sqlite.driver, "--to-dsn", sqlite.dsn}, exitUsage, "can't be seen"},

@@ -19,7 +19,10 @@ func (c *ctl) show() *cobra.Command {
 		Use: "show KEY", Short: "show a session, and its values if you ask for them", Args: exactly(1, "a key, as list shows it"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		Example:           "  sessionctl show 3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA --values",
-		RunE: c.with(func(cmd *cobra.Command, f *session.Factory, args []string) error {
+		RunE: c.with(func(cmd *cobra.Command, f opened, args []string) error {
+			if !isKeyOfSession(args[0]) {
+				return fmt.Errorf("%s: %w", plain(args[0]), session.ErrNotFound)
+			}
 			d, err := f.Inspect(cmd.Context(), session.Key(args[0]))
 			if err != nil {
 				return err

@@ -18,30 +18,42 @@
 //	secret_env  names an environment variable that has the secrets; or
 //	secret_file names a file that has them; or
 //	secret      is one, and may be given several times
-//	revocations is a driver and its DSN, with a colon between: a session that was
-//	            ended is kept there for twice as long as it had to live, and at
-//	            least a day; a request then costs one look there
-//	unrevocable does without
+//	revocations is a driver and its DSN, with a colon between: what was ended is
+//	            kept there for 401 days, a small record for each sign-out and each
+//	            change of an ID; a request then costs one look there
+//	unrevocable does without; it takes no value
 //	site        is bound to the cookies, for secrets that several sites share
 //
 // A value in which there is an & or a % has them written %26 and %25.
 //
+// A store that can lose what it has acknowledged ([driver.Lossy]: memory, memcache)
+// is refused for revocations: a session that was ended would be back. For tests and
+// development, take a file of sqlite.
+//
 // Secrets are 32 random bytes in Base64 each; make one with openssl rand -base64
-// 32. The first seals, all open: put a new one in front, and drop the old one when
-// the longest session under it has expired. Nobody is signed out.
+// 32. The first seals, all open: append a new one in all processes, then put it in
+// front, and drop the old one when the longest session under it has expired. Nobody is
+// signed out. A process that
+// gets a cookie under a secret that it does not have yet says so
+// ([driver.ErrSealed]) for an hour after that cookie was issued; then the cookie is
+// one of no session.
 //
 // A cookie is sealed with XChaCha20-Poly1305 under a key that HKDF-SHA256 derives
-// from the secret for the site; the cookie's name and its expiry are authenticated
-// with it. Nothing is compressed: the length of what is compressed together would
-// tell who can plant values about the others.
+// from the secret for the site; the cookie's name, its time of issue and its expiry
+// are authenticated with it. Nothing is compressed: the length of what is compressed
+// together would tell who can plant values about the others.
 //
 // The cookie is the session's ID, so that it changes with each write, and
-// [session.Session.Key] with it. The timeouts are within the seal. To move the expiry of a session that is only
-// read, the cookie is set anew; that happens after a twentieth of Idle.
+// [session.Session.Key] with it. The timeouts are within the seal. To move the
+// expiry of a session that is only read, the cookie is set anew; that happens after a
+// twentieth of Idle. If such a response was on its way before a sign-in of the same
+// browser and arrives after it, it replaces the new cookie, and the user has to sign in
+// again; with revocations, a request that arrives after the sign-in does not. A cookie
+// that is not set anew for 400 days is over, whatever the
+// timeouts: browsers keep none for longer.
 package cookie
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -63,12 +75,17 @@ func (Driver) Open(dsn string) (driver.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := New(o)
+	s, err := newStore(o)
+	if err != nil && o.Revocations != nil {
+		err = errors.Join(err, o.Revocations.Close())
+	}
 	if err != nil {
 		return nil, err
 	}
-	s.owned = true
-	return s, nil
+	if s.revoked != nil {
+		s.revoked.owned = true
+	}
+	return s.public(), nil
 }
 
 // Options are what a DSN says.
@@ -79,7 +96,8 @@ type Options struct {
 	// Site is bound to the cookies: those of one site open on no other.
 	Site string
 
-	// Revocations keeps the sessions that have ended. Nil if Unrevocable.
+	// Revocations keeps the sessions that have ended. Nil if Unrevocable. A
+	// [driver.ClientSide] is refused, and a [driver.Lossy] one that can lose writes.
 	Revocations driver.Store
 
 	// Unrevocable says that it is known that a session which has ended can be
@@ -87,23 +105,18 @@ type Options struct {
 	Unrevocable bool
 }
 
-// Store is a [driver.Store] in cookies. Its methods are safe for concurrent use.
-type Store struct {
-	box     *seal.Box
-	revoked driver.Store // nil if there are no revocations
-	owned   bool         // Close closes revoked
-	name    string       // of the cookie
-	closed  *atomic.Bool // shared by what ForCookie returns
+// New returns a store that is a [driver.ClientSide] and, with revocations, a
+// [driver.RenameTracker]; so is what its ForCookie returns. Its methods are safe for
+// concurrent use. Close leaves o.Revocations open.
+func New(o Options) (driver.Store, error) {
+	s, err := newStore(o)
+	if err != nil {
+		return nil, err
+	}
+	return s.public(), nil
 }
 
-var (
-	_ driver.Store      = (*Store)(nil)
-	_ driver.ClientSide = (*Store)(nil)
-	_ driver.Pinger     = (*Store)(nil)
-)
-
-// New returns a store. Close leaves o.Revocations open.
-func New(o Options) (*Store, error) {
+func newStore(o Options) (*store, error) {
 	switch {
 	case o.Revocations == nil && !o.Unrevocable:
 		return nil, errors.New("cookie: say where sessions that have ended are kept (revocations), or that whoever has copied a cookie may go on using it (unrevocable)")
@@ -114,28 +127,19 @@ func New(o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cookie: %w", err)
 	}
-	return &Store{box: box, revoked: o.Revocations, closed: new(atomic.Bool)}, nil
-}
-
-// ForCookie implements [driver.ClientSide].
-func (s *Store) ForCookie(name string) driver.Store {
-	bound := *s
-	bound.name = name
-	return &bound
-}
-
-// Close closes the store of revocations if Open has made it.
-func (s *Store) Close() error {
-	if s.closed.Swap(true) || s.revoked == nil || !s.owned {
-		return nil
+	s := &store{box: box, closed: new(atomic.Bool)}
+	if o.Revocations != nil {
+		if s.revoked, err = newRevocations(o.Revocations); err != nil {
+			return nil, fmt.Errorf("cookie: revocations: %w", err)
+		}
 	}
-	return s.revoked.Close()
+	return s, nil
 }
 
-// ready returns why a call can't begin, if it can't.
-func (s *Store) ready(ctx context.Context) error {
-	if s.closed.Load() {
-		return driver.ErrClosed
+// public returns s as what it can do.
+func (s *store) public() driver.Store {
+	if s.revoked != nil {
+		return revocable{s}
 	}
-	return ctx.Err()
+	return s
 }

@@ -34,6 +34,7 @@ func TestHistories(t *testing.T) {
 // targets are the two ways to use the driver.
 func targets() map[string]drivertest.Target {
 	kept, forgotten := target(""), target("unrevocable")
+	kept.Implements |= drivertest.RenameTracker
 	kept.DSN = func(t testing.TB) string {
 		return secretParam + "&revocations=sqlite:file:" + filepath.Join(t.TempDir(), "ended.db")
 	}

@@ -39,6 +39,9 @@ func parseDSN(dsn string) (Options, error) {
 		case "site":
 			o.Site = value
 		case "unrevocable":
+			if value != "" {
+				return Options{}, errors.New("cookie: DSN parameter unrevocable takes no value; leave it out if sessions that have ended are to stay ended")
+			}
 			o.Unrevocable = true
 		case "revocations":
 			revocations = value

@@ -25,145 +25,38 @@ import (
 
 func secret(fill byte) session.Secret { return bytes.Repeat([]byte{fill}, 32) }
 
-func store(t testing.TB, name string, o Options) *Store {
+// opened is what every store of this package can do.
+type opened interface {
+	driver.Store
+	driver.ClientSide
+	driver.Pinger
+}
+
+func open(t testing.TB, name string, o Options) opened {
 	t.Helper()
 	if o.Revocations == nil {
 		o.Unrevocable = true
 	}
 	s, err := New(o)
 	require.NoError(t, err)
-	return s.ForCookie(name).(*Store)
+	return s.(opened).ForCookie(name).(opened)
 }
+
+// kept is a store on a server that loses nothing.
+type kept struct{ driver.Store }
+
+func newKept() kept { return kept{memory.New(memory.Options{})} }
 
 func record(ttl time.Duration) *driver.Record {
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	return &driver.Record{Key: "k", Data: []byte(`{"a":"the-value"}`), Subject: "ada", Created: now, Expires: now.Add(ttl)}
 }
 
-func token(t testing.TB, s *Store) string {
+func newToken(t testing.TB, s driver.Store) string {
 	t.Helper()
 	r := record(time.Hour)
 	require.NoError(t, s.Create(t.Context(), r))
 	return r.Key
-}
-
-// A token opens as it is, and for its own name, site and secrets; each bit of it
-// counts.
-func TestTokenIsBound(t *testing.T) {
-	ctx := t.Context()
-	o := Options{Secrets: []session.Secret{secret(1)}, Site: "shop"}
-	s := store(t, "a", o)
-	tok := token(t, s)
-	r, err := s.Retrieve(ctx, tok)
-	require.NoError(t, err)
-	require.Equal(t, `{"a":"the-value"}`, string(r.Data))
-	raw, err := base64.RawURLEncoding.DecodeString(tok)
-	require.NoError(t, err)
-	for _, plain := range []string{"the-value", "ada"} {
-		require.NotContains(t, string(raw), plain)
-	}
-	require.NotEqual(t, tok, token(t, s), "a fresh nonce each")
-
-	for i := range 8 * len(raw) {
-		changed := bytes.Clone(raw)
-		changed[i/8] ^= 1 << (i % 8)
-		_, err := s.Retrieve(ctx, base64.RawURLEncoding.EncodeToString(changed))
-		require.ErrorIs(t, err, driver.ErrNotFound, "bit %d", i)
-	}
-	for n := range tok {
-		_, err := s.Retrieve(ctx, tok[:n])
-		require.ErrorIs(t, err, driver.ErrNotFound, "%d characters", n)
-	}
-	for name, other := range map[string]*Store{
-		"another name":   store(t, "b", o),
-		"another site":   store(t, "a", Options{Secrets: o.Secrets, Site: "blog"}),
-		"no site":        store(t, "a", Options{Secrets: o.Secrets}),
-		"another secret": store(t, "a", Options{Secrets: []session.Secret{secret(2)}, Site: "shop"}),
-	} {
-		_, err := other.Retrieve(ctx, tok)
-		require.ErrorIs(t, err, driver.ErrNotFound, name)
-	}
-}
-
-// A token that was sealed by a factory for its store opens for no cookie.
-func TestPurposes(t *testing.T) {
-	ctx := t.Context()
-	kept := memory.New(memory.Options{})
-	f, err := session.Config{Keys: []session.Secret{secret(1)}}.New(kept)
-	require.NoError(t, err)
-	defer f.Close()
-	s, err := f.Create(ctx)
-	require.NoError(t, err)
-	rec, err := kept.Retrieve(ctx, string(s.Key()))
-	require.NoError(t, err)
-	expiry := make([]byte, expirySize)
-	expiry[2] = 0xff
-	_, err = store(t, "a", Options{Secrets: []session.Secret{secret(1)}}).
-		Retrieve(ctx, base64.RawURLEncoding.EncodeToString(append(expiry, rec.Data...)))
-	require.ErrorIs(t, err, driver.ErrNotFound)
-}
-
-func TestRotation(t *testing.T) {
-	ctx := t.Context()
-	older := store(t, "a", Options{Secrets: []session.Secret{secret(1)}})
-	changing := store(t, "a", Options{Secrets: []session.Secret{secret(2), secret(1)}})
-	newer := store(t, "a", Options{Secrets: []session.Secret{secret(2)}})
-	tok := token(t, older)
-	r, err := changing.Retrieve(ctx, tok)
-	require.NoError(t, err, "nobody is signed out")
-	_, err = newer.Retrieve(ctx, tok)
-	require.ErrorIs(t, err, driver.ErrNotFound)
-	require.NoError(t, changing.Flush(ctx, r))
-	_, err = newer.Retrieve(ctx, r.Key)
-	require.NoError(t, err, "the first secret seals")
-}
-
-// A session that has ended is refused for as long as a copy of its cookie could
-// live, and what is known of it goes then.
-func TestRevocations(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx := t.Context()
-		kept := memory.New(memory.Options{})
-		s := store(t, "a", Options{Secrets: []session.Secret{secret(1)}, Revocations: kept})
-		r := record(36 * time.Hour)
-		require.NoError(t, s.Create(ctx, r))
-		copied := *r
-		r.Expires = r.Expires.Add(time.Hour)
-		require.NoError(t, s.Flush(ctx, r))
-		require.NotEqual(t, copied.Key, r.Key)
-		require.NoError(t, s.Destroy(ctx, r.Key))
-		require.ErrorIs(t, s.Destroy(ctx, r.Key), driver.ErrNotFound)
-		for range 40 {
-			for _, tok := range []string{r.Key, copied.Key} {
-				_, err := s.Retrieve(ctx, tok)
-				require.ErrorIs(t, err, driver.ErrNotFound)
-			}
-			require.ErrorIs(t, s.Flush(ctx, &copied), driver.ErrNotFound)
-			time.Sleep(time.Hour)
-		}
-		time.Sleep(40 * time.Hour)
-		n, err := s.DeleteExpired(ctx)
-		require.NoError(t, err)
-		require.Equal(t, 1, n)
-		require.NoError(t, s.Close())
-		_, err = kept.Retrieve(ctx, "k")
-		require.ErrorIs(t, err, driver.ErrNotFound, "the store of revocations is the application's")
-		require.NoError(t, kept.Close())
-	})
-}
-
-// An outage of the revocations is one, and no ended session.
-func TestRevocationsDown(t *testing.T) {
-	kept := memory.New(memory.Options{})
-	s := store(t, "a", Options{Secrets: []session.Secret{secret(1)}, Revocations: kept})
-	tok := token(t, s)
-	require.NoError(t, s.Ping(t.Context()))
-	require.NoError(t, kept.Close())
-	_, err := s.Retrieve(t.Context(), tok)
-	require.Error(t, err)
-	require.NotErrorIs(t, err, driver.ErrNotFound)
-	require.Error(t, s.Ping(t.Context()))
-	require.Error(t, s.Destroy(t.Context(), tok))
 }
 
 func TestDSN(t *testing.T) {
@@ -183,20 +76,23 @@ func TestDSN(t *testing.T) {
 	}
 	ok := "secret=" + text
 	for dsn, want := range map[string]string{
-		"":                                            "unknown DSN parameter",
-		"unrevocable":                                 "one of secret_env, secret_file and secret",
-		ok:                                            "revocations",
-		ok + "&unrevocable&revocations=memory:":       "drop one",
-		ok + "&secret_env=X&unrevocable":              "one of secret_env",
-		ok + "&unrevocable&unrevocable":               "more than once",
-		ok + "&unrevocable&site=%zz":                  `"site" is malformed`,
-		ok + "&" + text + "=%zz":                      `"?" is malformed`,
-		ok + "&revocations=nosuch:x":                  "unknown driver",
-		"secret=" + text[:20] + "&unrevocable":        "openssl rand",
-		"secret_env=COOKIE_TEST_NONE&unrevocable":     "there is no secret",
-		"secret_file=/nowhere/secrets&unrevocable":    "can't be read",
-		"secret_file=" + t.TempDir() + "&unrevocable": "can't be read",
-		text + "&unrevocable":                         "unknown DSN parameter",
+		"":                                      "unknown DSN parameter",
+		"unrevocable":                           "one of secret_env, secret_file and secret",
+		ok:                                      "revocations",
+		ok + "&unrevocable&revocations=memory:": "drop one",
+		ok + "&unrevocable=false":               "takes no value",
+		ok + "&revocations=memory:":             "may lose them",
+		ok + "&revocations=cookie:secret=" + text + "%26unrevocable": "on a server",
+		ok + "&secret_env=X&unrevocable":                             "one of secret_env",
+		ok + "&unrevocable&unrevocable":                              "more than once",
+		ok + "&unrevocable&site=%zz":                                 `"site" is malformed`,
+		ok + "&" + text + "=%zz":                                     `"?" is malformed`,
+		ok + "&revocations=nosuch:x":                                 "unknown driver",
+		"secret=" + text[:20] + "&unrevocable":                       "openssl rand",
+		"secret_env=COOKIE_TEST_NONE&unrevocable":                    "there is no secret",
+		"secret_file=/nowhere/secrets&unrevocable":                   "can't be read",
+		"secret_file=" + t.TempDir() + "&unrevocable":                "can't be read",
+		text + "&unrevocable":                                        "unknown DSN parameter",
 	} {
 		_, err := Driver{}.Open(dsn)
 		require.ErrorContains(t, err, want)
@@ -220,25 +116,12 @@ func FuzzDSN(f *testing.F) {
 	})
 }
 
-func FuzzToken(f *testing.F) {
-	s := store(f, "a", Options{Secrets: []session.Secret{secret(1)}})
-	f.Add(token(f, s))
-	f.Add("")
-	f.Fuzz(func(t *testing.T, tok string) {
-		if r, err := s.Retrieve(t.Context(), tok); err == nil {
-			require.Equal(t, `{"a":"the-value"}`, string(r.Data), "forged")
-		} else {
-			require.ErrorIs(t, err, driver.ErrNotFound)
-		}
-	})
-}
-
 // What an application sees, over HTTP.
 func TestOverHTTP(t *testing.T) {
 	for _, revocable := range []bool{true, false} {
 		o := Options{Secrets: []session.Secret{secret(1)}, Unrevocable: !revocable}
 		if revocable {
-			o.Revocations = memory.New(memory.Options{})
+			o.Revocations = newKept()
 		}
 		st, err := New(o)
 		require.NoError(t, err)
@@ -317,7 +200,7 @@ func TestOverHTTP(t *testing.T) {
 			require.ErrorIs(t, err, errors.ErrUnsupported)
 		}
 	}
-	_, err := session.Config{Keys: []session.Secret{secret(1)}}.New(store(t, "", Options{Secrets: []session.Secret{secret(1)}}))
+	_, err := session.Config{Keys: []session.Secret{secret(1)}}.New(open(t, "", Options{Secrets: []session.Secret{secret(1)}}))
 	require.ErrorContains(t, err, "seals by itself")
 }
 
@@ -347,7 +230,9 @@ func application() http.Handler {
 		fmt.Fprint(w, n, " ", s.Subject())
 		return nil
 	})
-	serve("/sign-in", func(s *session.Session, _ http.ResponseWriter, _ *http.Request) error { return s.SetSubject("ada") })
+	serve("/sign-in", func(s *session.Session, _ http.ResponseWriter, r *http.Request) error {
+		return s.SignIn(r.Context(), "ada")
+	})
 	serve("/sign-out", func(s *session.Session, _ http.ResponseWriter, r *http.Request) error { return s.Destroy(r.Context()) })
 	serve("/grow", func(s *session.Session, _ http.ResponseWriter, _ *http.Request) error {
 		return s.Set("large", strings.Repeat("x", 4000))
@@ -365,7 +250,7 @@ func TestExpiryIsSealed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
 		f, err := session.Config{Timeouts: session.Timeouts{Idle: time.Hour, Lifetime: 3 * time.Hour}}.
-			New(store(t, "", Options{Secrets: []session.Secret{secret(1)}}))
+			New(open(t, "", Options{Secrets: []session.Secret{secret(1)}}))
 		require.NoError(t, err)
 		defer f.Close()
 		s, err := f.Create(ctx)
@@ -398,7 +283,7 @@ func TestExpiryIsSealed(t *testing.T) {
 
 // A record that is printed does not show the token.
 func TestRecordHidesToken(t *testing.T) {
-	s := store(t, "a", Options{Secrets: []session.Secret{secret(1)}})
+	s := open(t, "a", Options{Secrets: []session.Secret{secret(1)}})
 	r := record(time.Hour)
 	require.Contains(t, fmt.Sprint(r), `"k"`)
 	require.NoError(t, s.Create(t.Context(), r))

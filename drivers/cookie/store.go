@@ -4,13 +4,48 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"sync/atomic"
 	"time"
 
 	"gosession.dev/session/driver"
+	"gosession.dev/session/internal/seal"
 )
 
-// Create implements [driver.Store]. There is nothing that could be taken.
-func (s *Store) Create(ctx context.Context, r *driver.Record) error {
+// store keeps sessions in cookies.
+type store struct {
+	box     *seal.Box
+	revoked *revocations // nil if there are none; otherwise it is in a revocable
+	name    string       // of the cookie
+	closed  *atomic.Bool // shared by what ForCookie returns
+}
+
+var (
+	_ driver.Store      = (*store)(nil)
+	_ driver.ClientSide = (*store)(nil)
+	_ driver.Pinger     = (*store)(nil)
+)
+
+// ForCookie implements [driver.ClientSide].
+func (s *store) ForCookie(name string) driver.Store { return s.bound(name) }
+
+func (s *store) bound(name string) *store {
+	bound := *s
+	bound.name = name
+	return &bound
+}
+
+// ready returns why a call can't begin, if it can't.
+func (s *store) ready(ctx context.Context) error {
+	if s.closed.Load() {
+		return driver.ErrClosed
+	}
+	return ctx.Err()
+}
+
+// Create implements [driver.Store]. There is nothing that could be taken: package session
+// gives every session a key of its own, and a token whose inner key has ended is found by
+// nobody.
+func (s *store) Create(ctx context.Context, r *driver.Record) error {
 	if err := s.ready(ctx); err != nil {
 		return err
 	}
@@ -18,8 +53,8 @@ func (s *Store) Create(ctx context.Context, r *driver.Record) error {
 }
 
 // issue gives r the token that the client has to have.
-func (s *Store) issue(r *driver.Record, key string, created time.Time) error {
-	token, err := s.token(r, key, created)
+func (s *store) issue(r *driver.Record, key string, created time.Time) error {
+	token, err := s.seal(r, key, created)
 	if err != nil {
 		return err
 	}
@@ -28,21 +63,18 @@ func (s *Store) issue(r *driver.Record, key string, created time.Time) error {
 }
 
 // Retrieve implements [driver.Store].
-func (s *Store) Retrieve(ctx context.Context, token string) (*driver.Record, error) {
+func (s *store) Retrieve(ctx context.Context, token string) (*driver.Record, error) {
 	r, _, err := s.find(ctx, token)
 	return r, err
 }
 
-// find returns the record of a token and its inner key, unless that was revoked.
-func (s *Store) find(ctx context.Context, token string) (*driver.Record, string, error) {
-	if err := s.ready(ctx); err != nil {
-		return nil, "", err
-	}
-	r, key, err := s.open(token)
+// find returns the record of a token and its inner key, unless that has ended.
+func (s *store) find(ctx context.Context, token string) (*driver.Record, string, error) {
+	r, key, err := s.openLive(ctx, token)
 	if err != nil || s.revoked == nil {
 		return r, key, err
 	}
-	switch _, err := s.revoked.Retrieve(ctx, key); {
+	switch _, err := s.revoked.find(ctx, key); {
 	case err == nil:
 		return nil, "", driver.ErrNotFound
 	case !errors.Is(err, driver.ErrNotFound):
@@ -51,8 +83,22 @@ func (s *Store) find(ctx context.Context, token string) (*driver.Record, string,
 	return r, key, nil
 }
 
-// Flush implements [driver.Store], but for conflicts, of which it can't know.
-func (s *Store) Flush(ctx context.Context, r *driver.Record) error {
+// openLive returns the record of a token that has not expired, and its inner key, which
+// may have ended.
+func (s *store) openLive(ctx context.Context, token string) (*driver.Record, string, error) {
+	if err := s.ready(ctx); err != nil {
+		return nil, "", err
+	}
+	t, ok := parseToken(token)
+	if !ok || t.hasExpired(time.Now()) {
+		return nil, "", driver.ErrNotFound
+	}
+	return s.open(t)
+}
+
+// Flush implements [driver.Store], but for conflicts, of which it can't know. It ends no
+// token: the client may still have the earlier one.
+func (s *store) Flush(ctx context.Context, r *driver.Record) error {
 	was, key, err := s.find(ctx, r.Key)
 	if err != nil {
 		return err
@@ -60,54 +106,47 @@ func (s *Store) Flush(ctx context.Context, r *driver.Record) error {
 	return s.issue(r, key, was.Created)
 }
 
-// ChangeID implements [driver.Store]. The new token is made before the old one is
-// revoked: a process that dies in between leaves the session usable.
-func (s *Store) ChangeID(ctx context.Context, old string, r *driver.Record) error {
-	was, key, err := s.find(ctx, old)
+// ChangeID implements [driver.Store]. The new token is made before the old one is ended: a
+// process that dies in between leaves the session usable. That it has not ended before is
+// known by ending it. Called again after an outage, with the same r, it succeeds if it has
+// ended old then.
+func (s *store) ChangeID(ctx context.Context, old string, r *driver.Record) error {
+	was, key, err := s.openLive(ctx, old)
 	if err != nil {
 		return err
 	}
-	token, err := s.token(r, r.Key, was.Created)
+	token, err := s.seal(r, r.Key, was.Created)
 	if err != nil {
 		return err
 	}
-	if err := s.revoke(ctx, key, was.Expires); err != nil {
-		return err
+	if s.revoked != nil {
+		if err := s.revoked.add(ctx, key, r.Key, was.Expires); err != nil {
+			return err
+		}
 	}
 	r.Key, r.Version = token, onlyVersion
 	return nil
 }
 
-// Destroy implements [driver.Store]. Without revocations it ends nothing: package
-// session then clears the cookie, and that is all.
-func (s *Store) Destroy(ctx context.Context, token string) error {
-	r, key, err := s.find(ctx, token)
-	if err != nil {
+// Destroy implements [driver.Store]. With revocations it takes an inner key of package
+// session too, which Renamed has returned. Without them it ends nothing: package session then clears the
+// cookie, and that is all.
+func (s *store) Destroy(ctx context.Context, tokenOrKey string) error {
+	if len(tokenOrKey) == keySize && s.revoked != nil {
+		if err := s.ready(ctx); err != nil {
+			return err
+		}
+		return s.revoked.add(ctx, tokenOrKey, "", time.Time{})
+	}
+	r, key, err := s.openLive(ctx, tokenOrKey)
+	if err != nil || s.revoked == nil {
 		return err
 	}
-	return s.revoke(ctx, key, r.Expires)
-}
-
-// revoke notes that all tokens with that inner key are over. One that a request in
-// flight has got may expire later than the one that is known.
-func (s *Store) revoke(ctx context.Context, key string, expires time.Time) error {
-	if s.revoked == nil {
-		return nil
-	}
-	now := time.Now().UTC().Truncate(time.Millisecond)
-	err := s.revoked.Create(ctx, &driver.Record{
-		Key:     key,
-		Created: now,
-		Expires: now.Add(max(2*expires.Sub(now), 24*time.Hour)).Truncate(time.Millisecond),
-	})
-	if errors.Is(err, driver.ErrExists) {
-		return driver.ErrNotFound // somebody else was faster
-	}
-	return err
+	return s.revoked.add(ctx, key, "", r.Expires)
 }
 
 // Sessions implements [driver.Store]: nobody knows what clients have.
-func (s *Store) Sessions(ctx context.Context) iter.Seq2[string, error] {
+func (s *store) Sessions(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		err := s.ready(ctx)
 		if err == nil {
@@ -119,21 +158,25 @@ func (s *Store) Sessions(ctx context.Context) iter.Seq2[string, error] {
 
 // DeleteExpired implements [driver.Store] for revocations; what clients have
 // expires by itself.
-func (s *Store) DeleteExpired(ctx context.Context) (int, error) {
+func (s *store) DeleteExpired(ctx context.Context) (int, error) {
 	if err := s.ready(ctx); err != nil || s.revoked == nil {
 		return 0, err
 	}
-	return s.revoked.DeleteExpired(ctx)
+	return s.revoked.store.DeleteExpired(ctx)
 }
 
 // Ping implements [driver.Pinger] by a look at the revocations.
-func (s *Store) Ping(ctx context.Context) error {
+func (s *store) Ping(ctx context.Context) error {
 	if err := s.ready(ctx); err != nil || s.revoked == nil {
 		return err
 	}
-	_, err := s.revoked.Retrieve(ctx, "ping")
-	if errors.Is(err, driver.ErrNotFound) {
+	return s.revoked.ping(ctx)
+}
+
+// Close implements [driver.Store]. It closes the store of revocations if Open has made it.
+func (s *store) Close() error {
+	if s.closed.Swap(true) || s.revoked == nil || !s.revoked.owned {
 		return nil
 	}
-	return err
+	return s.revoked.store.Close()
 }

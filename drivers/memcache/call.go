@@ -3,7 +3,9 @@ package memcache
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"strings"
 
 	"github.com/bradfitz/gomemcache/memcache"
 
@@ -24,9 +26,9 @@ func await[T any](ctx context.Context, s *Store, call func(*memcache.Client) (T,
 	l := s.lines.take()
 	end := l.begin(ctx)
 	value, err := call(l.client)
-	good := end()
-	s.lines.put(l, good)
-	if err != nil && !good {
+	inTime := end()
+	s.lines.put(l, inTime && !errors.Is(err, errOtherKey))
+	if err != nil && !inTime {
 		return none, ctx.Err()
 	}
 	return value, s.explain(err)
@@ -34,7 +36,8 @@ func await[T any](ctx context.Context, s *Store, call func(*memcache.Client) (T,
 
 // awaitAside makes a call of an application's client in a goroutine. When ctx is
 // done the call goes on alone, for as long as the client's timeout lets it, and
-// what becomes of it is not known.
+// what becomes of it is not known. A client does not tell which connection a call has
+// used: after an answer to another question it closes all that are idle.
 func awaitAside[T any](ctx context.Context, s *Store, call func(*memcache.Client) (T, error)) (T, error) {
 	type result struct {
 		value T
@@ -43,6 +46,9 @@ func awaitAside[T any](ctx context.Context, s *Store, call func(*memcache.Client
 	done := make(chan result, 1)
 	go func() {
 		value, err := call(s.client)
+		if errors.Is(err, errOtherKey) {
+			_ = s.client.Close()
+		}
 		done <- result{value, err}
 	}()
 	select {
@@ -60,7 +66,8 @@ func (s *Store) do(ctx context.Context, call func(*memcache.Client) error) error
 	return err
 }
 
-// explain takes the address, which is the DSN, out of an error of the network.
+// explain takes the address, which is part of the DSN, out of an error of the network,
+// and what a server said out of an error of the client: it may be a session's data.
 func (s *Store) explain(err error) error {
 	var timeout *memcache.ConnectTimeoutError
 	switch opError, ok := errors.AsType[*net.OpError](err); {
@@ -70,9 +77,17 @@ func (s *Store) explain(err error) error {
 		return &serverError{opError.Op, opError.Err}
 	case errors.As(err, &timeout):
 		return &serverError{"dial", context.DeadlineExceeded}
+	case err == nil || !strings.HasPrefix(err.Error(), "memcache: unexpected "):
+		return err
+	case strings.Contains(err.Error(), `"SERVER_ERROR object too large`):
+		return fmt.Errorf("%w: the server's option -I is below max_item_size", driver.ErrTooLarge)
 	}
-	return err
+	return errUnexpected
 }
+
+// errUnexpected: an answer that the protocol does not know, or an error that the server
+// reports.
+var errUnexpected = errors.New("memcached: the server gave an unexpected answer or reported an error")
 
 // serverError is what has happened between us and a server.
 type serverError struct {

@@ -67,32 +67,40 @@ func (s *Store) epoch(ctx context.Context, subject string) (*epoch, error) {
 // begun is epoch, and begins one if there is none: at a random number, so that
 // what an epoch before an eviction has ended stays ended.
 func (s *Store) begun(ctx context.Context, subject string) (*epoch, error) {
-	for {
+	for refused := false; ; refused = true {
 		e, err := s.epoch(ctx, subject)
 		if e != nil || err != nil {
 			return e, err
 		}
-		value, err := json.Marshal(epoch{Number: rand.Uint64N(1<<53-1) + 1})
+		if refused {
+			return nil, errStuck
+		}
+		e = &epoch{Number: rand.Uint64N(1<<53-1) + 1}
+		value, err := json.Marshal(e)
 		if err != nil {
 			return nil, err
 		}
 		err = s.do(ctx, func(c *memcache.Client) error {
 			return c.Add(&memcache.Item{Key: s.epochKey(subject), Value: value})
 		})
-		if err != nil && !errors.Is(err, memcache.ErrNotStored) {
-			return nil, err
+		if !errors.Is(err, memcache.ErrNotStored) {
+			return e, err
 		}
 	}
 }
 
 // DestroySubject implements [driver.SubjectDestroyer]: it counts the epoch up, in
 // one write. Under a key that is an exception the next epoch admits what this one
-// does, whether or not a record is there yet: one may be about to be written.
+// does, whether or not a record is there yet: one may be about to be written. Pending
+// copies carry their epoch and end with it; marks stay.
 func (s *Store) DestroySubject(ctx context.Context, subject string, except ...string) error {
-	for {
+	for seen := uint64(0); ; {
 		e, err := s.epoch(ctx, subject)
-		if err != nil || e == nil {
+		switch {
+		case err != nil || e == nil:
 			return err
+		case e.token == seen:
+			return errStuck
 		}
 		next := epoch{Number: e.Number + 1, Except: map[string]uint64{}}
 		for _, key := range except {
@@ -103,8 +111,9 @@ func (s *Store) DestroySubject(ctx context.Context, subject string, except ...st
 			return err
 		}
 		err = s.cas(ctx, &memcache.Item{Key: s.epochKey(subject), Value: value}, e.token)
-		if !errors.Is(err, driver.ErrConflict) && !errors.Is(err, driver.ErrNotFound) {
+		if !rejected(err) {
 			return err
 		}
+		seen = e.token
 	}
 }

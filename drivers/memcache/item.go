@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"syscall"
-	"time"
 
 	"github.com/bradfitz/gomemcache/memcache"
 
@@ -63,20 +62,18 @@ func (s *Store) item(r *driver.Record, epoch uint64) (*memcache.Item, error) {
 	return it, nil
 }
 
-// entry is a record as it was found.
-type entry struct {
-	*driver.Record // its Version is that of everybody else
-	token          uint64
-	epoch          uint64 // that it carries
-	current        uint64 // that of its subject when it was found alive
-}
-
 // fetch reads an item. A server that was restarted has closed the connections that
 // the client keeps, each of which is good for one error: reading can be tried
 // again. Writing can't, for its outcome is not known.
 func (s *Store) fetch(ctx context.Context, name string) (*memcache.Item, error) {
 	for tries := 0; ; tries++ {
-		it, err := await(ctx, s, func(c *memcache.Client) (*memcache.Item, error) { return c.Get(name) })
+		it, err := await(ctx, s, func(c *memcache.Client) (*memcache.Item, error) {
+			it, err := c.Get(name)
+			if err == nil && it.Key != name {
+				return nil, errOtherKey
+			}
+			return it, err
+		})
 		if !wasClosed(err) || tries > s.maxIdle {
 			return it, err
 		}
@@ -87,63 +84,13 @@ func wasClosed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// get returns what is under key. If it has expired, or its subject's epoch is
-// over, the error is ErrNotFound and there is an entry, of which only the token
-// counts.
-func (s *Store) get(ctx context.Context, key string) (*entry, error) {
-	it, err := s.fetch(ctx, s.recordKey(key))
-	if errors.Is(err, memcache.ErrCacheMiss) {
-		return nil, driver.ErrNotFound
-	}
-	if err != nil {
-		return nil, err
-	}
-	e, err := parse(key, it)
-	if err != nil || e.Subject == "" {
-		return e, err
-	}
-	ep, err := s.epoch(ctx, e.Subject)
-	switch {
-	case err != nil:
-	case !ep.admits(key, e.epoch):
-		return s.ended(ctx, e)
-	default:
-		e.current = ep.Number
-	}
-	return e, err
-}
+// errOtherKey: the answer to another question. The connection is behind by an answer,
+// so that none of what it says later can be believed.
+var errOtherKey = errors.New("memcached: the answer is about another key than the one that was asked for")
 
-// ended returns e, which its subject's epoch does not admit, unless it was replaced
-// before that was read: then it had not ended, but moved to another subject.
-func (s *Store) ended(ctx context.Context, e *entry) (*entry, error) {
-	it, err := s.fetch(ctx, s.recordKey(e.Key))
-	switch {
-	case err == nil && it.CasID != e.token:
-		return s.get(ctx, e.Key)
-	case err == nil || errors.Is(err, memcache.ErrCacheMiss):
-		return e, driver.ErrNotFound
-	}
-	return nil, err
-}
-
-// parse takes an item apart. For an expired one see get.
-func parse(key string, it *memcache.Item) (*entry, error) {
-	r, err := driver.ParseEnvelope(key, it.Value)
-	if err != nil {
-		return nil, err
-	}
-	e := &entry{Record: r, token: it.CasID, epoch: r.Version}
-	if r.Version, err = version(it.CasID, e.epoch); err != nil {
-		return nil, err
-	}
-	if !time.Now().Before(r.Expires) {
-		err = driver.ErrNotFound
-	}
-	return e, err
-}
-
-// cas writes r over the item that has that token. Whatever is there instead, it
-// stays.
+// cas writes it over the item that has that token. If another item is there, it stays,
+// and the error is ErrConflict; if there is none, the error is ErrNotFound. Any other
+// error means that the outcome is not known.
 func (s *Store) cas(ctx context.Context, it *memcache.Item, token uint64) error {
 	it.CasID = token
 	err := s.do(ctx, func(c *memcache.Client) error { return c.CompareAndSwap(it) })
@@ -155,3 +102,11 @@ func (s *Store) cas(ctx context.Context, it *memcache.Item, token uint64) error 
 	}
 	return err
 }
+
+// rejected reports whether err is that of a cas that has written nothing.
+func rejected(err error) bool {
+	return errors.Is(err, driver.ErrConflict) || errors.Is(err, driver.ErrNotFound)
+}
+
+// errStuck ends a loop after a round that has changed nothing.
+var errStuck = errors.New("memcached: the server rejects a write although the item has not changed")

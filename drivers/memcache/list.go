@@ -25,7 +25,7 @@ const pageSize = 100
 // Sessions implements [driver.Store]. Each server tells its keys, which are all read
 // before the first is yielded: a server serves one such dump at a time, and who reads
 // it slowly keeps all others waiting. Then the records are looked at, page by page, for
-// whether they are alive. A listing takes about 64 bytes for each session of a server.
+// whether they are alive, and are no pending copies. A listing takes about 64 bytes for each session of a server.
 func (s *Store) Sessions(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for keys, err := range s.dumps(ctx) {
@@ -42,6 +42,10 @@ func (s *Store) Sessions(ctx context.Context) iter.Seq2[string, error] {
 					return
 				}
 				for _, key := range live {
+					if err := ctx.Err(); err != nil {
+						yield("", err)
+						return
+					}
 					if !yield(key, nil) {
 						return
 					}
@@ -51,20 +55,16 @@ func (s *Store) Sessions(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// live returns those of the keys whose records are alive.
+// live returns those of the keys whose records are alive, without pending copies.
 func (s *Store) live(ctx context.Context, keys []string) ([]string, error) {
-	names := make([]string, len(keys))
-	for i, key := range keys {
-		names[i] = s.recordKey(key)
-	}
-	items, err := await(ctx, s, func(c *memcache.Client) (map[string]*memcache.Item, error) { return c.GetMulti(names) })
+	items, err := s.fetchMany(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
 	var live []string
 	epochs := map[string]*epoch{}
-	for i, key := range keys {
-		it := items[names[i]]
+	for _, key := range keys {
+		it := items[s.recordKey(key)]
 		if it == nil {
 			continue
 		}
@@ -80,16 +80,35 @@ func (s *Store) live(ctx context.Context, keys []string) ([]string, error) {
 			epochs[e.Subject] = ep
 		}
 		if e.Subject != "" && !ep.admits(key, e.epoch) {
-			_, err = s.ended(ctx, e)
+			e, err = s.ended(ctx, e)
 		}
 		switch {
-		case err == nil:
+		case err == nil && e.kind == isRecord:
 			live = append(live, key)
-		case !errors.Is(err, driver.ErrNotFound) && !errors.Is(err, driver.ErrCorrupt):
+		case err != nil && !errors.Is(err, driver.ErrNotFound) && !errors.Is(err, driver.ErrCorrupt):
 			return nil, err
 		}
 	}
 	return live, nil
+}
+
+// fetchMany reads the items of the keys.
+func (s *Store) fetchMany(ctx context.Context, keys []string) (map[string]*memcache.Item, error) {
+	names := make([]string, len(keys))
+	asked := make(map[string]bool, len(keys))
+	for i, key := range keys {
+		names[i] = s.recordKey(key)
+		asked[names[i]] = true
+	}
+	return await(ctx, s, func(c *memcache.Client) (map[string]*memcache.Item, error) {
+		items, err := c.GetMulti(names)
+		for name := range items {
+			if !asked[name] {
+				return nil, errOtherKey
+			}
+		}
+		return items, err
+	})
 }
 
 // dumps yields the keys of our records, of each server.

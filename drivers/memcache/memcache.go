@@ -1,11 +1,21 @@
 // Package memcache keeps sessions in memcached, through
 // github.com/bradfitz/gomemcache. Any number of web servers share them.
 //
-// Memcached is a cache. It forgets sessions when it is restarted, and when its
-// memory is full it evicts those that were not used for the longest time: give it
-// enough, and watch its count of evictions. Their users are signed out; nothing
-// else is promised there. What is promised is the rest of the contract: no update
+// Memcached loses writes that it has acknowledged. When its memory is full it evicts
+// the sessions that were not used for the longest time, and when it is restarted it
+// forgets all of them: give it enough memory, and watch its count of evictions. The
+// store says so through [driver.Lossy]. Users of lost sessions are signed out. No older
+// state of a session comes back, with one exception: Destroy leaves an item for a
+// minute that blocks an add which is still on its way, and if that item is lost the add
+// succeeds. If the mark is lost that ChangeID leaves under an old key, a sign-out under
+// the old ID no longer finds the session. The rest of the contract is kept: no update
 // is lost, no ended session comes back, and a server that is down is an error.
+//
+// The clocks of the web servers have to agree within a few seconds. Memcached does not
+// tell the time with an item, so the age of a mark is the difference between two of
+// their clocks: a process that is off by more than 15 seconds may take a request that an
+// ID change has overtaken for one that comes late, and its cookie then replaces the new
+// one.
 //
 // Importing the package registers the driver "memcache". Its DSN is a list of
 // servers, each host:port or the path of a unix socket, with parameters behind a
@@ -27,8 +37,15 @@
 // beside the sessions of a subject and that each of them carries. Ending them is
 // to count it up.
 //
-// Round trips: Retrieve 1, Flush 1, and one more each for a session with a
-// subject. Touch takes 2 or 3, ChangeID 3 or 4.
+// ChangeID takes several steps. The new key first gets a copy that is flagged as
+// pending, then the old record is replaced by a mark, which decides, then the flag is
+// removed. If a process dies after the mark, the session is complete but Sessions does
+// not list it before its next write.
+//
+// Round trips: Create, Retrieve, Flush and Renamed take 1, Touch and Destroy 2,
+// ChangeID 4. Each but Renamed takes 1 more for a session with a subject, to read the
+// epoch, and 2 more if it begins the epoch of the subject, or if ChangeID removes the
+// subject. DestroySubject takes 2, however many sessions there are.
 //
 // Measured on two cores with memcached beside: Retrieve takes 0.9 to 1.1 times the
 // client's Get, Retrieve and Flush 0.7 to 1.1 times its Get and CompareAndSwap
@@ -107,11 +124,15 @@ var (
 	_ driver.Toucher          = (*Store)(nil)
 	_ driver.Pinger           = (*Store)(nil)
 	_ driver.SubjectDestroyer = (*Store)(nil)
+	_ driver.RenameTracker    = (*Store)(nil)
+	_ driver.Lossy            = (*Store)(nil)
 )
 
 // New returns a store on an application's own client, which Close leaves open.
 // Its MaxIdleConns must be more than gomemcache's default of 2 for a web server.
-// Each call takes a goroutine here, which a store by DSN needs not.
+// Each call takes a goroutine here, which a store by DSN needs not. If the server gives
+// an answer that belongs to another call, the store closes the idle connections of the
+// client, because the client does not tell which one has failed.
 func New(client *memcache.Client, o Options) *Store {
 	s := newStore(o.Servers, cmp.Or(client.Timeout, memcache.DefaultTimeout), client.MaxIdleConns, o)
 	s.client = client
@@ -134,6 +155,11 @@ func (s *Store) Close() error {
 		return nil
 	}
 	return s.lines.close()
+}
+
+// Loses implements [driver.Lossy].
+func (s *Store) Loses() string {
+	return "memcached evicts sessions when its memory is full, and forgets all of them when it is restarted"
 }
 
 // expiration is when memcached may forget an item: in absolute seconds, since a

@@ -26,7 +26,7 @@ func target(t testing.TB, dsn string) drivertest.Target {
 		DSN:        func(testing.TB) string { return dsn + "?timeout=5s&prefix=" + newPrefix() },
 		BadDSN:     []string{"", "host", "host:1,host:1", "host:1?prefix=", "host:1?prefix=a%20b", "host:1?timeout=5"},
 		DeadDSN:    dead,
-		Implements: drivertest.Toucher | drivertest.Pinger | drivertest.SubjectDestroyer,
+		Implements: drivertest.Toucher | drivertest.Pinger | drivertest.SubjectDestroyer | drivertest.RenameTracker | drivertest.Lossy,
 		Resolution: 3 * time.Second, // memcached's clock counts seconds, and may be one ahead: we round up
 	}
 }

@@ -20,40 +20,44 @@ func (s *Store) Create(ctx context.Context, r *driver.Record) error {
 	if err != nil {
 		return err
 	}
-	if err := s.add(ctx, it, r.Key); err != nil {
+	if err := s.add(ctx, it, r.Key, nil); err != nil {
 		return err
 	}
 	r.Version = 0 // the text protocol does not tell it
 	return nil
 }
 
-// add stores a new item. One that is no live record, but that memcached has not
-// dropped yet, makes room.
-func (s *Store) add(ctx context.Context, it *memcache.Item, key string) error {
-	for {
+// add stores a new item, also in the place of one that is no live record and no
+// live mark. That one is not replaced if mayReplace, unless it is nil, returns an error.
+func (s *Store) add(ctx context.Context, it *memcache.Item, key string, mayReplace func() error) error {
+	for seen := (*entry)(nil); ; {
 		err := s.do(ctx, func(c *memcache.Client) error { return c.Add(it) })
 		if !errors.Is(err, memcache.ErrNotStored) {
 			return err
 		}
 		e, err := s.get(ctx, key)
 		switch {
-		case err == nil:
+		case err == nil, errors.Is(err, driver.ErrCorrupt), e.marked():
 			return driver.ErrExists
 		case !errors.Is(err, driver.ErrNotFound):
 			return err
-		case e != nil:
-			err := s.remove(ctx, key, e.token)
-			if err := ignore(err, driver.ErrConflict, driver.ErrNotFound); err != nil {
+		case e == nil:
+			e = &entry{} // nothing is there; no item has the token 0
+		default:
+			if mayReplace != nil {
+				if err := mayReplace(); err != nil {
+					return err
+				}
+			}
+			if err := s.cas(ctx, it, e.token); !rejected(err) {
 				return err
 			}
 		}
+		if seen != nil && seen.token == e.token {
+			return errStuck
+		}
+		seen = e
 	}
-}
-
-// remove deletes the item that has that token, in one step: memcached has no such
-// call, but one that expired in the past is gone at once.
-func (s *Store) remove(ctx context.Context, key string, token uint64) error {
-	return s.cas(ctx, &memcache.Item{Key: s.recordKey(key), Expiration: -1}, token)
 }
 
 // epochFor is the number that a record of the subject has to carry.
@@ -78,9 +82,12 @@ func (s *Store) Retrieve(ctx context.Context, key string) (*driver.Record, error
 }
 
 // Flush implements [driver.Store], by cas and never by set, which would bring an
-// ended session back.
+// ended session back. What it writes is no pending copy any more.
 func (s *Store) Flush(ctx context.Context, r *driver.Record) error {
-	epoch, err := s.epochToFlush(ctx, r)
+	if r.Version == 0 {
+		return s.refusal(ctx, r.Key)
+	}
+	epoch, err := s.epochToWrite(ctx, r.Key, r)
 	if err != nil {
 		return err
 	}
@@ -90,11 +97,7 @@ func (s *Store) Flush(ctx context.Context, r *driver.Record) error {
 	}
 	err = s.cas(ctx, it, tokenOf(r.Version))
 	if errors.Is(err, driver.ErrConflict) {
-		_, err := s.get(ctx, r.Key) // it may not be alive
-		if err == nil {
-			err = driver.ErrConflict
-		}
-		return err
+		return s.refusal(ctx, r.Key)
 	}
 	if err == nil {
 		r.Version = 0
@@ -102,26 +105,39 @@ func (s *Store) Flush(ctx context.Context, r *driver.Record) error {
 	return err
 }
 
-// epochToFlush is epochFor, if the record that is stored was not ended by its own
-// epoch. If its version tells that it had the same subject, that is enough to
-// know; only if the subject changes it has to be read.
-func (s *Store) epochToFlush(ctx context.Context, r *driver.Record) (uint64, error) {
-	had := foldOf(r.Version)
-	if had == 0 && r.Subject == "" {
-		return 0, nil
+// refusal returns why a write over another version than the stored one fails.
+func (s *Store) refusal(ctx context.Context, key string) error {
+	if _, err := s.get(ctx, key); err != nil {
+		return err
 	}
-	if had != 0 && r.Subject != "" {
+	return driver.ErrConflict
+}
+
+// epochToWrite returns the number that r has to carry in place of the record under
+// key, of which it knows only r.Version. It fails if that record's own epoch has
+// ended it. A version without an epoch needs no look at the record, nor does one that
+// the epoch of r.Subject admits; otherwise the subject changes, and the record is read
+// for its old one.
+func (s *Store) epochToWrite(ctx context.Context, key string, r *driver.Record) (uint64, error) {
+	had := foldOf(r.Version)
+	if had == 0 {
+		return s.epochFor(ctx, r.Subject)
+	}
+	if r.Subject != "" {
 		e, err := s.epoch(ctx, r.Subject)
 		if err != nil {
 			return 0, err
 		}
-		if e.admitsFold(r.Key, had) {
+		if e.admitsFold(key, had) {
 			return e.Number, nil
 		}
 	}
-	e, err := s.get(ctx, r.Key)
-	if err != nil {
+	e, err := s.get(ctx, key)
+	switch {
+	case err != nil:
 		return 0, err
+	case e.Version != r.Version:
+		return 0, driver.ErrConflict
 	}
 	return s.epochAfter(ctx, e, r.Subject)
 }
@@ -136,49 +152,16 @@ func (s *Store) epochAfter(ctx context.Context, e *entry, subject string) (uint6
 	return s.epochFor(ctx, subject)
 }
 
-// ChangeID implements [driver.Store]. The record is added under its new key before
-// the old one is removed, on the condition that nobody has changed that: a process
-// that dies in between leaves the session under its old key, and a copy whose ID
-// nobody was told. If the condition fails, the copy is taken back.
-func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
-	old, err := s.get(ctx, oldKey)
-	if err != nil {
-		return err
-	}
-	if old.Version != r.Version {
-		return driver.ErrConflict
-	}
-	epoch, err := s.epochAfter(ctx, old, r.Subject)
-	if err != nil {
-		return err
-	}
-	it, err := s.item(r, epoch)
-	if err != nil {
-		return err
-	}
-	if err := s.add(ctx, it, r.Key); err != nil {
-		return err
-	}
-	err = s.remove(ctx, oldKey, old.token)
-	if errors.Is(err, driver.ErrConflict) || errors.Is(err, driver.ErrNotFound) {
-		// After another error the old record may be gone, and the copy is all
-		// that there is.
-		undo := s.do(context.WithoutCancel(ctx), func(c *memcache.Client) error { return c.Delete(it.Key) })
-		return errors.Join(err, ignore(undo, memcache.ErrCacheMiss))
-	}
-	if err == nil {
-		r.Version = 0
-	}
-	return err
-}
-
 // Touch implements [driver.Toucher]. The expiry is in the item too, so it is
-// written anew.
+// written anew, and is no pending copy any more.
 func (s *Store) Touch(ctx context.Context, key string, expires time.Time) error {
-	for {
+	for seen := uint64(0); ; {
 		e, err := s.get(ctx, key)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
+		case e.token == seen:
+			return errStuck
 		}
 		e.Expires = expires
 		it, err := s.item(e.Record, e.epoch)
@@ -189,19 +172,28 @@ func (s *Store) Touch(ctx context.Context, key string, expires time.Time) error 
 		if !errors.Is(err, driver.ErrConflict) {
 			return err
 		}
+		seen = e.token
 	}
 }
 
-// Destroy implements [driver.Store].
+// Destroy implements [driver.Store]. It replaces the item that it has seen by an ended
+// one, by cas: to delete whatever is there could delete the mark of a ChangeID that
+// came between, and an add that arrives late would bring the record back.
 func (s *Store) Destroy(ctx context.Context, key string) error {
-	if _, err := s.get(ctx, key); err != nil && !errors.Is(err, driver.ErrCorrupt) {
-		return err
+	for seen := uint64(0); ; {
+		e, err := s.get(ctx, key)
+		switch {
+		case err != nil && !errors.Is(err, driver.ErrCorrupt):
+			return err
+		case e.token == seen:
+			return errStuck
+		}
+		err = s.cas(ctx, s.endedItem(key), e.token)
+		if !errors.Is(err, driver.ErrConflict) {
+			return err
+		}
+		seen = e.token
 	}
-	err := s.do(ctx, func(c *memcache.Client) error { return c.Delete(s.recordKey(key)) })
-	if errors.Is(err, memcache.ErrCacheMiss) {
-		return driver.ErrNotFound
-	}
-	return err
 }
 
 // DeleteExpired implements [driver.Store]: memcached does it.
@@ -215,14 +207,4 @@ func (s *Store) DeleteExpired(ctx context.Context) (int, error) {
 // Ping implements [driver.Pinger]: every server has to answer.
 func (s *Store) Ping(ctx context.Context) error {
 	return s.do(ctx, (*memcache.Client).Ping)
-}
-
-// ignore returns err unless it is one of those.
-func ignore(err error, those ...error) error {
-	for _, e := range those {
-		if errors.Is(err, e) {
-			return nil
-		}
-	}
-	return err
 }

@@ -14,7 +14,7 @@ func target() drivertest.Target {
 		Driver:     memory.Driver{},
 		DSN:        func(testing.TB) string { return rand.Text() },
 		BadDSN:     []string{"x?max_sessions=0", "x?%zz"},
-		Implements: drivertest.Toucher | drivertest.Pinger | drivertest.SubjectLister | drivertest.SubjectDestroyer,
+		Implements: drivertest.Toucher | drivertest.Pinger | drivertest.SubjectLister | drivertest.SubjectDestroyer | drivertest.RenameTracker | drivertest.Lossy,
 	}
 }
 

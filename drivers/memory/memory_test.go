@@ -136,3 +136,29 @@ func BenchmarkDeleteExpired(b *testing.B) {
 		})
 	}
 }
+
+// A mark is found for MarkLifetime. Then it is gone, and its key is free again.
+func TestMarksEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		s := memory.New(memory.Options{})
+		r := record("old", time.Hour)
+		require.NoError(t, s.Create(ctx, r))
+		r.Key = "new"
+		require.NoError(t, s.ChangeID(ctx, "old", r))
+
+		time.Sleep(driver.MarkLifetime - time.Millisecond)
+		mark, err := s.(driver.RenameTracker).Renamed(ctx, "old")
+		require.NoError(t, err)
+		require.Equal(t, driver.Rename{To: "new", Age: driver.MarkLifetime - time.Millisecond}, mark)
+		require.ErrorIs(t, s.Create(ctx, record("old", time.Hour)), driver.ErrExists)
+
+		time.Sleep(time.Millisecond)
+		_, err = s.(driver.RenameTracker).Renamed(ctx, "old")
+		require.ErrorIs(t, err, driver.ErrNotFound)
+		n, err := s.DeleteExpired(ctx)
+		require.NoError(t, err)
+		require.Zero(t, n)
+		require.NoError(t, s.Create(ctx, record("old", time.Hour)))
+	})
+}

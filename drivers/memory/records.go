@@ -63,10 +63,12 @@ func (rs *records) reserve(now time.Time) error {
 
 func (rs *records) unreserve(n int) { rs.count.Add(int64(-n)) }
 
-// deleteExpired deletes at most a batch of sh and returns how many.
+// deleteExpired deletes at most a batch of sh and returns how many. Marks do not
+// count.
 func (rs *records) deleteExpired(sh *shard, now time.Time) int {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
+	sh.marks.deleteExpired(now)
 	n := 0
 	for n < sweepBatch && len(sh.byExpiry) > 0 && !sh.byExpiry[0].live(now) {
 		sh.remove(sh.byExpiry[0])

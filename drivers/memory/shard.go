@@ -17,6 +17,7 @@ type shard struct {
 	entries  map[string]*entry
 	subjects map[string]map[*entry]struct{}
 	byExpiry expiryHeap
+	marks    marks
 }
 
 func (sh *shard) init(index int) {

@@ -24,6 +24,8 @@ var (
 	_ driver.Pinger           = (*store)(nil)
 	_ driver.SubjectLister    = (*store)(nil)
 	_ driver.SubjectDestroyer = (*store)(nil)
+	_ driver.RenameTracker    = (*store)(nil)
+	_ driver.Lossy            = (*store)(nil)
 )
 
 // usable returns why a call can't be served, if it can't.
@@ -46,11 +48,14 @@ func (s *store) Create(ctx context.Context, r *driver.Record) error {
 	sh := s.shard(r.Key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if old := sh.entries[r.Key]; old != nil {
+	old := sh.entries[r.Key]
+	_, marked := sh.marks.find(r.Key, now)
+	if marked || old != nil && old.live(now) {
 		s.unreserve(1)
-		if old.live(now) {
-			return driver.ErrExists
-		}
+		return driver.ErrExists
+	}
+	if old != nil {
+		s.unreserve(1)
 		sh.remove(old)
 	}
 	sh.add(&e)
@@ -98,19 +103,23 @@ func (s *store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) e
 	next := newEntry(r, s.nextVersion())
 	from, to := s.shard(oldKey), s.shard(r.Key)
 	defer lockBoth(from, to)()
-	old, err := from.current(oldKey, r.Version, s.now())
+	now := s.now()
+	old, err := from.current(oldKey, r.Version, now)
 	if err != nil {
 		return err
 	}
-	if taken := to.entries[r.Key]; taken != nil {
-		if taken.live(s.now()) {
-			return driver.ErrExists
-		}
+	taken := to.entries[r.Key]
+	_, marked := to.marks.find(r.Key, now)
+	if marked || taken != nil && taken.live(now) {
+		return driver.ErrExists
+	}
+	if taken != nil {
 		to.remove(taken)
 		s.unreserve(1)
 	}
 	next.created = old.created
 	from.remove(old)
+	from.marks.add(oldKey, mark{to: r.Key, at: now})
 	to.add(&next)
 	r.Version = next.version
 	return nil
@@ -172,6 +181,10 @@ func (s *store) pages(ctx context.Context, page func(*shard, time.Time, []string
 			}
 			keys = page(&s.shards[i], s.now(), keys[:0])
 			for _, key := range keys {
+				if err := s.usable(ctx); err != nil {
+					yield("", err)
+					return
+				}
 				if !yield(key, nil) {
 					return
 				}
@@ -221,6 +234,11 @@ func (s *store) DeleteExpired(ctx context.Context) (int, error) {
 }
 
 func (s *store) Ping(ctx context.Context) error { return s.usable(ctx) }
+
+// Loses implements [driver.Lossy].
+func (s *store) Loses() string {
+	return "the memory of a process ends with the process"
+}
 
 func (s *store) Close() error {
 	if !s.closed.Swap(true) {

@@ -27,6 +27,10 @@
 // stays in the old one, and in use. Reading costs up to three
 // reads, writing one read more. Neither backend may be drivers/cookie, whose sessions
 // are with the clients.
+//
+// The pair keeps marks of renamed sessions if both backends do ([driver.RenameTracker]);
+// a mark is in the backend where the session was. It can lose what either backend can
+// lose ([driver.Lossy]).
 package migrate
 
 import (

@@ -24,7 +24,7 @@ func TestConformance(t *testing.T) {
 			drivertest.Run(t, drivertest.Target{
 				Driver:     migrate.Driver{},
 				DSN:        func(t testing.TB) string { return dsn(t.Name(), stage) },
-				Implements: drivertest.Toucher | drivertest.Pinger | drivertest.SubjectLister | drivertest.SubjectDestroyer,
+				Implements: drivertest.Toucher | drivertest.Pinger | drivertest.SubjectLister | drivertest.SubjectDestroyer | drivertest.RenameTracker | drivertest.Lossy,
 				BadDSN:     []string{"", "new=memory:&old=memory:", "stage=later&new=memory:&old=memory:"},
 			})
 		})

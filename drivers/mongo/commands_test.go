@@ -3,6 +3,7 @@ package mongo
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -59,18 +60,24 @@ func record(key string) *driver.Record {
 // openWatched is Open with a recorder.
 func openWatched(t testing.TB, dsn string) (*Store, *recorder) {
 	t.Helper()
+	r := &recorder{}
+	return openMonitored(t, dsn, r.monitor()), r
+}
+
+// openMonitored is Open with a monitor of the commands.
+func openMonitored(t testing.TB, dsn string, monitor *event.CommandMonitor) *Store {
+	t.Helper()
 	d, err := parseDSN(dsn)
 	require.NoError(t, err)
-	r := &recorder{}
 	s := newStore(func(ctx context.Context) (*mongo.Collection, *mongo.Client, error) {
 		o, err := d.clientOptions(ctx)
 		if err != nil {
 			return nil, nil, err
 		}
-		return d.open(o.SetMonitor(r.monitor()))
+		return d.open(o.SetMonitor(monitor))
 	}, d.options)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	return s, r
+	return s
 }
 
 // What the comment of the package says of round trips.
@@ -90,10 +97,12 @@ func TestRoundTrips(t *testing.T) {
 		{"Retrieve", func() (err error) { r, err = s.Retrieve(ctx, "k"); return err }, []string{"find"}},
 		{"Flush", func() error { return s.Flush(ctx, r) }, []string{"update"}},
 		{"Touch", func() error { return s.Touch(ctx, "k", time.Now().Add(time.Hour)) }, []string{"update"}},
-		{"ChangeID", func() error { r.Key = "n"; return s.ChangeID(ctx, "k", r) }, []string{"update"}},
+		{"ChangeID", func() error { r.Key = "n"; return s.ChangeID(ctx, "k", r) }, []string{"find", "update"}},
+		{"ChangeID again", func() error { r.Key = "m"; return s.ChangeID(ctx, "n", r) }, []string{"find", "insert", "update"}},
+		{"Renamed", func() error { _, err := s.Renamed(ctx, "k"); return err }, []string{"find"}},
 		{"Sessions", func() error { return drain(s.Sessions(ctx)) }, []string{"find"}},
 		{"SubjectSessions", func() error { return drain(s.SubjectSessions(ctx, "ada")) }, []string{"find"}},
-		{"Destroy", func() error { return s.Destroy(ctx, "n") }, []string{"delete"}},
+		{"Destroy", func() error { return s.Destroy(ctx, "m") }, []string{"delete"}},
 		{"DestroySubject", func() error { return s.DestroySubject(ctx, "ada") }, []string{"delete"}},
 		{"Ping", func() error { return s.Ping(ctx) }, []string{"ping"}},
 	} {
@@ -129,20 +138,16 @@ func TestUpdatesAreConditional(t *testing.T) {
 	}
 	_, err := update.LookupErr("u", "$set", "key")
 	require.Error(t, err, "a flush never writes the key")
-	_, err = s.Retrieve(ctx, "k")
-	require.NoError(t, err)
-	find := sent.take()[0]
-	require.WithinDuration(t, time.Now(), find.Lookup("filter", "expires", "$gt").Time(), time.Minute,
-		"a read does not rely on the server's TTL monitor")
 }
 
 // What is asked of a server, whatever it makes of it.
 func TestWriteConcern(t *testing.T) {
 	m := testserver.StartMongo(t)
 	for params, want := range map[string]string{
-		"":             `{"w": "majority"}`,
-		"journal=true": `{"w": "majority","j": true}`,
-		"w=1":          `{"w": {"$numberInt":"1"}}`,
+		"":              `{"w": "majority"}`,
+		"journal=true":  `{"w": "majority","j": true}`,
+		"journal=false": `{"w": "majority"}`,
+		"w=1":           `{"w": "majority"}`,
 	} {
 		s, sent := openWatched(t, newDSN(m, params))
 		checkConcern(t, s, sent, want)
@@ -183,10 +188,14 @@ func TestIndexes(t *testing.T) {
 	wants := []string{
 		`{"key": {"key": {"$numberInt":"1"}},"name": "key_1","unique": true}`,
 		`{"key": {"subject": {"$numberInt":"1"},"key": {"$numberInt":"1"}},"name": "subject_1_key_1"}`,
+		`{"key": {"was.key": {"$numberInt":"1"}},"name": "was.key_1","sparse": true,"unique": true}`,
 		`{"key": {"expires": {"$numberInt":"1"}},"name": "expires_1","expireAfterSeconds": {"$numberInt":"0"}}`,
+		`{"key": {"expires": {"$numberInt":"1"}},"name": "expires_1"}`,
+		`{"key": {"at": {"$numberInt":"1"}},"name": "at_1","sparse": true,"expireAfterSeconds": {"$numberInt":"660"}}`,
+		`{"key": {"at": {"$numberInt":"1"}},"name": "at_1"}`,
 	}
-	if !s.expiresSelf.Load() {
-		wants = append(wants, `{"key": {"expires": {"$numberInt":"1"}},"name": "expires_1"}`)
+	if s.expiresSelf.Load() {
+		wants = slices.Concat(wants[:4], wants[5:6])
 	}
 	require.Len(t, commands, len(wants)+1)
 	for i, want := range wants {
@@ -228,4 +237,92 @@ func TestPages(t *testing.T) {
 		}
 	}
 	require.Equal(t, 4, finds)
+}
+
+// A listing ends where its context does, not at the end of the page.
+func TestListingEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	s, _ := openWatched(t, newDSN(testserver.StartMongo(t), ""))
+	for _, key := range []string{"a", "b", "c"} {
+		require.NoError(t, s.Create(ctx, record(key)))
+	}
+	var errs []error
+	for _, err := range s.Sessions(ctx) {
+		errs = append(errs, err)
+		cancel()
+	}
+	require.Equal(t, []error{nil, context.Canceled}, errs)
+}
+
+// A write that finds nothing to write over asks why, once.
+func TestRoundTripsInVain(t *testing.T) {
+	ctx := t.Context()
+	s, sent := openWatched(t, newDSN(testserver.StartMongo(t), ""))
+	for _, key := range []string{"k", "other"} {
+		require.NoError(t, s.Create(ctx, record(key)))
+	}
+	r, err := s.Retrieve(ctx, "k")
+	require.NoError(t, err)
+	at := func(key string, version uint64) *driver.Record {
+		changed := *r
+		changed.Key, changed.Version = key, version
+		return &changed
+	}
+	sent.take()
+	for _, call := range []struct {
+		name string
+		do   func() error
+		is   error
+		want []string
+	}{
+		{"Flush of another version", func() error { return s.Flush(ctx, at("k", r.Version+1)) }, driver.ErrConflict, []string{"update", "find"}},
+		{"Flush of no version", func() error { return s.Flush(ctx, at("k", 0)) }, driver.ErrConflict, []string{"find"}},
+		{"ChangeID of another version onto a taken key", func() error { return s.ChangeID(ctx, "k", at("other", 1)) }, driver.ErrConflict, []string{"find", "find"}},
+		{"ChangeID of no version", func() error { return s.ChangeID(ctx, "k", at("n", 0)) }, driver.ErrConflict, []string{"find", "find"}},
+		{"ChangeID of nothing onto a taken key", func() error { return s.ChangeID(ctx, "x", at("other", 1)) }, driver.ErrNotFound, []string{"find", "find"}},
+		{"ChangeID onto a taken key", func() error { return s.ChangeID(ctx, "k", at("other", r.Version)) }, driver.ErrExists, []string{"find"}},
+		{"Create under a taken key", func() error { return s.Create(ctx, at("k", 0)) }, driver.ErrExists, []string{"insert", "delete", "update", "find"}},
+		{"Touch of nothing", func() error { return s.Touch(ctx, "x", time.Now().Add(time.Hour)) }, driver.ErrNotFound, []string{"update", "find"}},
+		{"Destroy of nothing", func() error { return s.Destroy(ctx, "x") }, driver.ErrNotFound, []string{"delete"}},
+	} {
+		require.ErrorIs(t, call.do(), call.is, call.name)
+		require.Equal(t, call.want, names(sent.take()), call.name)
+	}
+}
+
+// Records that others create under the key and end are not in the way of a Create.
+func TestCreateAmongOthers(t *testing.T) {
+	m := testserver.StartMongo(t)
+	for name, end := range map[string]func(context.Context, *Store) error{
+		"destroyed": func(ctx context.Context, other *Store) error { return other.Destroy(ctx, "k") },
+		"expired": func(ctx context.Context, other *Store) error {
+			r, err := other.Retrieve(ctx, "k")
+			if err != nil {
+				return err
+			}
+			r.Expires = time.Now()
+			return other.Flush(ctx, r)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, dsn := t.Context(), newDSN(m, "")
+			other, _ := openWatched(t, dsn)
+			times := 0
+			s := openMonitored(t, dsn, &event.CommandMonitor{Started: func(_ context.Context, e *event.CommandStartedEvent) {
+				switch {
+				case e.CommandName == "insert" && times < maxIdle-1:
+					times++
+					require.NoError(t, other.Create(ctx, record("k")))
+				case e.CommandName == "update":
+					require.NoError(t, end(ctx, other))
+				}
+			}})
+			r := record("k")
+			require.NoError(t, s.Create(ctx, r))
+			got, err := s.Retrieve(ctx, "k")
+			require.NoError(t, err)
+			require.Equal(t, r.Version, got.Version)
+		})
+	}
 }

@@ -2,7 +2,7 @@ package mongo
 
 import (
 	"encoding/json"
-	"errors"
+	"fmt"
 	"math"
 	"os"
 	"strings"
@@ -174,6 +174,28 @@ func FuzzAppendJSON(f *testing.F) {
 	})
 }
 
+// So are whole documents.
+func FuzzDecode(f *testing.F) {
+	now := time.Now()
+	for _, d := range []any{
+		document{Key: "k", Data: encodeBinary([]byte("x")), Meta: []byte{1}, Created: now, Expires: now.Add(time.Hour), Subject: "ada", Version: 1},
+		mark{Key: "k", To: "n", At: now},
+		bson.D{{Key: "key", Value: "n"}, {Key: "was", Value: former{Key: "k", At: now}}},
+	} {
+		raw, err := bson.Marshal(d)
+		require.NoError(f, err)
+		f.Add(raw)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := decode("k", data, now)
+		require.Equal(t, err == nil, r != nil)
+		rename, err := youngest("k", []bson.Raw{data}, now)
+		require.Equal(t, err == nil, rename.To != "")
+		b, err := judge("k", "n", []bson.Raw{data}, now)
+		require.Equal(t, err == nil, b.current || b.taken)
+	})
+}
+
 func TestTooLarge(t *testing.T) {
 	ctx := t.Context()
 	m := testserver.StartMongo(t)
@@ -209,27 +231,80 @@ func TestTooLarge(t *testing.T) {
 	require.Equal(t, bson.TypeBinary, s.encodeData(data, 10_000).Type)
 }
 
-// A document with other fields is neither absent nor an outage.
+// A document that can't be decoded is neither absent nor an outage. It stays until
+// it is destroyed, and listings leave it out.
 func TestCorrupt(t *testing.T) {
 	ctx := t.Context()
-	st, err := Driver{}.Open(newDSN(testserver.StartMongo(t), ""))
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, st.Close()) })
-	coll, err := st.(*Store).ready(ctx)
-	require.NoError(t, err)
-	later := bson.E{Key: "expires", Value: time.Now().Add(time.Hour)}
-	for key, d := range map[string]bson.D{
-		"a": {{Key: "data", Value: 5}},
-		"b": {{Key: "data", Value: bson.D{}}, {Key: "version", Value: "x"}},
-		"c": {},
+	s, _, coll := openColl(t)
+	at := 0
+	for field, values := range map[string][]any{
+		"data":    {5, "x", nil},
+		"meta":    {"x", nil},
+		"created": {"x", int64(5), nil},
+		"expires": {"x", int64(math.MaxInt64), nil},
+		"subject": {5, nil},
+		"version": {"x", nil},
 	} {
-		_, err := coll.InsertOne(ctx, append(d, later, bson.E{Key: "key", Value: key}))
-		require.NoError(t, err)
-		_, err = st.Retrieve(ctx, key)
-		require.ErrorIs(t, err, driver.ErrCorrupt, key)
-		require.False(t, errors.Is(err, driver.ErrNotFound))
-		require.NoError(t, st.Destroy(ctx, key))
+		for _, value := range values {
+			at++
+			r := record(fmt.Sprintf("k%d", at))
+			r.Subject = "ada"
+			require.NoError(t, s.Create(ctx, r))
+			change := bson.D{{Key: "$set", Value: bson.D{{Key: field, Value: value}}}}
+			if value == nil {
+				change = bson.D{{Key: "$unset", Value: bson.D{{Key: field, Value: ""}}}}
+			}
+			_, err := coll.UpdateOne(ctx, under(r.Key), change)
+			require.NoError(t, err)
+			before, err := coll.FindOne(ctx, under(r.Key)).Raw()
+			require.NoError(t, err)
+
+			what := fmt.Sprintf("%s: %v", field, value)
+			_, err = s.Retrieve(ctx, r.Key)
+			require.ErrorIs(t, err, driver.ErrCorrupt, what)
+			require.ErrorIs(t, s.Flush(ctx, r), driver.ErrCorrupt, what)
+			require.ErrorIs(t, s.Touch(ctx, r.Key, time.Now().Add(time.Hour)), driver.ErrCorrupt, what)
+			moved := *r
+			moved.Key += "-moved"
+			require.ErrorIs(t, s.ChangeID(ctx, r.Key, &moved), driver.ErrCorrupt, what)
+			require.ErrorIs(t, s.Create(ctx, record(r.Key)), driver.ErrExists, what)
+			for key, err := range s.Sessions(ctx) {
+				t.Fatalf("%s: Sessions yields %q, %v", what, key, err)
+			}
+			for key, err := range s.SubjectSessions(ctx, "ada") {
+				t.Fatalf("%s: SubjectSessions yields %q, %v", what, key, err)
+			}
+			requireNotRenamed(t, s, r.Key)
+			_, err = s.DeleteExpired(ctx)
+			require.NoError(t, err, what)
+			after, err := coll.FindOne(ctx, under(r.Key)).Raw()
+			require.NoError(t, err)
+			require.Equal(t, before, after, what)
+			require.NoError(t, s.Destroy(ctx, r.Key), what)
+			_, err = s.Retrieve(ctx, r.Key)
+			require.ErrorIs(t, err, driver.ErrNotFound)
+		}
 	}
+}
+
+// What version 0.1 has stored is read and changed as ever.
+func TestDocumentOfVersion01(t *testing.T) {
+	ctx := t.Context()
+	s, _, coll := openColl(t)
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	_, err := coll.InsertOne(ctx, bson.D{
+		{Key: "key", Value: "a"}, {Key: "data", Value: []byte("x")}, {Key: "meta", Value: []byte{}}, {Key: "created", Value: now},
+		{Key: "expires", Value: now.Add(time.Hour)}, {Key: "subject", Value: ""}, {Key: "version", Value: int64(-3)},
+	})
+	require.NoError(t, err)
+	r, err := s.Retrieve(ctx, "a")
+	require.NoError(t, err)
+	version := int64(-3)
+	require.Equal(t, &driver.Record{Key: "a", Data: []byte("x"), Meta: []byte{}, Created: now, Expires: now.Add(time.Hour), Version: uint64(version)}, r)
+	requireNotRenamed(t, s, "a", "b")
+	change(t, s, r, "b")
+	requireRenamed(t, s, "a", "b")
+	require.NoError(t, s.Flush(ctx, r))
 }
 
 func TestDSN(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/connstring"
 )
@@ -109,7 +110,7 @@ func (d *dsn) checkURI() (*connstring.ConnString, error) {
 		return nil, fmt.Errorf("mongo: unknown DSN parameter %q; there are collection, data, and those of MongoDB's connection strings", names[0])
 	}
 	if conn.WNumberSet && conn.WNumber == 0 {
-		return nil, errors.New(`mongo: DSN parameter "w" is 0: without an answer nobody knows whether a session was stored; leave it out`)
+		return nil, errors.New(`mongo: DSN parameter "w" is 0, and sessions are always written to the majority; leave it out`)
 	}
 	if uri == d.uri && options.Client().ApplyURI(uri).Validate() != nil {
 		return nil, errors.New("mongo: the DSN's parameters contradict each other, or name a file that can't be read")
@@ -138,8 +139,9 @@ func (d dsn) connect(ctx context.Context) (*mongo.Collection, *mongo.Client, err
 	return d.open(o)
 }
 
-// clientOptions are those that the DSN asks for, and writes to the majority if it
-// asks for nothing else. Only hosts that are looked up in DNS take time.
+// clientOptions returns the DSN's options with majority writes and reads from the
+// primary, whatever the DSN says about them. Only hosts that are looked up in DNS
+// take time.
 func (d dsn) clientOptions(ctx context.Context) (*options.ClientOptions, error) {
 	applied := make(chan *options.ClientOptions, 1)
 	go func() { applied <- options.Client().ApplyURI(d.uri) }()
@@ -150,12 +152,10 @@ func (d dsn) clientOptions(ctx context.Context) (*options.ClientOptions, error) 
 		return nil, ctx.Err()
 	}
 	concern := writeconcern.Majority()
-	if asked := o.WriteConcern; asked != nil {
-		if concern.Journal = asked.Journal; asked.W != nil {
-			concern.W = asked.W
-		}
+	if asked := o.WriteConcern; asked != nil && asked.Journal != nil && *asked.Journal {
+		concern.Journal = asked.Journal
 	}
-	return o.SetWriteConcern(concern), nil
+	return o.SetWriteConcern(concern).SetReadPreference(readpref.Primary()), nil
 }
 
 func (d dsn) open(o *options.ClientOptions) (*mongo.Collection, *mongo.Client, error) {

@@ -19,13 +19,15 @@ import (
 
 // The codes of MongoDB's errors that are acted on.
 const (
-	codeInternalError       = 1
-	codeBadValue            = 2
-	codeCommandNotSupported = 115
-	codeNotImplemented      = 238 // FerretDB's
-	codeDocumentTooLarge    = 10334
-	codeUpdateTooLarge      = 17419
-	codeUpsertTooLarge      = 17420
+	codeInternalError         = 1
+	codeBadValue              = 2
+	codeIndexOptionsConflict  = 85
+	codeIndexKeySpecsConflict = 86
+	codeCommandNotSupported   = 115
+	codeNotImplemented        = 238 // FerretDB's
+	codeDocumentTooLarge      = 10334
+	codeUpdateTooLarge        = 17419
+	codeUpsertTooLarge        = 17420
 )
 
 func hasCode(err error, codes ...int) bool {
@@ -47,7 +49,7 @@ func (s *Store) explain(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case s.isClosed(), errors.Is(err, mongo.ErrClientDisconnected):
+	case s.isClosed(), s.shared && errors.Is(err, mongo.ErrClientDisconnected):
 		return driver.ErrClosed
 	case ctx.Err() != nil:
 		return fmt.Errorf("%w (mongo: %s)", ctx.Err(), reason(err))
@@ -99,6 +101,8 @@ func reason(err error) error {
 		return fmt.Errorf("%s (code %d)", command.Name, command.Code)
 	case errors.As(err, &errno):
 		return errno
+	case errors.Is(err, mongo.ErrClientDisconnected):
+		return errors.New("connections were closed because an answer was about another key")
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("connection closed by the server")
 	case errors.As(err, &lookup):

@@ -36,6 +36,10 @@ func (s *Store) list(ctx context.Context, which bson.D) iter.Seq2[string, error]
 				return
 			}
 			for _, key := range keys {
+				if err := ctx.Err(); err != nil {
+					yield("", err)
+					return
+				}
 				if !yield(key, nil) {
 					return
 				}
@@ -48,31 +52,17 @@ func (s *Store) list(ctx context.Context, which bson.D) iter.Seq2[string, error]
 	}
 }
 
-// page returns the live keys behind last, in their order.
+// page returns the live keys behind last, in their order, all read at once.
 func (s *Store) page(ctx context.Context, which bson.D, last string) ([]string, error) {
-	filter := append(which[:len(which):len(which)],
-		bson.E{Key: "key", Value: bson.D{{Key: "$gt", Value: last}}},
-		bson.E{Key: "expires", Value: bson.D{{Key: "$gt", Value: time.Now()}}})
-	return s.findKeys(ctx, filter, s.pageSize)
-}
-
-// findKeys returns at most limit keys, in their order, all read at once.
-func (s *Store) findKeys(ctx context.Context, filter bson.D, limit int) ([]string, error) {
 	coll, err := s.ready(ctx)
 	if err != nil {
 		return nil, err
 	}
-	cursor, err := coll.Find(ctx, filter, options.Find().
-		SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "key", Value: 1}}).
-		SetSort(bson.D{{Key: "key", Value: 1}}).
-		SetLimit(int64(limit)).
-		SetBatchSize(int32(limit)))
-	if err != nil {
-		return nil, s.explain(ctx, err)
-	}
+	behind := bson.E{Key: "key", Value: bson.D{{Key: "$gt", Value: last}}}
+	filter := with(which, append(live(), versioned(), behind)...)
 	var found []struct{ Key string }
-	if err := cursor.All(ctx, &found); err != nil {
-		return nil, s.explain(ctx, err)
+	if err := s.findAll(ctx, coll, filter, "key", "key", s.pageSize, &found); err != nil {
+		return nil, err
 	}
 	keys := make([]string, len(found))
 	for i, d := range found {
@@ -81,33 +71,66 @@ func (s *Store) findKeys(ctx context.Context, filter bson.D, limit int) ([]strin
 	return keys, nil
 }
 
-// DeleteExpired implements [driver.Store]. Where the server has a TTL index it
-// does so by itself, once a minute.
+// findAll reads a field of at most limit documents, in the order of another.
+func (s *Store) findAll(ctx context.Context, coll *mongo.Collection, filter bson.D, field, order string, limit int, found any) error {
+	projection := ascending(field)
+	if field != "_id" {
+		projection = append(projection, bson.E{Key: "_id", Value: 0})
+	}
+	cursor, err := coll.Find(ctx, filter, options.Find().
+		SetProjection(projection).
+		SetSort(ascending(order)).
+		SetLimit(int64(limit)).
+		SetBatchSize(int32(limit)))
+	if err == nil {
+		err = cursor.All(ctx, found)
+	}
+	return s.explain(ctx, err)
+}
+
+// DeleteExpired implements [driver.Store]. Where the server has TTL indexes it
+// deletes by itself, once a minute.
 func (s *Store) DeleteExpired(ctx context.Context) (int, error) {
 	coll, err := s.ready(ctx)
-	if err != nil || s.expiresSelf.Load() {
+	if err != nil {
 		return 0, err
 	}
-	removed := 0
-	for {
-		n, more, err := s.deleteBatch(ctx, coll)
-		if removed += n; err != nil || !more {
+	now, removed := time.Now(), 0
+	if !s.expiresSelf.Load() {
+		if removed, err = s.deleteAll(ctx, coll, until("expires", now)); err != nil {
 			return removed, err
 		}
 	}
+	if !s.marksExpire.Load() {
+		_, err = s.deleteAll(ctx, coll, until("at", now.Add(-markKept)))
+	}
+	return removed, err
 }
 
-// deleteBatch deletes a batch of what has expired. What was touched or created
-// anew since it was chosen is not deleted.
-func (s *Store) deleteBatch(ctx context.Context, coll *mongo.Collection) (n int, more bool, err error) {
-	expired := bson.E{Key: "expires", Value: bson.D{{Key: "$lte", Value: time.Now()}}}
-	keys, err := s.findKeys(ctx, bson.D{expired}, batchSize)
-	if err != nil || len(keys) == 0 {
-		return 0, false, err
+// deleteAll deletes what meets a condition, in batches, and returns how much that
+// was. What does not meet it any more when its batch is deleted stays.
+func (s *Store) deleteAll(ctx context.Context, coll *mongo.Collection, condition bson.E) (removed int, err error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return removed, err
+		}
+		var found []struct {
+			ID bson.RawValue `bson:"_id"`
+		}
+		if err := s.findAll(ctx, coll, bson.D{condition}, "_id", condition.Key, batchSize, &found); err != nil || len(found) == 0 {
+			return removed, err
+		}
+		ids := make([]bson.RawValue, len(found))
+		for i, d := range found {
+			ids[i] = d.ID
+		}
+		result, err := coll.DeleteMany(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}, condition})
+		if err != nil {
+			return removed, s.explain(ctx, err)
+		}
+		removed += int(result.DeletedCount)
+		if len(found) < batchSize || result.DeletedCount == 0 {
+			return removed, nil
+		}
 	}
-	result, err := coll.DeleteMany(ctx, bson.D{{Key: "key", Value: bson.D{{Key: "$in", Value: keys}}}, expired})
-	if err != nil {
-		return 0, false, s.explain(ctx, err)
-	}
-	return int(result.DeletedCount), len(keys) == batchSize, nil
 }

@@ -10,10 +10,12 @@
 //	collection  the collection's name; default "sessions"
 //	data        binary (the default), or document: see below
 //
-// Writes wait for the majority of the servers, and reads go to the primary: a
-// secondary that lags behind would show sessions that have ended. A DSN that names
-// another w or readPreference gets it, and with it that risk; w=0 is refused,
-// because nobody could tell then whether a session was stored.
+// Writes wait for the majority of the servers, and reads go to the primary, whatever
+// the DSN says about w and readPreference; w=0 is refused. So an acknowledged write
+// survives whatever the majority survives, and the store is no [driver.Lossy]. A
+// primary that is cut off from the majority answers reads for some seconds more, until
+// it notices; readConcernLevel=linearizable in the DSN rules that out and makes each
+// read wait for the majority.
 //
 // A record is one document:
 //
@@ -25,15 +27,36 @@
 //	expires  under a TTL index: the server removes what has expired
 //	subject  under an index with key; "" for anonymous sessions
 //	version  a 64-bit number, random with each write
+//	was      {key, at}: the former key and the time of the ID change; in a record that
+//	         was never renamed its own key; was.key is under a unique index
 //
-// The key is not the _id, which can't change: so ChangeID is one update of one
-// document, and no moment shows the session twice or not at all. The price is an
-// index more, and in each read a second look-up behind that index.
+// The key is not the _id, which can't change. ChangeID is therefore one update of
+// one document, and the session is never there twice or missing. The price is the
+// indexes under key and was, and in each read a second look-up behind the index.
 //
-// The collection's indexes are created on first use. Servers that have no TTL
-// indexes get a plain one, and the factory's sweeper deletes in batches of 1,000.
-// Whatever has been removed or not, a record that has expired is not read. It is
-// the clock of the web servers that judges.
+// An ID change leaves a mark, which [driver.RenameTracker] describes: was, which the
+// update that renames the record sets. It serves as the mark until the record is
+// renamed again. Its index refuses a Create under the old key. If the record is
+// renamed again within ten minutes, ChangeID inserts the first mark as a document of
+// its own before the update overwrites was:
+//
+//	key  the old key, in the records' index
+//	to   the key that followed
+//	at   a date, under a TTL index: the server removes marks after 11 minutes
+//
+// So a process that dies between the steps loses no mark. What it leaves at most is
+// a mark that the record holds too. A mark in was is gone when its record has ended;
+// then the old key can be used again.
+//
+// No index refuses a ChangeID onto the old key of another record: ChangeID reads
+// whether there is one before it updates. It can overlook a record that is created
+// under that key and renamed between these two steps. Package session changes only to
+// new random keys.
+//
+// The store creates the collection's indexes on first use. Servers without TTL
+// indexes get plain ones, and DeleteExpired deletes in batches of 1,000; so it is for
+// an index that exists with other options. An expired record or mark is never read,
+// whether or not it has been removed. The web servers' clocks decide.
 //
 // With data=document the values are a document that can be queried, like
 // {"data.cart.items": 3}, provided that the session uses the JSON codec and no
@@ -45,15 +68,21 @@
 //
 // A record's document has at most 16 MiB; more is [driver.ErrTooLarge].
 //
-// Round trips: Retrieve, Flush, Touch, ChangeID, Create and Destroy take 1 each. A
-// Flush or a ChangeID that finds the record changed or gone takes 2.
+// The store cannot tell a document that was edited by hand from its own as long as
+// the types of its fields are right: only Retrieve looks into data, and returns
+// [driver.ErrCorrupt] for what is no JSON.
+//
+// Round trips: Retrieve, Flush, Touch, Create, Destroy and Renamed take 1 each,
+// ChangeID 2: it reads what concerns the two keys, and updates the record. The second
+// ChangeID of a record within ten minutes takes 3, because it inserts a mark. A Flush
+// or Touch that finds the record changed or gone takes 1 more, a ChangeID 2 in all.
 //
 // Measured on two cores with FerretDB 1.24 beside, for want of a MongoDB: Retrieve
 // takes 1.0 times the client's FindOne, Retrieve and Flush 1.03 times its FindOne
-// and UpdateOne (go test -bench Overhead); ChangeID takes 1.1 times a Flush, less
-// than an insert and a delete. FerretDB reads the whole collection for every
-// command, so that it tells nothing about large ones; listing 100,000 sessions
-// took 16 MiB of heap.
+// and UpdateOne (go test -bench Overhead). FerretDB reads the whole collection for
+// every command, so that it tells nothing about large ones, nor about ChangeID,
+// which looks for a key that is not there; listing 100,000 sessions took 16 MiB of
+// heap.
 package mongo
 
 import (
@@ -93,15 +122,17 @@ type Options struct {
 	DataAsDocument bool
 }
 
-// Store is a [driver.Store] in a collection, with all the optional interfaces of
-// package driver. Its methods are safe for concurrent use.
+// Store is a [driver.Store] in a collection, with the optional interfaces of package
+// driver but for ClientSide and Lossy. Its methods are safe for concurrent use.
 type Store struct {
 	connect     connector
+	shared      bool // the client is an application's
 	asDocument  bool
 	pageSize    int           // of listings
 	preparing   chan struct{} // holds the token of whoever prepares the collection
 	prepared    atomic.Pointer[mongo.Collection]
-	expiresSelf atomic.Bool // the server has taken the TTL index
+	expiresSelf atomic.Bool // the server has taken the TTL index for records
+	marksExpire atomic.Bool // and that for marks
 
 	mu     sync.Mutex        // guards what follows
 	client *mongo.Client     // ours; nil before the first use
@@ -115,6 +146,7 @@ var (
 	_ driver.Pinger           = (*Store)(nil)
 	_ driver.SubjectLister    = (*Store)(nil)
 	_ driver.SubjectDestroyer = (*Store)(nil)
+	_ driver.RenameTracker    = (*Store)(nil)
 )
 
 // connector returns a collection, and its client if that is for Close to close.
@@ -127,9 +159,11 @@ func New(collection *mongo.Collection, o Options) *Store {
 	sessions := collection.Clone(options.Collection().
 		SetReadPreference(readpref.Primary()).
 		SetWriteConcern(writeconcern.Majority()))
-	return newStore(func(context.Context) (*mongo.Collection, *mongo.Client, error) {
+	s := newStore(func(context.Context) (*mongo.Collection, *mongo.Client, error) {
 		return sessions, nil, nil
 	}, o)
+	s.shared = true
+	return s
 }
 
 func newStore(connect connector, o Options) *Store {

@@ -30,8 +30,9 @@ func target(t testing.TB, m testserver.Mongo, params string) drivertest.Target {
 			"mongodb://host/db?collection=", "mongodb://host/db?data=json", "mongodb://host/db?colection=x",
 			"mongodb://host/db?w=0", "mongodb://host/db?readPreference=nearby",
 		},
-		DeadDSN:    silent,
-		Implements: drivertest.Toucher | drivertest.Pinger | drivertest.SubjectLister | drivertest.SubjectDestroyer,
+		DeadDSN: silent,
+		Implements: drivertest.Toucher | drivertest.Pinger | drivertest.SubjectLister | drivertest.SubjectDestroyer |
+			drivertest.RenameTracker,
 		Resolution: time.Millisecond,
 	}
 }
@@ -76,7 +77,7 @@ func BenchmarkOverhead(b *testing.B) {
 	r.Data = make([]byte, 450)
 	require.NoError(b, s.Create(ctx, r))
 	find := func() (d document, err error) {
-		err = coll.FindOne(ctx, live("k")).Decode(&d)
+		err = coll.FindOne(ctx, under("k")).Decode(&d)
 		return d, err
 	}
 	for _, bm := range []struct {
@@ -90,7 +91,7 @@ func BenchmarkOverhead(b *testing.B) {
 			if err != nil {
 				return err
 			}
-			filter := append(live("k"), bson.E{Key: "version", Value: d.Version})
+			filter := with(under("k"), append(live(), ofVersion(d.Version))...)
 			d.Version++
 			_, err = coll.UpdateOne(ctx, filter, bson.D{{Key: "$set", Value: d}})
 			return err

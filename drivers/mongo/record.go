@@ -1,6 +1,7 @@
 package mongo
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -10,6 +11,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"gosession.dev/session/driver"
 )
@@ -23,13 +25,14 @@ type document struct {
 	Expires time.Time     `bson:"expires"`
 	Subject string        `bson:"subject"`
 	Version int64         `bson:"version"`
+	Was     former        `bson:"was"`
 }
 
 // MongoDB's limit, and what a document takes beside Data, Meta and the strings:
-// names, types, lengths, dates, the _id.
+// names, types, lengths, dates, the _id, a former key.
 const (
 	maxDocument = 16 << 20
-	overhead    = 160
+	overhead    = 300
 )
 
 // encode makes the document of r's next version.
@@ -50,6 +53,7 @@ func (s *Store) encode(r *driver.Record) (*document, error) {
 		// knows its own write again; and a key that was destroyed and is created
 		// again does not repeat one. 0 would be "not known".
 		Version: int64(max(rand.Uint64(), 1)),
+		Was:     former{Key: r.Key},
 	}, nil
 }
 
@@ -78,43 +82,68 @@ func notNil(b []byte) []byte {
 	return b
 }
 
-// decode reads what find has found.
-func decode(key string, found *mongo.SingleResult) (*driver.Record, error) {
-	var d document
-	if err := found.Decode(&d); err != nil {
+// decode reads what stands under key. It returns ErrNotFound for an expired record
+// and for a mark.
+func decode(key string, raw bson.Raw, now time.Time) (*driver.Record, error) {
+	switch {
+	case !isUnder(raw, key):
+		return nil, errOtherKey
+	case isMarked(raw), isExpired(raw, now):
+		return nil, driver.ErrNotFound
+	}
+	_, meta, hasMeta := raw.Lookup("meta").BinaryOK()
+	created, hasCreated := raw.Lookup("created").TimeOK()
+	expires, hasExpires := raw.Lookup("expires").TimeOK()
+	subject, hasSubject := raw.Lookup("subject").StringValueOK()
+	version, hasVersion := raw.Lookup("version").AsInt64OK()
+	if !hasMeta || !hasCreated || !hasExpires || !hasSubject || !hasVersion {
 		return nil, fmt.Errorf("%w: its document has other fields", driver.ErrCorrupt)
 	}
-	r := &driver.Record{
+	data, err := decodeData(raw.Lookup("data"))
+	if err != nil {
+		return nil, err
+	}
+	return &driver.Record{
 		Key:     key,
-		Meta:    d.Meta,
-		Created: d.Created.UTC(),
-		Expires: d.Expires.UTC(),
-		Subject: d.Subject,
-		Version: uint64(d.Version),
+		Data:    data,
+		Meta:    bytes.Clone(meta),
+		Created: created.UTC(),
+		Expires: expires.UTC(),
+		Subject: subject,
+		Version: uint64(version),
+	}, nil
+}
+
+// decodeData returns what encodeData was given, in bytes of its own.
+func decodeData(v bson.RawValue) ([]byte, error) {
+	if _, data, ok := v.BinaryOK(); ok {
+		return bytes.Clone(data), nil
 	}
-	if _, bytes, ok := d.Data.BinaryOK(); ok {
-		r.Data = bytes
-		return r, nil
-	}
-	raw, ok := d.Data.DocumentOK()
+	raw, ok := v.DocumentOK()
 	if !ok {
 		return nil, fmt.Errorf("%w: its data is neither binary nor a document", driver.ErrCorrupt)
 	}
-	var err error
-	if r.Data, err = appendJSON(nil, raw); err != nil {
+	data, err := appendJSON(nil, raw)
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", driver.ErrCorrupt, err)
 	}
-	return r, nil
+	return data, nil
 }
 
-// live is the filter for the record under key if it has not expired.
-func live(key string) bson.D {
-	return bson.D{{Key: "key", Value: key}, {Key: "expires", Value: bson.D{{Key: "$gt", Value: time.Now()}}}}
+// errOtherKey: a server, or a proxy before it, has mixed up answers, or the
+// collection compares strings by rules of a language.
+var errOtherKey = errors.New("mongo: the server answered with a document under another key")
+
+// isUnder reports whether a document stands under key.
+func isUnder(raw bson.Raw, key string) bool {
+	stored, ok := raw.Lookup("key").StringValueOK()
+	return ok && stored == key
 }
 
-// dead is the filter for the record under key if it has expired.
-func dead(key string) bson.D {
-	return bson.D{{Key: "key", Value: key}, {Key: "expires", Value: bson.D{{Key: "$lte", Value: time.Now()}}}}
+// isExpired reports whether a document has an expiry that has passed.
+func isExpired(raw bson.Raw, now time.Time) bool {
+	expires, ok := raw.Lookup("expires").TimeOK()
+	return ok && !expires.After(now)
 }
 
 // isNone reports whether a find has found nothing.
@@ -126,6 +155,6 @@ func (s *Store) landed(ctx context.Context, coll *mongo.Collection, d *document,
 	if !isNetwork(err) || ctx.Err() != nil {
 		return false
 	}
-	filter := append(live(d.Key), bson.E{Key: "version", Value: d.Version})
-	return coll.FindOne(ctx, filter).Err() == nil
+	return coll.FindOne(ctx, with(under(d.Key), ofVersion(d.Version)),
+		options.FindOne().SetProjection(bson.D{{Key: "_id", Value: 1}})).Err() == nil
 }

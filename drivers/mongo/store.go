@@ -15,14 +15,14 @@ import (
 
 // Create implements [driver.Store].
 func (s *Store) Create(ctx context.Context, r *driver.Record) error {
-	return s.write(ctx, r, func(coll *mongo.Collection, d *document) error {
+	return s.write(ctx, r, r.Key, func(coll *mongo.Collection, d *document) error {
 		_, err := coll.InsertOne(ctx, d)
 		return err
 	})
 }
 
-// write has put store r's next version.
-func (s *Store) write(ctx context.Context, r *driver.Record, put func(*mongo.Collection, *document) error) error {
+// write has put store r's next version, which was under oldKey before.
+func (s *Store) write(ctx context.Context, r *driver.Record, oldKey string, put func(*mongo.Collection, *document) error) error {
 	coll, err := s.ready(ctx)
 	if err != nil {
 		return err
@@ -31,16 +31,27 @@ func (s *Store) write(ctx context.Context, r *driver.Record, put func(*mongo.Col
 	if err != nil {
 		return err
 	}
+	idle := 0 // rounds in a row that have changed nothing
 	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		switch err := put(coll, d); {
 		case err == nil, s.landed(ctx, coll, d, err):
 			r.Version = uint64(d.Version)
 			return nil
-		case errors.Is(err, errNoMatch):
+		case errors.Is(err, errNoMatch), errors.Is(err, errOtherIndex):
 			return err
 		case isDuplicate(err):
-			if err := s.makeWay(ctx, coll, d); err != nil {
+			freed, err := s.makeWay(ctx, coll, d.Key, oldKey)
+			if err != nil {
 				return err
+			}
+			if idle++; freed {
+				idle = 0
+			}
+			if idle == maxIdle {
+				return errOtherIndex
 			}
 		case hasCode(err, codeBadValue) && d.Data.Type == bson.TypeEmbeddedDocument:
 			// FerretDB takes no arrays in arrays.
@@ -51,24 +62,43 @@ func (s *Store) write(ctx context.Context, r *driver.Record, put func(*mongo.Col
 	}
 }
 
-// makeWay deletes the record under d's key if it has expired, and returns
-// ErrExists if it has not. That there is none, any more, is fine.
-func (s *Store) makeWay(ctx context.Context, coll *mongo.Collection, d *document) error {
-	if _, err := coll.DeleteOne(ctx, dead(d.Key)); err != nil {
-		return s.explain(ctx, err)
+// maxIdle is how often a write that sets the key is refused as a duplicate, though
+// nothing is found that is in its way, until it fails. Once or twice may be because
+// other processes create and remove records under the key.
+const maxIdle = 5
+
+// errOtherIndex: a write that sets the key was refused so often, or one that leaves the
+// key as it is was refused.
+var errOtherIndex = errors.New("mongo: write refused as a duplicate by another unique index than the key's: drop that index")
+
+// makeWay deletes what stands under key if it is an expired record or mark, and
+// forgets that key or oldKey was another record's, if that is long ago. It reports
+// whether it did, and returns ErrExists if the key is taken.
+func (s *Store) makeWay(ctx context.Context, coll *mongo.Collection, key, oldKey string) (freed bool, err error) {
+	deleted, err := coll.DeleteOne(ctx, dead(key))
+	if err != nil {
+		return false, s.explain(ctx, err)
 	}
-	switch found, err := s.isLive(ctx, coll, d.Key); {
-	case err != nil:
-		return err
-	case found:
-		return driver.ErrExists
+	if deleted.DeletedCount > 0 {
+		return true, nil
 	}
-	return nil
+	forgotten, err := coll.UpdateMany(ctx, longAgo(key, oldKey), bson.D{{Key: "$unset", Value: bson.D{{Key: "was", Value: ""}}}})
+	if err != nil {
+		return false, s.explain(ctx, err)
+	}
+	if forgotten.ModifiedCount > 0 {
+		return true, nil
+	}
+	found, err := s.has(ctx, coll, taken(key))
+	if found {
+		err = driver.ErrExists
+	}
+	return false, err
 }
 
-// isLive reports whether there is a live record under key.
-func (s *Store) isLive(ctx context.Context, coll *mongo.Collection, key string) (bool, error) {
-	err := coll.FindOne(ctx, live(key), options.FindOne().SetProjection(bson.D{{Key: "_id", Value: 1}})).Err()
+// has reports whether there is a document that a filter matches.
+func (s *Store) has(ctx context.Context, coll *mongo.Collection, filter bson.D) (bool, error) {
+	err := coll.FindOne(ctx, filter, options.FindOne().SetProjection(ascending("_id"))).Err()
 	if isNone(err) {
 		return false, nil
 	}
@@ -81,14 +111,18 @@ func (s *Store) Retrieve(ctx context.Context, key string) (*driver.Record, error
 	if err != nil {
 		return nil, err
 	}
-	found := coll.FindOne(ctx, live(key))
-	switch err := found.Err(); {
+	raw, err := coll.FindOne(ctx, under(key)).Raw()
+	switch {
 	case isNone(err):
 		return nil, driver.ErrNotFound
 	case err != nil:
 		return nil, s.explain(ctx, err)
 	}
-	return decode(key, found)
+	r, err := decode(key, raw, time.Now())
+	if errors.Is(err, errOtherKey) {
+		s.abandon(coll)
+	}
+	return r, err
 }
 
 // Flush implements [driver.Store].
@@ -96,33 +130,29 @@ func (s *Store) Flush(ctx context.Context, r *driver.Record) error {
 	return s.replace(ctx, r.Key, r)
 }
 
-// ChangeID implements [driver.Store]. It is one update of one document, as Flush
-// is.
-func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
-	return s.replace(ctx, oldKey, r)
-}
-
 // errNoMatch: a conditional update has found nothing to write over.
 var errNoMatch = errors.New("no match")
 
-// replace writes r over the record under key if that is of r's version. It never
-// inserts.
-func (s *Store) replace(ctx context.Context, key string, r *driver.Record) error {
-	err := s.write(ctx, r, func(coll *mongo.Collection, d *document) error {
-		fields := bson.D{
+// replace writes r and more over the record under key if that is of r's version.
+// It never inserts.
+func (s *Store) replace(ctx context.Context, key string, r *driver.Record, more ...bson.E) error {
+	err := s.write(ctx, r, key, func(coll *mongo.Collection, d *document) error {
+		if r.Version == 0 {
+			return errNoMatch
+		}
+		fields := append(bson.D{
 			{Key: "data", Value: d.Data},
 			{Key: "meta", Value: d.Meta},
 			{Key: "expires", Value: d.Expires},
 			{Key: "subject", Value: d.Subject},
 			{Key: "version", Value: d.Version},
-		}
-		if key != r.Key {
-			fields = append(fields, bson.E{Key: "key", Value: r.Key})
-		}
-		filter := append(live(key), bson.E{Key: "version", Value: int64(r.Version)})
-		result, err := coll.UpdateOne(ctx, filter, bson.D{{Key: "$set", Value: fields}})
-		if err == nil && result.MatchedCount == 0 {
-			err = errNoMatch
+		}, more...)
+		result, err := coll.UpdateOne(ctx, current(key, r.Version), bson.D{{Key: "$set", Value: fields}})
+		switch {
+		case err == nil && result.MatchedCount == 0:
+			return errNoMatch
+		case isDuplicate(err) && key == r.Key:
+			return errOtherIndex
 		}
 		return err
 	})
@@ -132,19 +162,12 @@ func (s *Store) replace(ctx context.Context, key string, r *driver.Record) error
 	return err
 }
 
-// whyNoMatch tells a conflict from a record that is gone.
+// whyNoMatch tells a conflict from a record that is gone or can't be decoded.
 func (s *Store) whyNoMatch(ctx context.Context, key string) error {
-	coll, err := s.ready(ctx)
-	if err != nil {
+	if _, err := s.Retrieve(ctx, key); err != nil {
 		return err
 	}
-	switch found, err := s.isLive(ctx, coll, key); {
-	case err != nil:
-		return err
-	case found:
-		return driver.ErrConflict
-	}
-	return driver.ErrNotFound
+	return driver.ErrConflict
 }
 
 // Touch implements [driver.Toucher]. The version stays, so that it is no conflict
@@ -154,11 +177,15 @@ func (s *Store) Touch(ctx context.Context, key string, expires time.Time) error 
 	if err != nil {
 		return err
 	}
-	result, err := coll.UpdateOne(ctx, live(key), bson.D{{Key: "$set", Value: bson.D{{Key: "expires", Value: expires}}}})
-	if err == nil && result.MatchedCount == 0 {
-		return driver.ErrNotFound
+	filter := with(under(key), append(live(), versioned())...)
+	result, err := coll.UpdateOne(ctx, filter, bson.D{{Key: "$set", Value: bson.D{{Key: "expires", Value: expires}}}})
+	if err != nil || result.MatchedCount > 0 {
+		return s.explain(ctx, err)
 	}
-	return s.explain(ctx, err)
+	if err := s.whyNoMatch(ctx, key); !errors.Is(err, driver.ErrConflict) {
+		return err
+	}
+	return driver.ErrNotFound // it was created since
 }
 
 // Destroy implements [driver.Store].
@@ -167,7 +194,7 @@ func (s *Store) Destroy(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
-	result, err := coll.DeleteOne(ctx, live(key))
+	result, err := coll.DeleteOne(ctx, destroyable(key))
 	if err == nil && result.DeletedCount == 0 {
 		return driver.ErrNotFound
 	}

@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/mattn/go-sqlite3"
 )
@@ -21,23 +19,9 @@ type connector struct{ dsn dsn }
 
 func (c connector) Driver() driver.Driver { return &sqlite3.SQLiteDriver{} }
 
-// Connect opens a connection. Another process that sets the journal mode at the
-// same time makes SQLite busy in a way that its timeout does not cover.
-func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
-	for {
-		conn, err := c.connect()
-		if err == nil || !isBusy(err) {
-			return conn, err
-		}
-		select {
-		case <-time.After(rand.N(10 * time.Millisecond)):
-		case <-ctx.Done():
-			return nil, err
-		}
-	}
-}
-
-func (c connector) connect() (driver.Conn, error) {
+// Connect opens a connection. If the database is busy, package sqlstore tries again, for as
+// long as the context of its caller lasts, which need not be the context here.
+func (c connector) Connect(context.Context) (driver.Conn, error) {
 	if err := c.createFile(); err != nil {
 		return nil, err
 	}
@@ -101,9 +85,4 @@ func (c connector) checkJournal(conn driver.Conn) error {
 		return fmt.Errorf("the journal mode is %s: there is no WAL on this file system, or the file can't be written to; choose another with _journal_mode", text)
 	}
 	return nil
-}
-
-func isBusy(err error) bool {
-	sqliteError, ok := errors.AsType[sqlite3.Error](err)
-	return ok && (sqliteError.Code == sqlite3.ErrBusy || sqliteError.Code == sqlite3.ErrLocked)
 }

@@ -185,6 +185,34 @@ func TestLockedByAnother(t *testing.T) {
 	require.NoError(t, <-done, "and the writer goes on when it can")
 }
 
+// A file that lets nobody connect is waited for no longer than the context says.
+func TestLockedForConnections(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	s := open(t, path)
+	require.NoError(t, s.Create(t.Context(), record("k")))
+	s.(*store).db.SetMaxIdleConns(-1) // each call connects
+	other, err := sql.Open("sqlite3", "file:"+path+"?_locking_mode=EXCLUSIVE")
+	require.NoError(t, err)
+	defer other.Close()
+	other.SetMaxOpenConns(1)
+	_, err = other.Exec("UPDATE sessions SET version = version + 1")
+	require.NoError(t, err)
+
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	returned := make(chan error)
+	go func() {
+		_, err := s.Retrieve(ctx, "k")
+		returned <- err
+	}()
+	select {
+	case err := <-returned:
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	case <-time.After(10 * time.Second):
+		t.Fatal("Retrieve does not return")
+	}
+}
+
 // Close lets go of the file.
 func TestCloseReleases(t *testing.T) {
 	files := func() int {

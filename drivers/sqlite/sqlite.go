@@ -84,6 +84,7 @@ var (
 	_ driver.Pinger           = (*store)(nil)
 	_ driver.SubjectLister    = (*store)(nil)
 	_ driver.SubjectDestroyer = (*store)(nil)
+	_ driver.RenameTracker    = (*store)(nil)
 )
 
 func (s *store) Close() error { return errors.Join(s.Store.Close(), s.db.Close()) }

@@ -9,7 +9,7 @@ import (
 	"gosession.dev/session/drivertest"
 )
 
-const extras = drivertest.Toucher | drivertest.Pinger | drivertest.SubjectLister | drivertest.SubjectDestroyer
+const extras = drivertest.Toucher | drivertest.Pinger | drivertest.SubjectLister | drivertest.SubjectDestroyer | drivertest.RenameTracker
 
 func target() drivertest.Target {
 	return drivertest.Target{

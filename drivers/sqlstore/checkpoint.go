@@ -61,8 +61,9 @@ func (s *Store) emptyLog(ctx context.Context) {
 	_ = s.asWriter(ctx, func() error { return s.checkpoint(ctx) })
 }
 
+// checkpoint is not interrupted, see statementContext.
 func (s *Store) checkpoint(ctx context.Context) error {
-	_, err := s.db.ExecContext(ctx, s.dialect.Checkpoint)
+	_, err := s.db.ExecContext(s.statementContext(ctx), s.dialect.Checkpoint)
 	return err
 }
 
@@ -72,9 +73,7 @@ func (s *Store) makeCheckpoints(ctx context.Context) {
 	for {
 		select {
 		case <-s.checkpoints.due:
-			// Not interrupted by Close: SQLite would not remove the log if the
-			// connection that it closes last had been.
-			_ = s.checkpoint(context.WithoutCancel(ctx))
+			_ = s.checkpoint(ctx)
 		case <-ctx.Done():
 			return
 		}

@@ -19,14 +19,29 @@ type Dialect struct {
 	// them harmless if what it creates is there. All names are quoted.
 	Schema func(t Table) []string
 
+	// MarksSchema does that for the table of marks and its index.
+	MarksSchema func(t Table) []string
+
 	// IgnoreDuplicate ends an INSERT that has to do nothing, without an error, if
 	// there is a row of that key. The name of the column is quoted.
 	IgnoreDuplicate func(id string) string
 
+	// UpdateDuplicate ends an INSERT that has to set columns to their new values if
+	// there is a row of that key.
+	UpdateDuplicate func(id string, columns ...string) string
+
+	// AreIntegers returns a condition that columns hold integers: that they are not
+	// NULL, and of that type where a database lets a column hold others.
+	AreIntegers func(columns ...string) string
+
 	// DeleteBatch returns a DELETE of as many rows of a table as its second
-	// parameter says, of those whose expires is at most its first. The names of
-	// the table and of its key are quoted.
-	DeleteBatch func(table, id string) string
+	// parameter says, of those whose time is at most its first. The names of
+	// the table and of its key are quoted; time is the name of a column.
+	DeleteBatch func(table, id, time string) string
+
+	// Now is an expression for the present time by the clock of the database, in Unix
+	// milliseconds.
+	Now string
 
 	// Data returns what is bound for the values of a session.
 	Data func(data []byte) any
@@ -52,6 +67,10 @@ type Table struct {
 	// ExpiresIndex and SubjectIndex are the names of the indexes on expires, and
 	// on subject and key.
 	ExpiresIndex, SubjectIndex string
+
+	// Marks and RenamedIndex are the names of the table of marks and of its index on
+	// the time of the rename.
+	Marks, RenamedIndex string
 }
 
 // SQLite is the dialect of SQLite 3.24 and later, through whichever driver.
@@ -59,10 +78,16 @@ var SQLite = Dialect{
 	Quote:           func(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` },
 	Placeholder:     func(n int) string { return fmt.Sprintf("?%d", n) },
 	Schema:          sqliteSchema,
+	MarksSchema:     sqliteMarksSchema,
 	IgnoreDuplicate: func(id string) string { return "ON CONFLICT (" + id + ") DO NOTHING" },
-	DeleteBatch: func(table, id string) string {
-		return fmt.Sprintf("DELETE FROM %[1]s WHERE %[2]s IN (SELECT %[2]s FROM %[1]s WHERE expires <= ?1 LIMIT ?2)", table, id)
+	UpdateDuplicate: func(id string, columns ...string) string {
+		return "ON CONFLICT (" + id + ") DO UPDATE SET " + each(columns, "%[1]s = excluded.%[1]s", ", ")
 	},
+	AreIntegers: func(columns ...string) string { return each(columns, "typeof(%s) = 'integer'", " AND ") },
+	DeleteBatch: func(table, id, time string) string {
+		return fmt.Sprintf("DELETE FROM %[1]s WHERE %[2]s IN (SELECT %[2]s FROM %[1]s WHERE %[3]s <= ?1 LIMIT ?2)", table, id, time)
+	},
+	Now:         "CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)",
 	Data:        sqliteData,
 	IsDuplicate: says("UNIQUE constraint failed"),
 	IsBusy:      says("database is locked", "database table is locked", "SQLITE_BUSY"),
@@ -85,6 +110,26 @@ func sqliteSchema(t Table) []string {
 		`CREATE INDEX IF NOT EXISTS ` + t.ExpiresIndex + ` ON ` + t.Name + ` (expires)`,
 		`CREATE INDEX IF NOT EXISTS ` + t.SubjectIndex + ` ON ` + t.Name + ` (subject, ` + t.ID + `) WHERE subject <> ''`,
 	}
+}
+
+func sqliteMarksSchema(t Table) []string {
+	return []string{
+		`CREATE TABLE IF NOT EXISTS ` + t.Marks + ` (
+	id TEXT NOT NULL PRIMARY KEY,
+	renamed_to TEXT NOT NULL,
+	renamed INTEGER NOT NULL
+) WITHOUT ROWID`,
+		`CREATE INDEX IF NOT EXISTS ` + t.RenamedIndex + ` ON ` + t.Marks + ` (renamed)`,
+	}
+}
+
+// each writes format for each of the columns.
+func each(columns []string, format, separator string) string {
+	var parts []string
+	for _, column := range columns {
+		parts = append(parts, fmt.Sprintf(format, column))
+	}
+	return strings.Join(parts, separator)
 }
 
 // sqliteData binds what is text as text, for SQLite's JSON functions and its

@@ -10,21 +10,27 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// exec runs a statement that writes, as the process's only writer if the dialect
-// wants that, and returns how many rows it concerned.
+// exec runs a statement that writes, and returns how many rows it concerned.
 func (s *Store) exec(ctx context.Context, stmt *sql.Stmt, args ...any) (int64, error) {
-	return s.execFirst(ctx, statement{stmt, args})
+	return s.execute(ctx, &write{statements: []statement{{stmt, args}}})
 }
 
-// execFirst does that with the first of several statements that concerns a row.
-func (s *Store) execFirst(ctx context.Context, statements ...statement) (int64, error) {
-	w := &write{ctx: ctx, statements: statements}
+// execute runs a write, as the process's only writer if the dialect wants that, and
+// returns how many rows its statements concerned.
+func (s *Store) execute(ctx context.Context, w *write) (int64, error) {
+	w.ctx = ctx
 	if s.exclusive && s.dialect.OneWriter && (s.crowded.Load() || len(s.writer) > 0) {
 		if s.share(w); w.err != errUndone {
 			return w.rows, s.explain(ctx, w.err)
 		}
 	}
-	err := s.asWriter(ctx, func() error { return w.execute(s.statementContext(ctx)) })
+	err := s.asWriter(ctx, func() error {
+		ctx := s.statementContext(ctx)
+		if w.follow == nil {
+			return w.execute(ctx, byItself)
+		}
+		return s.transact(ctx, func(in prepared) error { return w.execute(ctx, in) })
+	})
 	return w.rows, err
 }
 
@@ -91,7 +97,8 @@ func (s *Store) explain(ctx context.Context, err error) error {
 
 // statementContext is what a statement runs under. Where nobody but this store keeps
 // the database waiting, what waits is a matter of retry, and a statement is over
-// sooner than it takes to arrange for its interruption.
+// sooner than it takes to arrange for its interruption. Besides, SQLite does not remove its
+// log if the connection that is closed last was interrupted.
 func (s *Store) statementContext(ctx context.Context) context.Context {
 	if s.exclusive {
 		return context.WithoutCancel(ctx)

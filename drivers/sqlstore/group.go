@@ -22,11 +22,12 @@ type writes struct {
 	waiting []*write
 }
 
-// write executes the first of its statements, and the next one as long as no row was
-// concerned. Its outcome is known when done is closed.
+// write executes its statements until one concerns a row, and after that one follow.
+// Its outcome is known when done is closed.
 type write struct {
 	ctx        context.Context // of the caller, who waits
 	statements []statement
+	follow     func() statement // nil if nothing follows; otherwise the write needs a transaction
 
 	done chan struct{}
 	rows int64
@@ -38,22 +39,27 @@ type statement struct {
 	args []any
 }
 
-func (w *write) execute(ctx context.Context) error {
-	return w.executeAs(ctx, func(stmt *sql.Stmt) *sql.Stmt { return stmt })
-}
-
-// executeAs executes what prepared makes of the statements.
-func (w *write) executeAs(ctx context.Context, prepared func(*sql.Stmt) *sql.Stmt) error {
+// execute executes w in a transaction, or a single statement by itself.
+func (w *write) execute(ctx context.Context, in prepared) error {
+	w.rows, w.err = 0, nil
 	for _, st := range w.statements {
-		var result sql.Result
-		if result, w.err = prepared(st.Stmt).ExecContext(ctx, st.args...); w.err != nil {
-			return w.err
-		}
-		if w.rows, w.err = result.RowsAffected(); w.err != nil || w.rows > 0 {
-			return w.err
+		if w.rows, w.err = st.execute(ctx, in); w.err != nil || w.rows > 0 {
+			break
 		}
 	}
-	return nil
+	if w.err == nil && w.rows > 0 && w.follow != nil {
+		_, w.err = w.follow().execute(ctx, in)
+	}
+	return w.err
+}
+
+// execute returns how many rows were concerned.
+func (st statement) execute(ctx context.Context, in prepared) (int64, error) {
+	result, err := in(st.Stmt).ExecContext(ctx, st.args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 func (q *writes) add(w *write) {
@@ -95,7 +101,6 @@ func (s *Store) share(w *write) {
 		select {
 		case s.writer <- struct{}{}:
 			s.writeGroup(w)
-			<-s.writer
 		case <-w.done:
 			return
 		case <-w.ctx.Done():
@@ -109,9 +114,10 @@ func (s *Store) share(w *write) {
 	}
 }
 
-// writeGroup executes what waits, in one transaction, unless w has been executed. If
-// the transaction can't begin, only who wanted it gets to know.
+// writeGroup executes the waiting writes in one transaction, unless w has been executed,
+// and then releases the writer's token. If the transaction can't begin, only w fails.
 func (s *Store) writeGroup(w *write) {
+	defer func() { <-s.writer }()
 	select {
 	case <-w.done:
 		return
@@ -142,30 +148,25 @@ func (s *Store) writeGroup(w *write) {
 	}
 }
 
-// commit executes a group. If one of it fails, the transaction is undone, and the
-// error is errUndone: each may then find his own.
-func (s *Store) commit(tx *sql.Tx, group []*write) error {
-	prepared := prepareIn(tx)
-	for _, w := range group {
-		if w.executeAs(s.statementContext(w.ctx), prepared) != nil {
-			_ = tx.Rollback()
-			return errUndone
+// commit executes a group. If one of its writes fails or panics, the transaction is undone
+// and the error is errUndone. Each write is then tried by itself, so that it fails, or
+// panics, in the goroutine of its own caller.
+func (s *Store) commit(tx *sql.Tx, group []*write) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errUndone
 		}
-	}
-	err := tx.Commit()
+	}()
+	err = finish(tx, func(in prepared) error {
+		for _, w := range group {
+			if w.execute(s.statementContext(w.ctx), in) != nil {
+				return errUndone
+			}
+		}
+		return nil
+	})
 	if err != nil && s.dialect.IsBusy(err) { // with readers, where there is no WAL
 		return errUndone
 	}
 	return err
-}
-
-// prepareIn returns what prepares statements for a transaction, each of them once.
-func prepareIn(tx *sql.Tx) func(*sql.Stmt) *sql.Stmt {
-	known := map[*sql.Stmt]*sql.Stmt{}
-	return func(stmt *sql.Stmt) *sql.Stmt {
-		if known[stmt] == nil {
-			known[stmt] = tx.Stmt(stmt)
-		}
-		return known[stmt]
-	}
 }

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	sqldriver "database/sql/driver"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -48,6 +49,10 @@ func TestGroup(t *testing.T) {
 					errs[i] = s.Create(ctx, record(r.Key, time.Hour))
 				case i%8 == 3:
 					errs[i] = s.Destroy(ctx, r.Key)
+				case i%8 == 5:
+					moved := *r
+					moved.Key = "moved" + r.Key
+					errs[i] = s.ChangeID(ctx, r.Key, &moved)
 				case i == 4 && withError:
 					moved := *r
 					moved.Key = "0" // which is taken, so that SQLite refuses the statement
@@ -72,6 +77,12 @@ func TestGroup(t *testing.T) {
 			case i%8 == 3:
 				require.NoError(t, errs[i])
 				require.ErrorIs(t, err, driver.ErrNotFound)
+			case i%8 == 5:
+				require.NoError(t, errs[i])
+				require.ErrorIs(t, err, driver.ErrNotFound)
+				mark, err := s.Renamed(ctx, r.Key)
+				require.NoError(t, err)
+				require.Equal(t, "moved"+r.Key, mark.To)
 			default:
 				require.NoError(t, errs[i])
 				require.NoError(t, err)
@@ -98,14 +109,16 @@ func TestGroupCannotBegin(t *testing.T) {
 	require.NoError(t, err)
 
 	s.writer <- struct{}{}
-	short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+	short, cancel := context.WithCancel(ctx)
 	defer cancel()
 	errs := make(chan error, 2)
 	go func() { errs <- s.Create(short, record("impatient", time.Hour)) }()
 	go func() { errs <- s.Create(ctx, record("patient", time.Hour)) }()
 	s.writes.waitFor(t, 2)
 	<-s.writer
-	require.ErrorIs(t, <-errs, context.DeadlineExceeded)
+	time.Sleep(20 * time.Millisecond)
+	cancel()
+	require.ErrorIs(t, <-errs, context.Canceled)
 	_, err = other.ExecContext(ctx, "COMMIT")
 	require.NoError(t, err)
 	require.NoError(t, <-errs)
@@ -113,4 +126,39 @@ func TestGroupCannotBegin(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.Retrieve(ctx, "impatient")
 	require.ErrorIs(t, err, driver.ErrNotFound)
+}
+
+// A write that panics does so in the goroutine of its own caller, and blocks no other.
+func TestPanicInGroup(t *testing.T) {
+	ctx := t.Context()
+	db := sql.OpenDB(&wrapped{
+		dsn: filepath.Join(t.TempDir(), "app.db") + "?_busy_timeout=1&_txlock=immediate",
+		exec: func(args []sqldriver.NamedValue) {
+			if len(args) > 0 && args[0].Value == "bad" {
+				panic("bad statement")
+			}
+		},
+	})
+	defer db.Close()
+	s := New(db, SQLite, Options{Exclusive: true})
+	require.NoError(t, s.Ping(ctx))
+	s.writer <- struct{}{}
+	keys := []string{"good 1", "bad", "good 2"}
+	outcomes := make(chan any, len(keys))
+	for _, key := range keys {
+		go func() {
+			defer func() {
+				if p := recover(); p != nil {
+					outcomes <- p
+				}
+			}()
+			outcomes <- s.Create(ctx, record(key, time.Hour))
+		}()
+	}
+	s.writes.waitFor(t, len(keys))
+	<-s.writer
+	require.ElementsMatch(t, []any{nil, nil, "bad statement"}, []any{<-outcomes, <-outcomes, <-outcomes})
+	short, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	require.NoError(t, s.Create(short, record("later", time.Hour)))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"iter"
+	"slices"
 )
 
 // pageSize is how many keys a listing reads at a time.
@@ -30,6 +31,10 @@ func (s *Store) pages(ctx context.Context, stmt func(*statements) *sql.Stmt, mor
 				return
 			}
 			for _, last = range page {
+				if ctx.Err() != nil {
+					yield("", ctx.Err())
+					return
+				}
 				if !yield(last, nil) {
 					return
 				}
@@ -46,9 +51,9 @@ func (s *Store) page(ctx context.Context, stmt func(*statements) *sql.Stmt, afte
 	if err != nil {
 		return nil, err
 	}
-	args := append([]any{after, now(), pageSize}, more...)
+	args := append(slices.Clone(more), after, now(), pageSize)
 	err = s.retry(ctx, func() error {
-		keys, err = query(ctx, stmt(st), args)
+		keys, err = query(s.statementContext(ctx), stmt(st), args)
 		return err
 	})
 	return keys, s.explain(ctx, err)

@@ -9,10 +9,10 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// schemaVersion is that of the tables that this release makes. It is kept in a
-// table beside: where databases have a place for it, that belongs to the
-// application.
-const schemaVersion = 1
+// schemaVersion is the version of the tables that this release makes. It is kept in a
+// table of its own: where databases have a place for it, that place belongs to the
+// application. Version 1, of release 0.1, had no table of marks.
+const schemaVersion = 2
 
 // ready returns the statements, after it has made and checked the table if no
 // call before has managed to.
@@ -49,22 +49,29 @@ func (s *Store) ready(ctx context.Context) (*statements, error) {
 	return st, nil
 }
 
-// prepare makes the table unless there is one, which is then only looked at: a
-// database that can't be written to can be read.
+// prepare makes the tables, or upgrades those of an earlier release. Tables that are up
+// to date are only read: a store works in a database that is read-only.
 func (s *Store) prepare(ctx context.Context) (*statements, error) {
 	version, err := s.storedVersion(ctx)
 	if err != nil || version == 0 {
-		if err := s.makeTable(ctx); err != nil {
-			return nil, err
+		version, err = s.change(ctx, s.creation())
+	}
+	if err == nil && version == 1 {
+		if version, err = s.change(ctx, s.upgrade()); err != nil {
+			err = fmt.Errorf("the table %q is of schema version 1 and can't be upgraded: %w", s.names.table, err)
 		}
-		if version, err = s.storedVersion(ctx); err != nil {
-			return nil, err
-		}
+	}
+	if err != nil {
+		return nil, err
 	}
 	if version != schemaVersion {
 		return nil, fmt.Errorf("the table %q is of schema version %d, and this release knows version %d; update it", s.names.table, version, schemaVersion)
 	}
-	st, err := s.prepareStatements(ctx)
+	var st *statements
+	err = s.retry(ctx, func() (err error) {
+		st, err = s.prepareStatements(ctx)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("the table %q can't be used for sessions (name another, or let it be created): %w", s.names.table, err)
 	}
@@ -74,7 +81,7 @@ func (s *Store) prepare(ctx context.Context) (*statements, error) {
 // storedVersion returns 0 if the schema's table is empty.
 func (s *Store) storedVersion(ctx context.Context) (version int, err error) {
 	err = s.retry(ctx, func() error {
-		err := s.db.QueryRowContext(ctx, s.sql(`SELECT version FROM {schema}`)).Scan(&version)
+		err := s.db.QueryRowContext(s.statementContext(ctx), s.sql(`SELECT version FROM {schema}`)).Scan(&version)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
@@ -83,30 +90,45 @@ func (s *Store) storedVersion(ctx context.Context) (version int, err error) {
 	return version, err
 }
 
-// makeTable works statement by statement, each of which does nothing if it has
-// been done: any number of processes may do so at once, and one that dies
-// half-way leaves work for the next.
-func (s *Store) makeTable(ctx context.Context) error {
+// creation returns the statements that make all tables.
+func (s *Store) creation() []string {
+	statements := append(s.dialect.Schema(s.tables()), s.dialect.MarksSchema(s.tables())...)
+	return append(statements,
+		s.sql(`CREATE TABLE IF NOT EXISTS {schema} (id INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL)`),
+		s.sql(fmt.Sprintf(`INSERT INTO {schema} (id, version) SELECT 1, %d WHERE NOT EXISTS (SELECT 1 FROM {schema})`, schemaVersion)),
+	)
+}
+
+// upgrade returns the statements that make the tables of version 1 those of version 2.
+func (s *Store) upgrade() []string {
+	return append(s.dialect.MarksSchema(s.tables()), s.sql(`UPDATE {schema} SET version = 2 WHERE version = 1`))
+}
+
+func (s *Store) tables() Table {
 	q := s.dialect.Quote
-	statements := s.dialect.Schema(Table{
+	return Table{
 		Name:         q(s.names.table),
 		ID:           q(s.names.id),
 		Data:         q(s.names.data),
 		ExpiresIndex: q(s.names.table + "_expires"),
 		SubjectIndex: q(s.names.table + "_subject"),
-	})
-	statements = append(statements,
-		s.sql(`CREATE TABLE IF NOT EXISTS {schema} (id INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL)`),
-		s.sql(fmt.Sprintf(`INSERT INTO {schema} (id, version) SELECT 1, %d WHERE NOT EXISTS (SELECT 1 FROM {schema})`, schemaVersion)),
-	)
+		Marks:        q(s.names.table + "_marks"),
+		RenamedIndex: q(s.names.table + "_renamed"),
+	}
+}
+
+// change executes statements one by one, each of which does nothing if it has been done,
+// and returns the version then: any number of processes may do so at once, and one that
+// dies half-way leaves work for the next.
+func (s *Store) change(ctx context.Context, statements []string) (version int, err error) {
 	for _, statement := range statements {
 		err := s.retry(ctx, func() error {
-			_, err := s.db.ExecContext(ctx, statement)
+			_, err := s.db.ExecContext(s.statementContext(ctx), statement)
 			return err
 		})
 		if err != nil && !s.dialect.IsDuplicate(err) {
-			return err
+			return 0, err
 		}
 	}
-	return nil
+	return s.storedVersion(ctx)
 }

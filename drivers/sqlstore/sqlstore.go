@@ -16,8 +16,16 @@
 //	subject  indexed, empty for anonymous sessions
 //	version  counts up from a random number with each write
 //
-// Beside it stands a table of the same name with "_schema" behind, which says by
-// which version of the schema the table was made.
+// Two more tables are named after it. The one that ends in "_marks" has a row for each
+// record whose key was changed in the last minutes (see [driver.RenameTracker]):
+//
+//	id          the old key, the primary key
+//	renamed_to  the new key
+//	renamed     indexed; Unix time in milliseconds
+//
+// The one that ends in "_schema" has the version of the tables. The first use upgrades
+// tables of an earlier release. After that, a process of the earlier release that is
+// running goes on but leaves no marks, and one that starts refuses the tables.
 package sqlstore
 
 import (
@@ -95,8 +103,8 @@ func (o Options) names() (names, error) {
 	return n, nil
 }
 
-// Store is a [driver.Store] in a table, with all the optional interfaces of
-// package driver. Its methods are safe for concurrent use.
+// Store is a [driver.Store] in a table, with all the optional interfaces of package
+// driver that a store on a server can have. Its methods are safe for concurrent use.
 type Store struct {
 	db      *sql.DB
 	dialect Dialect
@@ -120,6 +128,7 @@ var (
 	_ driver.Pinger           = (*Store)(nil)
 	_ driver.SubjectLister    = (*Store)(nil)
 	_ driver.SubjectDestroyer = (*Store)(nil)
+	_ driver.RenameTracker    = (*Store)(nil)
 )
 
 // New returns a store in a table of db, which stays the application's: Close does

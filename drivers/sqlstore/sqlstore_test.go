@@ -56,7 +56,7 @@ func target(t *testing.T) drivertest.Target {
 	return drivertest.Target{
 		Driver:     ownDatabase{t},
 		DSN:        func(t testing.TB) string { return filepath.Join(t.TempDir(), "app.db") },
-		Implements: drivertest.Toucher | drivertest.Pinger | drivertest.SubjectLister | drivertest.SubjectDestroyer,
+		Implements: drivertest.Toucher | drivertest.Pinger | drivertest.SubjectLister | drivertest.SubjectDestroyer | drivertest.RenameTracker,
 	}
 }
 
@@ -104,11 +104,11 @@ func TestDataIsReadable(t *testing.T) {
 func TestSchemaOfALaterRelease(t *testing.T) {
 	db := database(t)
 	require.NoError(t, New(db, SQLite).Create(t.Context(), record("k", time.Hour)))
-	_, err := db.Exec(`UPDATE sessions_schema SET version = 2`)
+	_, err := db.Exec(`UPDATE sessions_schema SET version = 3`)
 	require.NoError(t, err)
 	s := New(db, SQLite)
-	require.ErrorContains(t, s.Ping(t.Context()), "schema version 2, and this release knows version 1")
-	_, err = db.Exec(`UPDATE sessions_schema SET version = 1`)
+	require.ErrorContains(t, s.Ping(t.Context()), "schema version 3, and this release knows version 2")
+	_, err = db.Exec(`UPDATE sessions_schema SET version = 2`)
 	require.NoError(t, err)
 	require.NoError(t, s.Ping(t.Context()), "a failed first use is tried again")
 }
@@ -135,11 +135,14 @@ func TestIndexesAreUsed(t *testing.T) {
 	s := New(db, SQLite)
 	require.NoError(t, s.Ping(t.Context()))
 	for query, want := range map[string]string{
-		`SELECT data FROM sessions WHERE id = 'k' AND expires > 1`:                                                      "USING INDEX sqlite_autoindex_sessions_1 (id=?)",
+		`SELECT data FROM sessions WHERE id = 'k'`:                                                                      "USING INDEX sqlite_autoindex_sessions_1 (id=?)",
+		`DELETE FROM sessions WHERE id = 'k' AND (expires > 1 OR expires IS NULL)`:                                      "USING INDEX sqlite_autoindex_sessions_1 (id=?)",
 		`SELECT id FROM sessions WHERE id > 'k' AND expires > 1 ORDER BY id LIMIT 500`:                                  "USING INDEX sqlite_autoindex_sessions_1 (id>?)",
 		`SELECT id FROM sessions WHERE subject = 'a' AND subject <> '' AND id > '' AND expires > 1 ORDER BY id LIMIT 5`: "USING INDEX sessions_subject (subject=? AND id>?)",
 		`DELETE FROM sessions WHERE subject = 'a' AND subject <> ''`:                                                    "INDEX sessions_subject (subject=?)",
 		`SELECT id FROM sessions WHERE expires <= 1 LIMIT 10`:                                                           "USING INDEX sessions_expires (expires<?)",
+		`SELECT renamed_to FROM sessions_marks WHERE id = 'k' AND renamed > 1`:                                          "USING PRIMARY KEY (id=?)",
+		`SELECT id FROM sessions_marks WHERE renamed <= 1 LIMIT 10`:                                                     "USING COVERING INDEX sessions_renamed (renamed<?)",
 	} {
 		var plan strings.Builder
 		rows, err := db.Query("EXPLAIN QUERY PLAN " + query)
@@ -170,7 +173,7 @@ func TestSweepBatches(t *testing.T) {
 		require.NoError(t, s.Create(ctx, record(fmt.Sprint("old", i), -time.Hour)))
 	}
 	require.NoError(t, s.Create(ctx, record("live", time.Hour)))
-	deleted, _, err := s.deleteBatch(ctx, firstBatch)
+	deleted, _, err := s.deleteBatch(ctx, expiredRecords, firstBatch)
 	require.NoError(t, err)
 	require.Equal(t, firstBatch, deleted, "a batch has a limit")
 	n, err := s.DeleteExpired(ctx)
@@ -188,7 +191,7 @@ func TestSweepInterrupted(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	s.dialect.IsBusy = func(error) bool { return false }
-	deleted, _, err := s.deleteBatch(ctx, 10)
+	deleted, _, err := s.deleteBatch(ctx, expiredRecords, 10)
 	require.NoError(t, err)
 	require.Equal(t, 10, deleted)
 	cancel()

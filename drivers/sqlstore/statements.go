@@ -10,9 +10,11 @@ import (
 
 // statements are prepared for one table.
 type statements struct {
-	create, retrieve, exists, flush, flushValues, rename, touch *sql.Stmt
-	destroy, bury, list, listSubject, deleteExpired             *sql.Stmt
-	destroySubject                                              string // with its exceptions still to come
+	create, retrieve, look, flush, flushValues, touch *sql.Stmt
+	rename, mark, renamed                             *sql.Stmt
+	destroy, bury, list, listSubject                  *sql.Stmt
+	deleteExpired, deleteMarks                        *sql.Stmt
+	destroySubject                                    string // with its exceptions still to come
 
 	all []*sql.Stmt
 }
@@ -31,20 +33,29 @@ func (s *Store) prepareStatements(ctx context.Context) (*statements, error) {
 		st.all = append(st.all, stmt)
 		return stmt
 	}
-	st.create = prepare(`INSERT INTO {table} ({id}, {data}, meta, created, expires, subject, version) VALUES ($1, $2, $3, $4, $5, $6, $7) ` +
-		s.dialect.IgnoreDuplicate(s.dialect.Quote(s.names.id)))
-	st.retrieve = prepare(`SELECT {data}, meta, created, expires, subject, version FROM {table} WHERE {id} = $1 AND expires > $2`)
-	st.exists = prepare(`SELECT 1 FROM {table} WHERE {id} = $1 AND expires > $2`)
-	st.flush = prepare(`UPDATE {table} SET {data} = $1, meta = $2, expires = $3, subject = $4, version = version + 1 WHERE {id} = $5 AND version = $6 AND expires > $7`)
+	// Parameters stand in the order of their numbers, for databases that number them so.
+	q := s.dialect.Quote
+	st.create = prepare(`INSERT INTO {table} ({id}, {data}, meta, created, expires, subject, version) SELECT $1, $2, $3, $4, $5, $6, $7
+		WHERE NOT EXISTS (SELECT 1 FROM {marks} WHERE id = $8 AND renamed > $9) ` + s.dialect.IgnoreDuplicate(q(s.names.id)))
+	st.retrieve = prepare(`SELECT {data}, meta, created, expires, subject, version FROM {table} WHERE {id} = $1`)
+	st.look = prepare(`SELECT CASE WHEN {intact} THEN expires END, CASE WHEN {intact} THEN version END FROM {table} WHERE {id} = $1`)
+	st.flush = prepare(`UPDATE {table} SET {data} = $1, meta = $2, expires = $3, subject = $4, version = version + 1
+		WHERE {id} = $5 AND version = $6 AND expires > $7 AND {intact}`)
 	// What is not set needs no work on its index. Package session moves the expiry seldom.
-	st.flushValues = prepare(`UPDATE {table} SET {data} = $1, meta = $2, version = version + 1 WHERE {id} = $3 AND version = $4 AND expires > $5 AND expires = $6 AND subject = $7`)
-	st.rename = prepare(`UPDATE {table} SET {data} = $1, meta = $2, expires = $3, subject = $4, version = version + 1, {id} = $8 WHERE {id} = $5 AND version = $6 AND expires > $7`)
-	st.touch = prepare(`UPDATE {table} SET expires = $1 WHERE {id} = $2 AND expires > $3`)
-	st.destroy = prepare(`DELETE FROM {table} WHERE {id} = $1 AND expires > $2`)
+	st.flushValues = prepare(`UPDATE {table} SET {data} = $1, meta = $2, version = version + 1
+		WHERE {id} = $3 AND version = $4 AND expires > $5 AND expires = $6 AND subject = $7 AND {intact}`)
+	st.touch = prepare(`UPDATE {table} SET expires = $1 WHERE {id} = $2 AND expires > $3 AND {intact}`)
+	st.rename = prepare(`UPDATE {table} SET {data} = $1, meta = $2, expires = $3, subject = $4, version = version + 1, {id} = $5
+		WHERE {id} = $6 AND version = $7 AND expires > $8 AND {intact} AND NOT EXISTS (SELECT 1 FROM {marks} WHERE id = $9 AND renamed > $10)`)
+	st.mark = prepare(`INSERT INTO {marks} (id, renamed_to, renamed) VALUES ($1, $2, {now}) ` + s.dialect.UpdateDuplicate("id", "renamed_to", "renamed"))
+	st.renamed = prepare(`SELECT renamed_to, {now} - renamed FROM {marks} WHERE id = $1 AND renamed > {now} - $2
+		AND NOT EXISTS (SELECT 1 FROM {table} WHERE {id} = $3 AND expires > $4)`)
+	st.destroy = prepare(`DELETE FROM {table} WHERE {id} = $1 AND (expires > $2 OR expires IS NULL)`)
 	st.bury = prepare(`DELETE FROM {table} WHERE {id} = $1 AND expires <= $2`)
-	st.list = prepare(`SELECT {id} FROM {table} WHERE {id} > $1 AND expires > $2 ORDER BY {id} LIMIT $3`)
-	st.listSubject = prepare(`SELECT {id} FROM {table} WHERE subject = $4 AND subject <> '' AND {id} > $1 AND expires > $2 ORDER BY {id} LIMIT $3`)
-	st.deleteExpired = prepare(s.dialect.DeleteBatch(s.dialect.Quote(s.names.table), s.dialect.Quote(s.names.id)))
+	st.list = prepare(`SELECT {id} FROM {table} WHERE {id} > $1 AND expires > $2 AND {intact} ORDER BY {id} LIMIT $3`)
+	st.listSubject = prepare(`SELECT {id} FROM {table} WHERE subject = $1 AND subject <> '' AND {id} > $2 AND expires > $3 AND {intact} ORDER BY {id} LIMIT $4`)
+	st.deleteExpired = prepare(s.dialect.DeleteBatch(q(s.names.table), q(s.names.id), "expires"))
+	st.deleteMarks = prepare(s.dialect.DeleteBatch(q(s.names.table+"_marks"), "id", "renamed"))
 	st.destroySubject = s.sql(`DELETE FROM {table} WHERE subject = $1 AND subject <> ''`)
 	if err := errors.Join(errs...); err != nil {
 		_ = st.close()
@@ -53,15 +64,22 @@ func (s *Store) prepareStatements(ctx context.Context) (*statements, error) {
 	return &st, nil
 }
 
-// sql fills in the names, and the dialect's placeholders for $1 to $9.
+// intact is a condition that a row can be read as a record.
+const intact = `{data} IS NOT NULL AND meta IS NOT NULL AND subject IS NOT NULL AND {integers}`
+
+// sql fills in the names, and the dialect's placeholders for $1 to $10.
 func (s *Store) sql(query string) string {
+	query = strings.ReplaceAll(query, "{intact}", intact)
 	fill := []string{
 		"{table}", s.dialect.Quote(s.names.table),
 		"{schema}", s.dialect.Quote(s.names.table + "_schema"),
+		"{marks}", s.dialect.Quote(s.names.table + "_marks"),
+		"{integers}", s.dialect.AreIntegers("created", "expires", "version"),
+		"{now}", s.dialect.Now,
 		"{id}", s.dialect.Quote(s.names.id),
 		"{data}", s.dialect.Quote(s.names.data),
 	}
-	for n := 1; n <= 9; n++ {
+	for n := 10; n >= 1; n-- { // $10 before $1, which is how it begins
 		fill = append(fill, fmt.Sprintf("$%d", n), s.dialect.Placeholder(n))
 	}
 	return strings.NewReplacer(fill...).Replace(query)

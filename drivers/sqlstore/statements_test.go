@@ -17,43 +17,57 @@ import (
 	sessiondriver "gosession.dev/session/driver"
 )
 
-// counted is a database that counts its prepared statements.
-type counted struct {
-	dsn  string
-	open atomic.Int64
+// wrapped is a database that counts its prepared statements, and what they execute.
+type wrapped struct {
+	dsn                     string
+	open, executed, queried atomic.Int64
+	exec                    func(args []driver.NamedValue) // called before a statement that writes
 }
 
-func (c *counted) Driver() driver.Driver { return &sqlite3.SQLiteDriver{} }
+func (w *wrapped) Driver() driver.Driver { return &sqlite3.SQLiteDriver{} }
 
-func (c *counted) Connect(context.Context) (driver.Conn, error) {
-	conn, err := c.Driver().Open(c.dsn)
+func (w *wrapped) Connect(context.Context) (driver.Conn, error) {
+	conn, err := w.Driver().Open(w.dsn)
 	if err != nil {
 		return nil, err
 	}
-	return &countedConn{conn.(*sqlite3.SQLiteConn), c}, nil
+	return &wrappedConn{conn.(*sqlite3.SQLiteConn), w}, nil
 }
 
-type countedConn struct {
+type wrappedConn struct {
 	*sqlite3.SQLiteConn
-	c *counted
+	w *wrapped
 }
 
-func (c *countedConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+func (c *wrappedConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
 	stmt, err := c.SQLiteConn.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
 	}
-	c.c.open.Add(1)
-	return &countedStmt{stmt.(*sqlite3.SQLiteStmt), c.c}, nil
+	c.w.open.Add(1)
+	return &wrappedStmt{stmt.(*sqlite3.SQLiteStmt), c.w}, nil
 }
 
-type countedStmt struct {
+type wrappedStmt struct {
 	*sqlite3.SQLiteStmt
-	c *counted
+	w *wrapped
 }
 
-func (s *countedStmt) Close() error {
-	s.c.open.Add(-1)
+func (s *wrappedStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	s.w.executed.Add(1)
+	if s.w.exec != nil {
+		s.w.exec(args)
+	}
+	return s.SQLiteStmt.ExecContext(ctx, args)
+}
+
+func (s *wrappedStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	s.w.queried.Add(1)
+	return s.SQLiteStmt.QueryContext(ctx, args)
+}
+
+func (s *wrappedStmt) Close() error {
+	s.w.open.Add(-1)
 	return s.SQLiteStmt.Close()
 }
 
@@ -61,7 +75,7 @@ func (s *countedStmt) Close() error {
 // after Close.
 func TestPreparedStatements(t *testing.T) {
 	const connections, goroutines = 4, 16
-	c := &counted{dsn: "file:" + filepath.Join(t.TempDir(), "s.db") + "?_journal_mode=WAL&_busy_timeout=5000&_txlock=immediate"}
+	c := &wrapped{dsn: "file:" + filepath.Join(t.TempDir(), "s.db") + "?_journal_mode=WAL&_busy_timeout=5000&_txlock=immediate"}
 	db := sql.OpenDB(c)
 	db.SetMaxOpenConns(connections)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
@@ -100,8 +114,52 @@ func useAll(t *testing.T, s *Store, key string) {
 	for _, err := range s.SubjectSessions(ctx, key) {
 		require.NoError(t, err)
 	}
+	_, err = s.Renamed(ctx, key)
+	require.NoError(t, err)
 	require.NoError(t, s.DestroySubject(ctx, key))
 	require.ErrorIs(t, s.Destroy(ctx, renamed.Key), sessiondriver.ErrNotFound)
 	_, err = s.DeleteExpired(ctx)
 	require.NoError(t, err)
+}
+
+// How many prepared statements a call executes. Those that write and are several are a
+// transaction.
+func TestStatementsPerCall(t *testing.T) {
+	ctx := t.Context()
+	c := &wrapped{dsn: "file:" + filepath.Join(t.TempDir(), "s.db")}
+	db := sql.OpenDB(c)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	s := New(db, SQLite)
+	require.NoError(t, s.Ping(ctx))
+	r := record("k", time.Hour)
+	later := r.Expires.Add(time.Hour)
+	moved := *r
+	moved.Key = "moved"
+
+	for _, call := range []struct {
+		name             string
+		do               func() error
+		want             error
+		writes, searches int64
+	}{
+		{"Create", func() error { return s.Create(ctx, r) }, nil, 1, 0},
+		{"Create of a taken key", func() error { return s.Create(ctx, record("k", time.Hour)) }, sessiondriver.ErrExists, 2, 1},
+		{"Retrieve", func() error { _, err := s.Retrieve(ctx, "k"); return err }, nil, 0, 1},
+		{"Retrieve of nothing", func() error { _, err := s.Retrieve(ctx, "n"); return err }, sessiondriver.ErrNotFound, 0, 1},
+		{"Flush", func() error { return s.Flush(ctx, r) }, nil, 1, 0},
+		{"Flush that moves the expiry", func() error { r.Expires = later; return s.Flush(ctx, r) }, nil, 2, 0},
+		{"Flush of nothing", func() error { return s.Flush(ctx, record("n", time.Hour)) }, sessiondriver.ErrNotFound, 2, 1},
+		{"Touch", func() error { return s.Touch(ctx, "k", later) }, nil, 1, 0},
+		{"ChangeID", func() error { moved.Version = r.Version; return s.ChangeID(ctx, "k", &moved) }, nil, 2, 0},
+		{"ChangeID of nothing", func() error { return s.ChangeID(ctx, "n", record("n2", time.Hour)) }, sessiondriver.ErrNotFound, 2, 1},
+		{"Renamed", func() error { _, err := s.Renamed(ctx, "k"); return err }, nil, 0, 1},
+		{"Create of a marked key", func() error { return s.Create(ctx, record("k", time.Hour)) }, sessiondriver.ErrExists, 2, 2},
+		{"Destroy", func() error { return s.Destroy(ctx, "moved") }, nil, 1, 0},
+		{"DeleteExpired", func() error { _, err := s.DeleteExpired(ctx); return err }, nil, 2, 0},
+	} {
+		c.executed.Store(0)
+		c.queried.Store(0)
+		require.ErrorIs(t, call.do(), call.want, call.name)
+		require.Equal(t, []int64{call.writes, call.searches}, []int64{c.executed.Load(), c.queried.Load()}, call.name)
+	}
 }

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -19,46 +20,15 @@ func (s *Store) Create(ctx context.Context, r *driver.Record) error {
 	// A random start, so that a key that was destroyed and is created again does
 	// not repeat a version.
 	version := rand.Int64N(1<<62) + 1
-	for {
-		rows, err := s.exec(ctx, st.create, r.Key, s.dialect.Data(r.Data), blob(r.Meta), r.Created.UnixMilli(), r.Expires.UnixMilli(), r.Subject, version)
-		if err != nil {
-			return err
-		}
-		if rows > 0 {
-			r.Version = uint64(version)
-			return nil
-		}
-		if err := s.makeWay(ctx, st, r.Key); err != nil {
-			return err
-		}
+	creation := &write{statements: []statement{{st.create, []any{
+		r.Key, s.dialect.Data(r.Data), blob(r.Meta), r.Created.UnixMilli(), r.Expires.UnixMilli(), r.Subject, version,
+		r.Key, oldestMark(now()),
+	}}}}
+	err = s.place(ctx, st, creation, "", r)
+	if err == nil {
+		r.Version = uint64(version)
 	}
-}
-
-// makeWay deletes the record under key if it has expired, and returns ErrExists
-// if it has not. That there is none, any more, is fine.
-func (s *Store) makeWay(ctx context.Context, st *statements, key string) error {
-	if _, err := s.exec(ctx, st.bury, key, now()); err != nil {
-		return err
-	}
-	switch live, err := s.isLive(ctx, st, key); {
-	case err != nil:
-		return err
-	case live:
-		return driver.ErrExists
-	}
-	return nil
-}
-
-// isLive reports whether there is a live record under key.
-func (s *Store) isLive(ctx context.Context, st *statements, key string) (bool, error) {
-	var one int
-	err := s.retry(ctx, func() error {
-		return st.exists.QueryRowContext(s.statementContext(ctx), key, now()).Scan(&one)
-	})
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	return err == nil, s.explain(ctx, err)
+	return err
 }
 
 // Retrieve implements [driver.Store].
@@ -70,13 +40,15 @@ func (s *Store) Retrieve(ctx context.Context, key string) (*driver.Record, error
 	r := &driver.Record{Key: key}
 	var created, expires, version int64
 	err = s.retry(ctx, func() error {
-		return st.retrieve.QueryRowContext(s.statementContext(ctx), key, now()).Scan(&r.Data, &r.Meta, &created, &expires, &r.Subject, &version)
+		return queryRow(s.statementContext(ctx), st.retrieve, []any{key}, &r.Data, &r.Meta, &created, &expires, &r.Subject, &version)
 	})
 	switch {
-	case errors.Is(err, sql.ErrNoRows):
+	case errors.Is(err, sql.ErrNoRows), err == nil && expires <= now():
 		return nil, driver.ErrNotFound
 	case err != nil:
 		return nil, s.explain(ctx, err)
+	case r.Data == nil || r.Meta == nil: // NULL: what is empty is not nil
+		return nil, driver.ErrCorrupt
 	}
 	r.Created, r.Expires = time.UnixMilli(created).UTC(), time.UnixMilli(expires).UTC()
 	r.Version = uint64(version)
@@ -90,47 +62,50 @@ func (s *Store) Flush(ctx context.Context, r *driver.Record) error {
 		return err
 	}
 	data, version, now := s.dialect.Data(r.Data), int64(r.Version), now()
-	return s.replace(ctx, st, r.Key, r,
-		statement{st.flushValues, []any{data, blob(r.Meta), r.Key, version, now, r.Expires.UnixMilli(), r.Subject}},
-		statement{st.flush, []any{data, blob(r.Meta), r.Expires.UnixMilli(), r.Subject, r.Key, version, now}})
+	rows, err := s.execute(ctx, &write{statements: []statement{
+		{st.flushValues, []any{data, blob(r.Meta), r.Key, version, now, r.Expires.UnixMilli(), r.Subject}},
+		{st.flush, []any{data, blob(r.Meta), r.Expires.UnixMilli(), r.Subject, r.Key, version, now}},
+	}})
+	switch {
+	case err != nil:
+		return err
+	case rows == 0:
+		return s.refusal(ctx, st, r.Key, driver.ErrConflict)
+	}
+	r.Version++
+	return nil
 }
 
-// ChangeID implements [driver.Store]. It is one statement, as Flush is.
+// ChangeID implements [driver.Store]. The statement that moves the record and the one
+// that leaves a mark are one transaction.
 func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
 	st, err := s.ready(ctx)
 	if err != nil {
 		return err
 	}
-	for {
-		args := []any{s.dialect.Data(r.Data), blob(r.Meta), r.Expires.UnixMilli(), r.Subject, oldKey, int64(r.Version), now(), r.Key}
-		err := s.replace(ctx, st, oldKey, r, statement{st.rename, args})
-		if !s.dialect.IsDuplicate(err) {
-			return err
-		}
-		if err := s.makeWay(ctx, st, r.Key); err != nil {
-			return err
-		}
+	at := now()
+	change := &write{
+		statements: []statement{{st.rename, []any{
+			s.dialect.Data(r.Data), blob(r.Meta), r.Expires.UnixMilli(), r.Subject, r.Key,
+			oldKey, int64(r.Version), at, r.Key, oldestMark(at),
+		}}},
+		follow: func() statement { return statement{st.mark, []any{oldKey, r.Key}} },
 	}
+	err = s.place(ctx, st, change, oldKey, r)
+	if err == nil {
+		r.Version++
+	}
+	return err
 }
 
-// replace writes r, by the first statement that concerns a row, over the record under
-// key if that is of r's version.
-func (s *Store) replace(ctx context.Context, st *statements, key string, r *driver.Record, statements ...statement) error {
-	rows, err := s.execFirst(ctx, statements...)
+// refusal returns why a write concerned no row: there is no live record under key
+// (ErrNotFound), it can't be read (ErrCorrupt), or the error for all other cases.
+func (s *Store) refusal(ctx context.Context, st *statements, key string, otherwise error) error {
+	r, err := s.look(ctx, st, key)
 	if err != nil {
 		return err
 	}
-	if rows > 0 {
-		r.Version++
-		return nil
-	}
-	switch live, err := s.isLive(ctx, st, key); {
-	case err != nil:
-		return err
-	case live:
-		return driver.ErrConflict
-	}
-	return driver.ErrNotFound
+	return cmp.Or(r.missing(now()), otherwise)
 }
 
 // Touch implements [driver.Toucher]. The version stays, so that it is no conflict
@@ -142,7 +117,7 @@ func (s *Store) Touch(ctx context.Context, key string, expires time.Time) error 
 	}
 	rows, err := s.exec(ctx, st.touch, expires.UnixMilli(), key, now())
 	if err == nil && rows == 0 {
-		return driver.ErrNotFound
+		return s.refusal(ctx, st, key, driver.ErrNotFound)
 	}
 	return err
 }
@@ -172,7 +147,7 @@ func (s *Store) DestroySubject(ctx context.Context, subject string, except ...st
 		args = append(args, key)
 	}
 	return s.asWriter(ctx, func() error {
-		_, err := s.db.ExecContext(ctx, query, args...)
+		_, err := s.db.ExecContext(s.statementContext(ctx), query, args...)
 		return err
 	})
 }

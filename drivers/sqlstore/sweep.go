@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"time"
 )
 
@@ -17,13 +18,31 @@ const (
 	rowsToCheckpoint = 500
 )
 
-// DeleteExpired implements [driver.Store]. Between batches it lets others write
+// DeleteExpired implements [driver.Store]. It deletes marks too, and does not count
+// them.
+func (s *Store) DeleteExpired(ctx context.Context) (int, error) {
+	deleted, err := s.sweep(ctx, expiredRecords)
+	if err == nil {
+		_, err = s.sweep(ctx, endedMarks)
+	}
+	return deleted, err
+}
+
+// A deletion returns the statement that deletes a batch, and the latest time that it
+// deletes.
+type deletion func(*statements) (stmt *sql.Stmt, until int64)
+
+func expiredRecords(st *statements) (*sql.Stmt, int64) { return st.deleteExpired, now() }
+
+func endedMarks(st *statements) (*sql.Stmt, int64) { return st.deleteMarks, oldestMark(now()) }
+
+// sweep returns how many rows it deleted. Between batches it lets others write
 // for as long as the last one took; how many rows are a batch follows from that
 // time too.
-func (s *Store) DeleteExpired(ctx context.Context) (int, error) {
+func (s *Store) sweep(ctx context.Context, d deletion) (int, error) {
 	deleted, checkpointed := 0, 0
 	for batch := firstBatch; ; {
-		rows, took, err := s.deleteBatch(ctx, batch)
+		rows, took, err := s.deleteBatch(ctx, d, batch)
 		deleted += rows
 		if err != nil || rows < batch {
 			return deleted, err
@@ -41,14 +60,15 @@ func (s *Store) DeleteExpired(ctx context.Context) (int, error) {
 	}
 }
 
-func (s *Store) deleteBatch(ctx context.Context, size int) (deleted int, took time.Duration, err error) {
+func (s *Store) deleteBatch(ctx context.Context, d deletion, size int) (deleted int, took time.Duration, err error) {
 	st, err := s.ready(ctx)
 	if err != nil {
 		return 0, 0, err
 	}
+	stmt, until := d(st)
 	err = s.asWriter(ctx, func() error {
 		start := time.Now()
-		result, err := st.deleteExpired.ExecContext(ctx, now(), size)
+		result, err := stmt.ExecContext(s.statementContext(ctx), until, size)
 		took = time.Since(start)
 		if err != nil {
 			return err

@@ -26,7 +26,7 @@ func signIn(ctx context.Context, user string) error {
 	if err != nil {
 		return err
 	}
-	return s.SetSubject(user)
+	return s.SignIn(ctx, user)
 }
 
 // signOut ends the session of ctx.

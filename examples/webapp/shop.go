@@ -69,12 +69,15 @@ func back(w http.ResponseWriter, r *http.Request, s *session.Session, message st
 
 func (sh *shop) signIn(w http.ResponseWriter, r *http.Request, s *session.Session) error {
 	name := strings.TrimSpace(r.FormValue("name"))
-	if name == "" {
+	switch {
+	case name == "":
 		return back(w, r, s, "Please tell your name.")
-	}
-	// Here a real shop checks a password. Saying who it is changes the ID.
-	if err := s.SetSubject(name); err != nil {
+	case len(name) > 100:
 		return back(w, r, s, "Please tell a shorter name.")
+	}
+	// Here a real shop checks a password. Signing in changes the ID.
+	if err := s.SignIn(r.Context(), name); err != nil {
+		return err
 	}
 	if err := s.SetLabel(deviceName(r.UserAgent())); err != nil {
 		return err
@@ -133,21 +136,18 @@ func (sh *shop) addToCart(w http.ResponseWriter, r *http.Request, s *session.Ses
 	return back(w, r, s, fruit+" are in your cart.")
 }
 
-// endDevice ends a session by its key, if it is one of the user's own.
+// endDevice ends a session of the user by its handle.
 func (sh *shop) endDevice(w http.ResponseWriter, r *http.Request, s *session.Session) error {
-	devices, err := sh.devices(r, s)
-	if err != nil {
+	if s.Subject() == "" {
+		return back(w, r, s, "Please sign in first.")
+	}
+	switch err := sh.sessions.Revoke(r.Context(), s.Subject(), r.FormValue("device")); {
+	case errors.Is(err, session.ErrNotFound):
+		return back(w, r, s, "That device was signed out already.")
+	case err != nil:
 		return err
 	}
-	for _, d := range devices {
-		if string(d.Key) == r.FormValue("key") && !d.Here {
-			if err := sh.sessions.Destroy(r.Context(), d.Key); err != nil && !errors.Is(err, session.ErrNotFound) {
-				return err
-			}
-			return back(w, r, s, "That device is signed out.")
-		}
-	}
-	return back(w, r, s, "That device was signed out already.")
+	return back(w, r, s, "That device is signed out.")
 }
 
 func (sh *shop) endOtherDevices(w http.ResponseWriter, r *http.Request, s *session.Session) error {
@@ -182,7 +182,7 @@ func (sh *shop) devices(r *http.Request, s *session.Session) ([]device, error) {
 		if err != nil {
 			return nil, err
 		}
-		devices = append(devices, device{info, info.Key == s.Key()})
+		devices = append(devices, device{info, info.Handle == s.Handle()})
 	}
 	slices.SortFunc(devices, func(a, b device) int { return b.LastSeen.Compare(a.LastSeen) })
 	return devices, nil

@@ -74,7 +74,7 @@ func (v *visitor) cookie() string {
 	return ""
 }
 
-var keyOnPage = regexp.MustCompile(`name="key" value="([^"]+)"`)
+var deviceOnPage = regexp.MustCompile(`name="device" value="([^"]+)"`)
 
 func TestShop(t *testing.T) {
 	for driver, dsn := range map[string]func(t *testing.T) string{
@@ -146,15 +146,16 @@ func goShopping(t *testing.T, url string, transport http.RoundTripper, driver st
 
 func endOneDevice(t *testing.T, laptop, phone, other *visitor) {
 	page := laptop.see()
-	keys := keyOnPage.FindAllStringSubmatch(page, -1)
-	require.Len(t, keys, 1, "the phone; this one has no button, and Bob is somebody else")
+	handles := deviceOnPage.FindAllStringSubmatch(page, -1)
+	require.Len(t, handles, 1, "the phone; this one has no button, and Bob is somebody else")
 	require.Contains(t, page, "this one")
 	require.Contains(t, page, "A browser on something")
 
-	require.Contains(t, laptop.post("/devices/end", "key", keys[0][1]), "That device is signed out.")
+	require.Contains(t, other.post("/devices/end", "device", handles[0][1]), "signed out already", "not his")
+	require.Contains(t, phone.see(), "Signed in as")
+	require.Contains(t, laptop.post("/devices/end", "device", handles[0][1]), "That device is signed out.")
 	require.Contains(t, phone.see(), "Sign in", "out at the next click")
-	require.Contains(t, laptop.post("/devices/end", "key", keys[0][1]), "signed out already")
-	require.Contains(t, other.post("/devices/end", "key", string(session.ID(laptop.cookie()).Key())), "signed out already", "not his")
+	require.Contains(t, laptop.post("/devices/end", "device", handles[0][1]), "signed out already")
 	require.Contains(t, laptop.see(), "Signed in as")
 }
 

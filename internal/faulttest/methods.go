@@ -2,6 +2,7 @@ package faulttest
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"time"
 
@@ -51,6 +52,15 @@ func methods(s driver.Store) []method {
 	if s, ok := s.(driver.SubjectDestroyer); ok {
 		all = append(all, method{"DestroySubject", func(ctx context.Context, r *driver.Record) error {
 			return s.DestroySubject(ctx, r.Subject)
+		}})
+	}
+	if s, ok := s.(driver.RenameTracker); ok {
+		all = append(all, method{"Renamed", func(ctx context.Context, r *driver.Record) error {
+			_, err := s.Renamed(ctx, r.Key)
+			if errors.Is(err, driver.ErrNotFound) {
+				return nil // the answer for a live record
+			}
+			return err
 		}})
 	}
 	return all

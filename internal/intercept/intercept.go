@@ -17,7 +17,7 @@ type Around func(ctx context.Context, call string, do func(context.Context) erro
 // Calls are the names of the methods.
 var Calls = []string{
 	"Create", "Retrieve", "Flush", "ChangeID", "Destroy", "Sessions", "DeleteExpired",
-	"Touch", "Ping", "SubjectSessions", "DestroySubject",
+	"Touch", "Ping", "SubjectSessions", "DestroySubject", "Renamed",
 }
 
 // Store is a store with a function around it. It implements the optional interfaces
@@ -34,6 +34,8 @@ var (
 	_ driver.Pinger           = (*Store)(nil)
 	_ driver.SubjectLister    = (*Store)(nil)
 	_ driver.SubjectDestroyer = (*Store)(nil)
+	_ driver.RenameTracker    = (*Store)(nil)
+	_ driver.Lossy            = (*Store)(nil)
 )
 
 // New wraps a store.
@@ -130,6 +132,27 @@ func (s *Store) DestroySubject(ctx context.Context, subject string, except ...st
 	return s.around(ctx, "DestroySubject", func(ctx context.Context) error {
 		return destroyer.DestroySubject(ctx, subject, except...)
 	})
+}
+
+// Renamed implements [driver.RenameTracker].
+func (s *Store) Renamed(ctx context.Context, key string) (rename driver.Rename, err error) {
+	tracker, ok := s.inner.(driver.RenameTracker)
+	if !ok {
+		return driver.Rename{}, errors.ErrUnsupported
+	}
+	err = s.around(ctx, "Renamed", func(ctx context.Context) (err error) {
+		rename, err = tracker.Renamed(ctx, key)
+		return err
+	})
+	return rename, err
+}
+
+// Loses implements [driver.Lossy].
+func (s *Store) Loses() string {
+	if lossy, ok := s.inner.(driver.Lossy); ok {
+		return lossy.Loses()
+	}
+	return ""
 }
 
 // list passes a listing on. What stands around it lasts until its end.

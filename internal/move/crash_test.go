@@ -103,10 +103,14 @@ func moveAndDie(t *testing.T, to, from driver.Store, calls int) {
 func TestDeath(t *testing.T) {
 	for start, prepare := range starts {
 		for name, operation := range operations {
-			for _, afterwards := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s/%s/after=%v", start, name, afterwards), func(t *testing.T) {
+			for i := range 4 {
+				afterwards, marks := i&1 != 0, i&2 != 0
+				t.Run(fmt.Sprintf("%s/%s/after=%v/marks=%v", start, name, afterwards, marks), func(t *testing.T) {
 					for calls, died := 0, true; died; calls++ {
 						to, from := memory.New(memory.Options{}), memory.New(memory.Options{})
+						if !marks {
+							to = unmarking{to}
+						}
 						require.NoError(t, from.Create(t.Context(), newRecord(oldKey, before)))
 						prepare(t, to, from)
 						version := uint64(1)
@@ -116,7 +120,7 @@ func TestDeath(t *testing.T) {
 						p := &process{calls: calls, after: afterwards}
 						err := operation(t.Context(), move.New(intercept.New(to, p.around), intercept.New(from, p.around)), version)
 						died = p.died
-						o := outcome{t, move.New(to, from), name, calls, err}
+						o := outcome{t, move.New(to, from), name, calls, err, marks}
 						o.isRight()
 						o.movesOn(from)
 						o.isRight()
@@ -127,6 +131,9 @@ func TestDeath(t *testing.T) {
 		}
 	}
 }
+
+// unmarking is a store without any optional interface.
+type unmarking struct{ driver.Store }
 
 func read(t *testing.T, to, from driver.Store) *driver.Record {
 	t.Helper()
@@ -142,6 +149,7 @@ type outcome struct {
 	name  string
 	calls int
 	err   error // of the operation
+	marks bool  // both stores keep marks
 }
 
 func (o outcome) ends() bool { return o.name == "Destroy" || o.name == "DestroySubject" }
@@ -178,11 +186,25 @@ func (o outcome) isRight() {
 	case o.name == "ChangeID" && o.err == nil:
 		require.Nil(o.t, was)
 		require.NotNil(o.t, renamed)
+		o.isMarked()
 	case o.name == "Flush" && o.err == nil:
 		require.Equal(o.t, after, string(was.Data))
 	default:
 		require.True(o.t, found, "lost after %d calls", o.calls)
 	}
+}
+
+// isMarked: the old key leads to the new one, and can be neither ended nor taken.
+func (o outcome) isMarked() {
+	o.t.Helper()
+	if !o.marks {
+		return
+	}
+	require.ErrorIs(o.t, o.store.Destroy(o.t.Context(), oldKey), driver.ErrNotFound)
+	require.ErrorIs(o.t, o.store.Create(o.t.Context(), newRecord(oldKey, before)), driver.ErrExists)
+	rename, err := o.store.Renamed(o.t.Context(), oldKey)
+	require.NoError(o.t, err)
+	require.Equal(o.t, newKey, rename.To)
 }
 
 // movesOn has everything moved.

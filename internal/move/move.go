@@ -13,6 +13,9 @@
 // may have read it and come with 2 when the session has ended since, so what ends leaves
 // a grave, for as long as it might have lived: the key is taken. What was not on its way
 // has its grave in the old store, all else in the new one.
+//
+// An ID change leaves a mark where the record was, as [driver.RenameTracker] says. A key
+// that has a mark in one store has neither a record nor a grave in the other.
 package move
 
 import (
@@ -26,8 +29,7 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// The marks stand before the Meta of a record. No Meta of package session begins
-// like this.
+// These stand before the Meta of a record. No Meta of package session begins like this.
 var (
 	frozenMark = []byte("\x00moving\x00")
 	graveMark  = []byte("\x00ended\x00")
@@ -35,7 +37,8 @@ var (
 )
 
 // Store is two stores as one. It implements the optional interfaces of package
-// driver, but for ClientSide, whatever the two can do.
+// driver, but for ClientSide, whatever the two can do: Renamed is unsupported unless both
+// stores keep marks.
 type Store struct {
 	new, old driver.Store
 	stays    bool // nothing moves by being written, and what begins, begins in the old store
@@ -74,6 +77,7 @@ const (
 	inNew
 	buried    // its grave is in the new store
 	buriedOld // its grave is in the old store
+	marked    // it was renamed in the new store
 )
 
 // find returns a record, and where it is. It completes the way of one that is frozen.
@@ -83,6 +87,7 @@ func (s *Store) find(ctx context.Context, key string) (*driver.Record, place, er
 		if err != nil || at != nowhere {
 			return r, at, err
 		}
+		began := time.Now()
 		r, err = s.old.Retrieve(ctx, key)
 		switch {
 		case err == nil && IsGrave(r):
@@ -90,7 +95,7 @@ func (s *Store) find(ctx context.Context, key string) (*driver.Record, place, er
 		case err == nil && !IsFrozen(r):
 			return r, inOld, nil
 		case err == nil:
-			if err := s.complete(ctx, r); err != nil && !errors.Is(err, driver.ErrTooLarge) {
+			if err := s.complete(ctx, r, began); err != nil && !errors.Is(err, driver.ErrTooLarge) {
 				return nil, nowhere, err
 			}
 			continue
@@ -116,11 +121,23 @@ func (s *Store) findNew(ctx context.Context, key string) (*driver.Record, place,
 	return r, inNew, nil
 }
 
-// complete takes steps 2 and 3 for a frozen record. If the new store can't hold it, it
-// undoes step 1, and the error is ErrTooLarge.
-func (s *Store) complete(ctx context.Context, frozen *driver.Record) error {
-	if end, ok := ctx.Deadline(); ok && !time.Now().Before(end) {
-		return context.DeadlineExceeded // the process stood still, and what it has read may have ended since
+// patience is how long a process goes on with a frozen record that it has read. What
+// stands under its key afterwards lasts longer: a mark for driver.MarkLifetime, a grave
+// for [rest].
+const patience = driver.MarkLifetime / 2
+
+// complete takes steps 2 and 3 for a frozen record, which was in the old store after
+// began. If the new store can't hold it, complete undoes step 1, and the error is
+// ErrTooLarge.
+//
+// If the process stood still, the session may have ended or been renamed since, and what
+// kept its key from being taken again may be over. So complete gives up when the caller's
+// time or patience is over.
+func (s *Store) complete(ctx context.Context, frozen *driver.Record, began time.Time) error {
+	ctx, cancel := context.WithDeadline(ctx, began.Add(patience))
+	defer cancel()
+	if end, _ := ctx.Deadline(); isPast(end) {
+		return context.DeadlineExceeded
 	}
 	r := Thawed(frozen)
 	r.Version = 0
@@ -137,6 +154,13 @@ func (s *Store) complete(ctx context.Context, frozen *driver.Record) error {
 		return err
 	}
 	return s.clear(ctx, frozen.Key)
+}
+
+// isPast looks at the time of day too: the monotonic clock may stand still with a virtual
+// machine.
+func isPast(t time.Time) bool {
+	now := time.Now()
+	return !now.Before(t) || !now.Round(0).Before(t.Round(0))
 }
 
 // clear removes what is in the old store of a session that has moved or ended.
@@ -188,6 +212,7 @@ func (s *Store) endOld(ctx context.Context, key string) (frozen *driver.Record, 
 func (s *Store) move(ctx context.Context, r *driver.Record) (bool, error) {
 	frozen := copyOf(r)
 	frozen.Meta = append(bytes.Clone(frozenMark), r.Meta...)
+	began := time.Now()
 	err := s.old.Flush(ctx, frozen)
 	if errors.Is(err, driver.ErrTooLarge) { // by the length of the mark
 		return false, s.old.Flush(ctx, r)
@@ -200,7 +225,7 @@ func (s *Store) move(ctx context.Context, r *driver.Record) (bool, error) {
 			frozen = stored
 		}
 	}
-	err = s.complete(ctx, frozen)
+	err = s.complete(ctx, frozen, began)
 	if errors.Is(err, driver.ErrTooLarge) {
 		r.Version = frozen.Version
 		return false, nil
@@ -209,8 +234,8 @@ func (s *Store) move(ctx context.Context, r *driver.Record) (bool, error) {
 	return err == nil, err
 }
 
-// bury ends what is under key in the new store, and returns what was there: a record,
-// a grave or nothing.
+// bury ends what is under key in the new store, and returns what was there: a record, a
+// grave, a mark or nothing. A mark stays: the store refuses to create a grave there.
 func (s *Store) bury(ctx context.Context, key string, expires time.Time) (place, error) {
 	for {
 		r, at, err := s.findNew(ctx, key)
@@ -222,6 +247,14 @@ func (s *Store) bury(ctx context.Context, key string, expires time.Time) (place,
 		}
 		if at == nowhere {
 			err = s.new.Create(ctx, grave(key, expires, 0))
+			if errors.Is(err, driver.ErrExists) {
+				switch markErr := unmarked(ctx, s.new, key); {
+				case errors.Is(markErr, driver.ErrExists):
+					return marked, nil
+				case markErr != nil:
+					return nowhere, markErr
+				}
+			}
 		} else {
 			err = s.new.Flush(ctx, grave(key, later(expires, r.Expires), r.Version))
 		}

@@ -52,7 +52,7 @@ func (p pair) target() drivertest.Target {
 	return drivertest.Target{
 		Driver:     p,
 		DSN:        func(t testing.TB) string { return t.Name() },
-		Implements: drivertest.Toucher | drivertest.Pinger | drivertest.SubjectLister | drivertest.SubjectDestroyer,
+		Implements: drivertest.Toucher | drivertest.Pinger | drivertest.SubjectLister | drivertest.SubjectDestroyer | drivertest.RenameTracker | drivertest.Lossy,
 	}
 }
 

@@ -58,6 +58,8 @@ func (a act) try(ctx context.Context, s *move.Store) error {
 		return s.Destroy(ctx, oldKey)
 	case "destroy subject":
 		return s.DestroySubject(ctx, "ada")
+	case "sign out":
+		return signOut(ctx, s)
 	case "touch":
 		return s.Touch(ctx, oldKey, time.Now().Add(2*time.Hour).UTC().Truncate(time.Millisecond))
 	case "move":
@@ -76,6 +78,21 @@ func (a act) try(ctx context.Context, s *move.Store) error {
 	return s.ChangeID(ctx, oldKey, r)
 }
 
+// signOut ends the session, whatever its key is by now.
+func signOut(ctx context.Context, s *move.Store) error {
+	for key := oldKey; ; {
+		err := s.Destroy(ctx, key)
+		if !errors.Is(err, driver.ErrNotFound) {
+			return err
+		}
+		rename, err := s.Renamed(ctx, key)
+		if err != nil {
+			return err
+		}
+		key = rename.To
+	}
+}
+
 // world is the two stores and the processes.
 type world struct {
 	rt       *rapid.T
@@ -86,15 +103,27 @@ type world struct {
 	faulty   int    // which process it concerns
 	at       int    // which of its calls
 
+	keepsMarks bool          // both stores do
+	later      time.Duration // how much time has passed since, for both stores
+
 	waiting []chan bool // of each process; it sends when it wants to make a call
 	turns   []chan bool
 	log     []string
 }
 
 func newWorld(rt *rapid.T) *world {
-	w := &world{rt: rt, to: memory.New(memory.Options{}), from: memory.New(memory.Options{})}
-	if rapid.Bool().Draw(rt, "new lists no subjects") {
-		w.to = unlisted{w.to, w.to.(driver.SubjectDestroyer)}
+	w := &world{rt: rt}
+	now := func() time.Time { return time.Now().Add(w.later) }
+	w.to, w.from = memory.New(memory.Options{Now: now}), memory.New(memory.Options{Now: now})
+	w.keepsMarks = rapid.Bool().Draw(rt, "new keeps marks")
+	lists := rapid.Bool().Draw(rt, "new lists subjects")
+	switch destroyer := w.to.(driver.SubjectDestroyer); {
+	case !lists && w.keepsMarks:
+		w.to = unlisted{w.to, destroyer, w.to.(driver.RenameTracker)}
+	case !lists:
+		w.to = unlistedUnmarking{w.to, destroyer}
+	case !w.keepsMarks:
+		w.to = listedUnmarking{w.to, destroyer, w.to.(driver.SubjectLister)}
 	}
 	if err := w.from.Create(context.Background(), newRecord(oldKey, "0")); err != nil {
 		rt.Fatal(err)
@@ -103,6 +132,9 @@ func newWorld(rt *rapid.T) *world {
 	p := &process{calls: calls}
 	_, _ = move.New(intercept.New(w.to, p.around), intercept.New(w.from, p.around)).Move(context.Background(), oldKey)
 	verbs := []string{"retrieve", "flush", "rename", "destroy", "destroy subject", "touch", "move"}
+	if w.keepsMarks {
+		verbs = append(verbs, "sign out")
+	}
 	for i := range rapid.IntRange(2, 3).Draw(rt, "processes") {
 		a := act{verb: rapid.SampledFrom(verbs).Draw(rt, "verb"), letter: string(rune('A' + i))}
 		a.prepares = a.verb != "move" && rapid.Bool().Draw(rt, "prepares")
@@ -120,7 +152,21 @@ func newWorld(rt *rapid.T) *world {
 type unlisted struct {
 	driver.Store
 	driver.SubjectDestroyer
+	driver.RenameTracker
 }
+
+// unlistedUnmarking and listedUnmarking are stores that keep no marks.
+type (
+	unlistedUnmarking struct {
+		driver.Store
+		driver.SubjectDestroyer
+	}
+	listedUnmarking struct {
+		driver.Store
+		driver.SubjectDestroyer
+		driver.SubjectLister
+	}
+)
 
 // run lets one process at a time make one call, whichever rapid chooses.
 func (w *world) run() {
@@ -185,6 +231,7 @@ func (w *world) around(i int, store string, calls *int) intercept.Around {
 // judge compares what is left with what the processes were told.
 func (w *world) judge() {
 	ended, missed, subjectEnded, mayHaveEnded, mayHaveRenamed := 0, false, false, false, false
+	signedOut, notSignedOut := false, false
 	wrote, mayHaveWritten := "0", ""
 	now, may := oldKey, []string{oldKey}
 	for i, a := range w.acts {
@@ -194,6 +241,12 @@ func (w *world) judge() {
 		}
 		missed = missed || errors.Is(w.errs[i], driver.ErrNotFound)
 		switch {
+		case a.verb == "sign out" && ok:
+			signedOut, subjectEnded = true, true
+		case a.verb == "sign out" && unknown:
+			mayHaveEnded = true
+		case a.verb == "sign out":
+			notSignedOut = true
 		case a.verb == "destroy" && ok:
 			ended++
 		case a.verb == "destroy subject" && ok:
@@ -220,7 +273,17 @@ func (w *world) judge() {
 		w.fatal("it has ended %d times", ended)
 	}
 	may = append(may, now)
+	if now != oldKey && rapid.Bool().Draw(w.rt, "looks at marks") {
+		w.judgeMark(now)
+	}
+	if rapid.Bool().Draw(w.rt, "looks without marks only") { // the first look completes what was left
+		w.later = driver.MarkLifetime + time.Minute
+	}
 	found := w.find()
+	w.later = driver.MarkLifetime + time.Minute
+	if again := w.find(); !maps.Equal(found, again) {
+		w.fatal("%v, and without marks %v", found, again)
+	}
 	w.moveRest()
 	if again := w.find(); !maps.Equal(found, again) {
 		w.fatal("%v, and after moving %v", found, again)
@@ -228,6 +291,10 @@ func (w *world) judge() {
 	destroyed := slices.ContainsFunc(w.acts, func(a act) bool { return a.verb == "destroy" && w.errs[slices.Index(w.acts, a)] == nil })
 	alive := ended == 0 && !subjectEnded && !mayHaveEnded && !mayHaveRenamed
 	switch {
+	case signedOut && len(found) > 0:
+		w.fatal("the user has signed out, and the session is there: %v", found)
+	case notSignedOut && !destroyed && !subjectEnded && !mayHaveEnded:
+		w.fatal("the user could not sign out")
 	case missed && alive:
 		w.fatal("somebody has not found it")
 	case subjectEnded && len(found) > 0 && !mayHaveRenamed:
@@ -254,6 +321,32 @@ func (w *world) judge() {
 			if key == now && !strings.ContainsRune(data, letter) {
 				w.fatal("an update is lost: %q of %q", data, wrote)
 			}
+		}
+	}
+}
+
+// judgeMark expects a mark that leads to a key, unless a store keeps none.
+func (w *world) judgeMark(to string) {
+	ctx, s := context.Background(), move.New(w.to, w.from)
+	rename, err := s.Renamed(ctx, oldKey)
+	switch {
+	case !w.keepsMarks:
+		if !errors.Is(err, errors.ErrUnsupported) {
+			w.fatal("there are no marks in the new store, and Renamed = %v", err)
+		}
+	case err != nil || rename.To != to:
+		w.fatal("it was renamed to %q, and Renamed = %q, %v", to, rename.To, err)
+	default:
+		for _, stage := range []*move.Store{s, move.Prepare(w.to, w.from)} {
+			if err := stage.Destroy(ctx, oldKey); !errors.Is(err, driver.ErrNotFound) {
+				w.fatal("Destroy of a marked key = %v", err)
+			}
+			if err := stage.Create(ctx, newRecord(oldKey, "x")); !errors.Is(err, driver.ErrExists) {
+				w.fatal("Create onto a marked key = %v", err)
+			}
+		}
+		if rename, err := s.Renamed(ctx, oldKey); err != nil || rename.To != to {
+			w.fatal("Destroy or Create has ended a mark: %q, %v", rename.To, err)
 		}
 	}
 }

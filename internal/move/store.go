@@ -1,8 +1,6 @@
 package move
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -16,9 +14,12 @@ var (
 	_ driver.Pinger           = (*Store)(nil)
 	_ driver.SubjectLister    = (*Store)(nil)
 	_ driver.SubjectDestroyer = (*Store)(nil)
+	_ driver.RenameTracker    = (*Store)(nil)
+	_ driver.Lossy            = (*Store)(nil)
 )
 
-// Create creates r in the new store, or the old one if all is to stay.
+// Create creates r in the new store, or the old one if all is to stay. That store
+// refuses a key that it has a mark under; the other one has to be asked.
 func (s *Store) Create(ctx context.Context, r *driver.Record) error {
 	if !s.stays {
 		if err := s.createNew(ctx, r); !errors.Is(err, driver.ErrExists) {
@@ -42,7 +43,7 @@ func (s *Store) Create(ctx context.Context, r *driver.Record) error {
 		case s.stays:
 			at, err = inOld, s.createOld(ctx, created)
 		default:
-			at, err = inNew, s.new.Create(ctx, created)
+			at, err = inNew, s.createUnmarked(ctx, created)
 		}
 		if err == nil {
 			r.Version = version(created, at)
@@ -55,19 +56,38 @@ func (s *Store) Create(ctx context.Context, r *driver.Record) error {
 
 // createNew creates r in the new store, unless there is anything under its key.
 func (s *Store) createNew(ctx context.Context, r *driver.Record) error {
-	old, err := s.old.Retrieve(ctx, r.Key)
+	if err := s.freeInOld(ctx, r.Key); err != nil {
+		return err
+	}
+	return s.new.Create(ctx, r)
+}
+
+// createUnmarked creates r in the new store, unless there is a mark under its key.
+func (s *Store) createUnmarked(ctx context.Context, r *driver.Record) error {
+	if err := unmarked(ctx, s.old, r.Key); err != nil {
+		return err
+	}
+	return s.new.Create(ctx, r)
+}
+
+// freeInOld returns ErrExists if the old store has a record or a mark under key.
+func (s *Store) freeInOld(ctx context.Context, key string) error {
+	old, err := s.old.Retrieve(ctx, key)
 	switch {
 	case err == nil && !IsGrave(old):
 		return driver.ErrExists
 	case err != nil && !errors.Is(err, driver.ErrNotFound):
 		return err
 	}
-	return s.new.Create(ctx, r)
+	return unmarked(ctx, s.old, key)
 }
 
-// createOld creates r in the old store, unless somebody was faster, and his has moved
-// already: then the error is ErrConflict.
+// createOld creates r in the old store, unless another process was faster and its
+// record has moved already: then the error is ErrConflict.
 func (s *Store) createOld(ctx context.Context, r *driver.Record) error {
+	if err := unmarked(ctx, s.new, r.Key); err != nil {
+		return err
+	}
 	if err := s.old.Create(ctx, r); err != nil {
 		return err
 	}
@@ -177,93 +197,6 @@ func (s *Store) write(ctx context.Context, r *driver.Record, at place) error {
 	return s.new.Flush(ctx, r)
 }
 
-// ChangeID creates r in the new store, and buries what is under oldKey then: nobody
-// knows the new ID before that is done. What is to stay in the old store, or does not fit
-// into the new one, is renamed where it is.
-func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
-	return s.change(ctx, oldKey, isVersion(r.Version), func(stored *driver.Record, at place) error {
-		next := copyOf(r)
-		at, err := s.rename(ctx, next, stored, at)
-		if err == nil {
-			r.Version = version(next, at)
-		}
-		return err
-	})
-}
-
-// rename makes r of stored, and returns where it is then.
-func (s *Store) rename(ctx context.Context, r, stored *driver.Record, at place) (place, error) {
-	if at == inNew {
-		return inNew, s.renameNew(ctx, r, stored)
-	}
-	_, there, err := s.find(ctx, r.Key)
-	if err != nil || there == inOld || there == inNew {
-		return nowhere, cmp.Or(err, driver.ErrExists)
-	}
-	isFree := there == nowhere // a grave in the new store would hide it
-	if !s.stays || !isFree {
-		moved, err := s.moved(ctx, stored)
-		switch {
-		case err != nil:
-			return nowhere, err
-		case moved != nil:
-			return inNew, s.renameNew(ctx, r, moved)
-		case !isFree:
-			return nowhere, driver.ErrTooLarge
-		}
-	}
-	if stored.Version == 0 { // the store did not tell
-		now, err := s.old.Retrieve(ctx, stored.Key)
-		if err != nil || !isSame(now, stored) {
-			return nowhere, cmp.Or(err, driver.ErrConflict)
-		}
-		stored = now
-	}
-	r.Version = stored.Version
-	return inOld, s.old.ChangeID(ctx, stored.Key, r)
-}
-
-// moved moves a record to the new store, and returns it as it is there, or nil if it does
-// not fit.
-func (s *Store) moved(ctx context.Context, r *driver.Record) (*driver.Record, error) {
-	if fits, err := s.move(ctx, r); err != nil || !fits {
-		return nil, err
-	}
-	moved, at, err := s.findNew(ctx, r.Key)
-	if err == nil && (at != inNew || !isSame(moved, r)) {
-		err = driver.ErrConflict
-	}
-	return moved, err
-}
-
-// isSame tells whether what has moved is what it was.
-func isSame(moved, before *driver.Record) bool {
-	return bytes.Equal(moved.Data, before.Data) && bytes.Equal(moved.Meta, before.Meta) && moved.Subject == before.Subject
-}
-
-// undoTimeout is how long an undo may take, after the time of the caller is over.
-const undoTimeout = time.Second
-
-// renameNew makes r of stored, which is in the new store. If that has changed meanwhile, r
-// is removed. After any other error it may be all that is left of the session; nobody has
-// its ID.
-func (s *Store) renameNew(ctx context.Context, r, stored *driver.Record) error {
-	r.Created = stored.Created
-	if err := New(s.new, s.old).Create(ctx, r); err != nil {
-		return err
-	}
-	err := s.new.Flush(ctx, grave(stored.Key, stored.Expires, stored.Version))
-	if !is(err, driver.ErrConflict, driver.ErrNotFound) {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
-	defer cancel()
-	if undo := s.new.Destroy(ctx, r.Key); ignore(undo, driver.ErrNotFound) != nil {
-		return undo
-	}
-	return err
-}
-
 // Destroy ends the session where it is. One that is on its way it buries in the new
 // store, so that nobody completes that, and removes it from the old one then.
 func (s *Store) Destroy(ctx context.Context, key string) error {
@@ -287,8 +220,8 @@ func (s *Store) Destroy(ctx context.Context, key string) error {
 	}
 }
 
-// endNew ends what is in the new store, or on its way there. Whoever digs the grave has
-// ended it.
+// endNew ends what is in the new store, or on its way there. The call that digs the
+// grave has ended it.
 func (s *Store) endNew(ctx context.Context, key string, frozen *driver.Record) error {
 	var expires time.Time
 	if frozen != nil {
@@ -337,6 +270,7 @@ func (s *Store) Close() error {
 // has ended, it removes. If it does not fit, the error is ErrTooLarge.
 func (s *Store) Move(ctx context.Context, key string) (bool, error) {
 	for {
+		began := time.Now()
 		r, err := s.old.Retrieve(ctx, key)
 		switch {
 		case errors.Is(err, driver.ErrNotFound):
@@ -346,7 +280,7 @@ func (s *Store) Move(ctx context.Context, key string) (bool, error) {
 		case IsGrave(r):
 			return false, s.clear(ctx, key)
 		case IsFrozen(r):
-			err = s.complete(ctx, r)
+			err = s.complete(ctx, r, began)
 			return err == nil, err
 		}
 		if _, _, err := s.findNew(ctx, key); err != nil {

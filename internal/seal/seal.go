@@ -14,6 +14,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -23,9 +24,14 @@ import (
 // SecretSize is the size of a secret in bytes.
 const SecretSize = 32
 
-// ErrRefused: what should be opened is not what was sealed: it was changed, or
-// moved, or its secret is not among those that are known.
-var ErrRefused = errors.New("it was changed or moved, or was sealed under a secret that is not configured")
+var (
+	// ErrRefused: the data is not what was sealed: it was changed or moved.
+	ErrRefused = errors.New("the sealed data was changed or moved")
+
+	// ErrUnknownSecret: the data names a secret that is not configured. Whether it
+	// was changed can't be known.
+	ErrUnknownSecret = errors.New("the data is sealed under a secret that is not configured")
+)
 
 // Sealed data is magic, the number of the secret, the nonce, and what the cipher
 // makes of the plaintext.
@@ -85,23 +91,35 @@ func (b *Box) Seal(plaintext []byte, bound ...string) []byte {
 }
 
 // Open returns what was sealed, which shares no memory with sealed, or
-// [ErrRefused]. It reports whether the first of the secrets has sealed it.
+// [ErrRefused] or [ErrUnknownSecret]. It reports whether the first of the secrets
+// has sealed it.
 func (b *Box) Open(sealed []byte, bound ...string) (plaintext []byte, current bool, err error) {
 	if !IsSealed(sealed) {
 		return nil, false, ErrRefused
 	}
 	header, ciphertext := sealed[:headerSize:headerSize], sealed[headerSize:]
 	number, nonce := header[len(magic):headerSize-nonceSize], header[headerSize-nonceSize:]
+	err = ErrUnknownSecret
 	for i, k := range b.keys {
 		if !bytes.Equal(k.number, number) {
 			continue
 		}
-		plaintext, err := k.aead.Open(nil, nonce, ciphertext, associated(header, bound))
-		if err == nil {
+		plaintext, openErr := k.aead.Open(nil, nonce, ciphertext, associated(header, bound))
+		if openErr == nil {
 			return plaintext, i == 0, nil
 		}
+		err = ErrRefused
 	}
-	return nil, false, ErrRefused
+	return nil, false, err
+}
+
+// Number returns the number of the secret that has sealed the data, in hexadecimal,
+// or "" if the data is not sealed. It tells nothing of the secret.
+func Number(sealed []byte) string {
+	if !IsSealed(sealed) {
+		return ""
+	}
+	return hex.EncodeToString(sealed[len(magic):][:numberSize])
 }
 
 // IsSealed reports whether data has the form of something sealed.

@@ -30,19 +30,25 @@ func TestSealedOpensOnlyAsItIs(t *testing.T) {
 	for i := range 8 * len(sealed) {
 		changed := bytes.Clone(sealed)
 		changed[i/8] ^= 1 << (i % 8)
-		_, _, err := b.Open(changed, "a", "b")
-		require.ErrorIs(t, err, ErrRefused, "bit %d", i)
+		want := ErrRefused
+		if at := i/8 - len(magic); 0 <= at && at < numberSize {
+			want = ErrUnknownSecret
+		}
+		plain, current, err := b.Open(changed, "a", "b")
+		require.Equal(t, want, err, "bit %d", i)
+		require.Nil(t, plain)
+		require.False(t, current)
 	}
 	for n := range sealed {
 		_, _, err := b.Open(sealed[:n], "a", "b")
-		require.ErrorIs(t, err, ErrRefused, "%d bytes", n)
+		require.Equal(t, ErrRefused, err, "%d bytes", n)
 	}
 	for _, bound := range [][]string{nil, {"a"}, {"b", "a"}, {"ab", ""}, {"", "ab"}, {"a", "b", ""}} {
 		_, _, err := b.Open(sealed, bound...)
-		require.ErrorIs(t, err, ErrRefused, bound)
+		require.Equal(t, ErrRefused, err, bound)
 	}
 	_, _, err = box(t, "q", secret(1)).Open(sealed, "a", "b")
-	require.ErrorIs(t, err, ErrRefused, "another purpose")
+	require.Equal(t, ErrUnknownSecret, err, "each purpose has its own number")
 }
 
 func TestRotation(t *testing.T) {
@@ -55,7 +61,49 @@ func TestRotation(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, current)
 	_, _, err = older.Open(newer.Seal(nil))
-	require.ErrorIs(t, err, ErrRefused)
+	require.Equal(t, ErrUnknownSecret, err, "a process that does not have the new secret yet")
+
+	changed := older.Seal([]byte("x"))
+	changed[len(changed)-1] ^= 1
+	_, _, err = newer.Open(changed)
+	require.Equal(t, ErrRefused, err, "under the second secret too")
+}
+
+// A number has 32 bits, so two secrets may share one. Each opens what it has sealed.
+func TestSharedNumber(t *testing.T) {
+	b := box(t, "p", secret(1), secret(2))
+	sealed := (&Box{b.keys[1:]}).Seal([]byte("x"))
+	copy(b.keys[0].number, b.keys[1].number)
+	plain, current, err := b.Open(sealed)
+	require.NoError(t, err)
+	require.False(t, current)
+	require.Equal(t, "x", string(plain))
+	sealed[len(sealed)-1] ^= 1
+	_, _, err = b.Open(sealed)
+	require.Equal(t, ErrRefused, err)
+}
+
+// The numbers are the first four bytes of HKDF-SHA256, computed by other means: every
+// process, of whichever version, must know what the others have sealed.
+func TestNumber(t *testing.T) {
+	for _, tt := range []struct {
+		purpose string
+		secret  []byte
+		want    string
+	}{
+		{"p", secret(1), "cc08b30f"},
+		{"p", secret(2), "8e671d30"},
+		{"record", secret(1), "a8d0157c"},
+	} {
+		require.Equal(t, tt.want, Number(box(t, tt.purpose, tt.secret).Seal([]byte("x"), "a")), tt)
+	}
+	rotated := box(t, "p", secret(2), secret(1))
+	require.Equal(t, "8e671d30", Number(rotated.Seal(nil)), "the first secret seals")
+
+	sealed := rotated.Seal(nil)
+	for _, data := range [][]byte{nil, []byte("{}"), []byte(magic), sealed[:len(sealed)-1], sealed[1:]} {
+		require.Empty(t, Number(data), "%q is not sealed", data)
+	}
 }
 
 func TestSecretsOfAnotherSize(t *testing.T) {
@@ -70,6 +118,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add(b.Seal([]byte("data"), "a"))
 	f.Add([]byte(magic))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		_ = Number(data)
 		if plain, _, err := b.Open(data, "a"); err == nil {
 			require.Equal(t, "data", string(plain), "forged")
 		}

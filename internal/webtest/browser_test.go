@@ -188,8 +188,8 @@ func TestShop(t *testing.T) {
 		"mongo": {func(t *testing.T) string {
 			return testserver.StartMongo(t).DSN(fmt.Sprintf("t%d", time.Now().UnixNano()), "")
 		}, true, true},
-		"cookie": {func(*testing.T) string {
-			return "secret=AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE&revocations=memory:"
+		"cookie": {func(t *testing.T) string {
+			return "secret=AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE&revocations=sqlite:" + filepath.Join(t.TempDir(), "ended.db")
 		}, false, false},
 	} {
 		t.Run(driver, func(t *testing.T) {

@@ -26,7 +26,7 @@ func TestWebsocketClosesAtSignOut(t *testing.T) {
 	mux.HandleFunc("/sign-in", func(_ http.ResponseWriter, r *http.Request) {
 		s, err := session.FromContext(r.Context())
 		require.NoError(t, err)
-		require.NoError(t, s.SetSubject("ada"))
+		require.NoError(t, s.SignIn(t.Context(), "ada"))
 	})
 	mux.HandleFunc("/sign-out", func(_ http.ResponseWriter, r *http.Request) {
 		s, err := session.FromContext(r.Context())

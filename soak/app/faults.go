@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
+	"gosession.dev/session"
 	"gosession.dev/session/driver"
+	"gosession.dev/session/soak/wire"
 )
 
 // faults are stores that do one thing wrong.
@@ -17,10 +21,16 @@ var faults = map[string]func(driver.Store) driver.Store{
 	"revives":    func(s driver.Store) driver.Store { return revives{s} },
 	"mixes":      func(s driver.Store) driver.Store { return &mixes{Store: s} },
 	"forgets":    func(s driver.Store) driver.Store { return &forgets{Store: s} },
-	"keeps":      func(s driver.Store) driver.Store { return keeps{s} },
+	"keeps":      func(s driver.Store) driver.Store { return &keeps{Store: s} },
+	"unmarks":    func(s driver.Store) driver.Store { return unmarks{s} },
 }
 
-func faultNames() string { return strings.Join(slices.Sorted(maps.Keys(faults)), ", ") }
+// welcomes is a fault of the page.
+const welcomes = "welcomes"
+
+func faultNames() string {
+	return strings.Join(append(slices.Sorted(maps.Keys(faults)), welcomes), ", ")
+}
 
 func broken(s driver.Store, fault string) driver.Store {
 	if wrap := faults[fault]; wrap != nil {
@@ -96,10 +106,14 @@ func (s *forgets) Retrieve(ctx context.Context, key string) (*driver.Record, err
 	return s.Store.Retrieve(ctx, key)
 }
 
-// keeps leaves what is renamed under the old key too.
-type keeps struct{ driver.Store }
+// keeps finds what is renamed under the old key too.
+type keeps struct {
+	driver.Store
+	mu  sync.Mutex // guards old
+	old map[string]*driver.Record
+}
 
-func (s keeps) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
+func (s *keeps) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
 	old, err := s.Retrieve(ctx, oldKey)
 	if err != nil {
 		return err
@@ -107,5 +121,43 @@ func (s keeps) ChangeID(ctx context.Context, oldKey string, r *driver.Record) er
 	if err := s.Store.ChangeID(ctx, oldKey, r); err != nil {
 		return err
 	}
-	return s.Create(ctx, old)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.old == nil {
+		s.old = map[string]*driver.Record{}
+	}
+	s.old[oldKey] = old
+	return nil
+}
+
+func (s *keeps) Retrieve(ctx context.Context, key string) (*driver.Record, error) {
+	r, err := s.Store.Retrieve(ctx, key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.old[key]; old != nil && errors.Is(err, driver.ErrNotFound) {
+		clone := *old
+		return &clone, nil
+	}
+	return r, err
+}
+
+// unmarks finds no mark of a key that was changed.
+type unmarks struct{ driver.Store }
+
+func (s unmarks) Renamed(context.Context, string) (driver.Rename, error) {
+	return driver.Rename{}, driver.ErrNotFound
+}
+
+// welcome drops each 5th sign-in and answers as if it had succeeded, as an application
+// does that ignores the error of Flush.
+func welcome(do action) action {
+	var calls atomic.Int64
+	return func(s *session.Session, r *http.Request) (wire.View, error) {
+		if calls.Add(1)%5 != 0 {
+			return do(s, r)
+		}
+		v, err := look(s)
+		v.User = r.FormValue("user")
+		return v, err
+	}
 }

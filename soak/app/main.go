@@ -1,9 +1,11 @@
 // Command app is the web application that the soak test loads: one process of a
-// fleet. It serves a counter, a cart and signing in and out, and nothing in it
-// guards against what the soak test looks for.
+// fleet. It serves a counter, a cart and signing in and out. It answers 409 to requests
+// that a sign-in has overtaken; nothing else in it guards against what the soak test
+// looks for.
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,6 +59,7 @@ func serve(address, driverName, dsn, fault string) error {
 		StoreTimeout:  storeTimeout,
 		SweepInterval: 5 * time.Second,
 		Logger:        slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		OnError:       answerError,
 	}.New(broken(store, fault))
 	if err != nil {
 		return err
@@ -68,7 +71,7 @@ func serve(address, driverName, dsn, fault string) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /stats", stats)
 	mux.HandleFunc("POST /limit", limit)
-	mux.Handle("/", sessions.Handler(routes(sessions)))
+	mux.Handle("/", sessions.Handler(routes(sessions, fault)))
 	server := &http.Server{Handler: mux}
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
@@ -104,12 +107,16 @@ func shutDown(server *http.Server, sessions *session.Factory, sockets, files int
 // action does what a request asks for, and says what is in the session then.
 type action func(*session.Session, *http.Request) (wire.View, error)
 
-func routes(sessions *session.Factory) http.Handler {
+func routes(sessions *session.Factory, fault string) http.Handler {
+	signIn := write(login)
+	if fault == welcomes {
+		signIn = welcome(signIn)
+	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", page(func(s *session.Session, _ *http.Request) (wire.View, error) { return look(s) }))
-	mux.HandleFunc("POST /add", page(write(add)))
-	mux.HandleFunc("POST /cart", page(write(cart)))
-	mux.HandleFunc("POST /login", page(write(login)))
+	mux.HandleFunc("GET /{$}", page(current(func(s *session.Session, _ *http.Request) (wire.View, error) { return look(s) })))
+	mux.HandleFunc("POST /add", page(current(write(add))))
+	mux.HandleFunc("POST /cart", page(current(write(cart))))
+	mux.HandleFunc("POST /login", page(signIn))
 	mux.HandleFunc("POST /logout", page(logout))
 	mux.HandleFunc("POST /others", page(endOthers(sessions)))
 	return mux
@@ -124,15 +131,47 @@ func page(do action) http.HandlerFunc {
 		v, err := do(s, r)
 		if err != nil {
 			log.Print(err)
-			http.Error(w, "the store failed", http.StatusServiceUnavailable)
-			return
+			w.WriteHeader(statusOf(err)) // stores what is not stored yet
+			v, _ = look(s)
 		}
 		_ = json.NewEncoder(w).Encode(v) // an error is OnError's, or the client's who has gone
 	}
 }
 
+// errOvertaken is for requests with an ID that another request has changed.
+var errOvertaken = errors.New("the session was given another ID meanwhile")
+
+// current refuses requests that a sign-in has overtaken.
+func current(do action) action {
+	return func(s *session.Session, r *http.Request) (wire.View, error) {
+		if s.Overtaken() {
+			return wire.View{}, errOvertaken
+		}
+		return do(s, r)
+	}
+}
+
+func statusOf(err error) int {
+	switch {
+	case errors.Is(err, errOvertaken):
+		return http.StatusConflict
+	case errors.Is(err, session.ErrUnavailable):
+		return http.StatusServiceUnavailable
+	case errors.Is(err, session.ErrStaleSignIn), errors.Is(err, session.ErrNotFound): // of a sign-in
+		return http.StatusForbidden
+	}
+	return http.StatusServiceUnavailable
+}
+
+func answerError(w http.ResponseWriter, _ *http.Request, err error) {
+	log.Print(err)
+	w.WriteHeader(statusOf(err))
+}
+
+// look shows the session. One that a sign-in has begun is named after the sign-in.
 func look(s *session.Session) (wire.View, error) {
 	v := wire.View{Carts: map[string]int{}}
+	signIn := ""
 	var err error
 	for _, key := range s.Keys() {
 		switch {
@@ -140,6 +179,8 @@ func look(s *session.Session) (wire.View, error) {
 			v.Born, err = session.Get[string](s, key)
 		case key == "user":
 			v.User, err = session.Get[string](s, key)
+		case key == "sign-in":
+			signIn, err = session.Get[string](s, key)
 		case key == "n":
 			v.N, err = session.Get[int](s, key)
 		default:
@@ -149,6 +190,7 @@ func look(s *session.Session) (wire.View, error) {
 			return wire.View{}, err
 		}
 	}
+	v.Born = cmp.Or(v.Born, signIn)
 	return v, nil
 }
 
@@ -157,7 +199,7 @@ func look(s *session.Session) (wire.View, error) {
 func write(do func(*session.Session, *http.Request) error) action {
 	return func(s *session.Session, r *http.Request) (wire.View, error) {
 		_, _ = io.Copy(io.Discard, r.Body)
-		if !s.Has("born") {
+		if !s.Has("born") && !s.Has("sign-in") {
 			if err := s.Set("born", r.FormValue("born")); err != nil {
 				return wire.View{}, err
 			}
@@ -186,10 +228,18 @@ func login(s *session.Session, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := s.SignIn(r.Context(), r.FormValue("user")); err != nil {
+		return err
+	}
+	if !s.Has("sign-in") {
+		if err := s.Set("sign-in", r.FormValue("born")); err != nil {
+			return err
+		}
+	}
 	return errors.Join(
 		s.Set("user", r.FormValue("user")),
 		s.SetTimeouts(session.Timeouts{Idle: idle, Lifetime: session.DefaultLifetime}),
-		s.SetSubject(r.FormValue("user")),
+		s.Flush(r.Context()),
 	)
 }
 

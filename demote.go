@@ -1,0 +1,55 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// demote makes a session anonymous again whose sign-in has lost the race for the last
+// seat. It keeps its new ID, so that its client keeps what it had before.
+func (s *Session) demote(ctx context.Context, p *pending) error {
+	err := s.f.call(ctx, func(ctx context.Context) error {
+		if p.record.Version != 0 {
+			return nil
+		}
+		rec, err := s.f.store.Retrieve(ctx, p.record.Key)
+		if err == nil {
+			p.record.Version = rec.Version
+		}
+		return err
+	})
+	stored := *p
+	if err == nil {
+		s.unsign(p)
+		err = s.f.call(ctx, func(ctx context.Context) error { return s.f.store.Flush(ctx, p.record) })
+	}
+	if err != nil {
+		s.f.abandon(ctx, p)
+		s.end(lost)
+		return fmt.Errorf("the session was ended, because it could not be made anonymous: %w", err)
+	}
+	s.settle(*p)
+	stored.record = p.record
+	s.f.announce(ctx, &stored)
+	return nil
+}
+
+// unsign takes the sign-in out of the session and out of p, which is to be flushed over
+// what it has stored. Other changes of the session stay as they are.
+func (s *Session) unsign(p *pending) {
+	m := &p.meta
+	if m.start = p.startBefore; m.start.IsZero() {
+		m.start = p.record.Created
+	}
+	s.mu.Lock()
+	if s.pendingSignInLocked() == p.signIn {
+		s.state.subject, s.state.signedIn, s.state.start = "", time.Time{}, m.start
+	}
+	s.mu.Unlock()
+	p.step, p.oldKey, p.signIn, p.number = flush, p.record.Key, nil, newWriteNumber()
+	t := s.f.timeouts(&state{own: m.own})
+	m.signedIn, m.idle, m.writes = time.Time{}, t.Idle, m.writes.with(p.number)
+	p.record.Subject, p.record.Expires = "", t.expires(m.start, p.now)
+	s.f.encode(p)
+}

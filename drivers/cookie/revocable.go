@@ -1,0 +1,56 @@
+package cookie
+
+import (
+	"context"
+	"time"
+
+	"gosession.dev/session/driver"
+)
+
+// revocable is a store with revocations. They say what an ID change made of an inner key,
+// so that all processes can follow a session from any of its tokens.
+type revocable struct{ *store }
+
+var (
+	_ driver.Store         = revocable{}
+	_ driver.ClientSide    = revocable{}
+	_ driver.Pinger        = revocable{}
+	_ driver.RenameTracker = revocable{}
+)
+
+// ForCookie implements [driver.ClientSide].
+func (s revocable) ForCookie(name string) driver.Store { return revocable{s.bound(name)} }
+
+// Renamed implements [driver.RenameTracker] for a token or an inner key, and returns the
+// inner key that followed. Destroy takes that. A token that has expired still leads to
+// what followed it.
+func (s revocable) Renamed(ctx context.Context, tokenOrKey string) (driver.Rename, error) {
+	if err := s.ready(ctx); err != nil {
+		return driver.Rename{}, err
+	}
+	key, err := s.innerKey(tokenOrKey)
+	if err != nil {
+		return driver.Rename{}, err
+	}
+	r, err := s.revoked.find(ctx, key)
+	if err != nil {
+		return driver.Rename{}, err
+	}
+	to, age := renamedTo(r), max(time.Since(r.Created), 0)
+	if to == "" || age >= driver.MarkLifetime {
+		return driver.Rename{}, driver.ErrNotFound
+	}
+	return driver.Rename{To: to, Age: age}, nil
+}
+
+func (s revocable) innerKey(tokenOrKey string) (string, error) {
+	if len(tokenOrKey) <= maxKey {
+		return tokenOrKey, nil
+	}
+	t, ok := parseToken(tokenOrKey)
+	if !ok {
+		return "", driver.ErrNotFound
+	}
+	_, key, err := s.open(t)
+	return key, err
+}

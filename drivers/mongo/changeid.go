@@ -1,0 +1,90 @@
+package mongo
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"gosession.dev/session/driver"
+)
+
+// ChangeID implements [driver.Store]. It reads what concerns the two keys, and then
+// renames the record by one update of one document, as Flush does. That update
+// overwrites the former key: if it still serves as a mark, ChangeID first inserts the
+// mark as a document of its own.
+func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
+	coll, err := s.ready(ctx)
+	if err != nil {
+		return err
+	}
+	b, err := s.before(ctx, coll, oldKey, r)
+	switch {
+	case err != nil:
+		return err
+	case !b.current:
+		return s.whyNoMatch(ctx, oldKey)
+	case b.taken:
+		return driver.ErrExists
+	case b.was.Key != "":
+		if err := s.insertMark(ctx, coll, mark{Key: b.was.Key, To: oldKey, At: b.was.At}); err != nil {
+			return err
+		}
+	}
+	return s.replace(ctx, oldKey, r,
+		bson.E{Key: "key", Value: r.Key},
+		bson.E{Key: "was", Value: former{Key: oldKey, At: time.Now()}})
+}
+
+// before is what a ChangeID finds before its update.
+type before struct {
+	current bool   // the old key holds the record that is to be renamed
+	was     former // the former key of that, if it serves as a mark
+	taken   bool   // the new key holds a record or a mark
+}
+
+// before reads all of that at once.
+func (s *Store) before(ctx context.Context, coll *mongo.Collection, oldKey string, r *driver.Record) (before, error) {
+	others := with(formerly(r.Key), bson.E{Key: "key", Value: bson.D{{Key: "$ne", Value: oldKey}}})
+	found, err := s.traces(ctx, coll, current(oldKey, r.Version), occupied(r.Key), others)
+	if err != nil {
+		return before{}, err
+	}
+	b, err := judge(oldKey, r.Key, found, time.Now())
+	if errors.Is(err, errOtherKey) {
+		s.abandon(coll)
+	}
+	return b, err
+}
+
+// judge finds the answer in the documents that before has read.
+func judge(oldKey, newKey string, found []bson.Raw, now time.Time) (b before, err error) {
+	for _, raw := range found {
+		was := formerOf(raw)
+		switch {
+		case isUnder(raw, oldKey):
+			b.current = true
+			if was.isMark(now) {
+				b.was = was
+				b.taken = b.taken || was.Key == newKey
+			}
+		case isUnder(raw, newKey), was.Key == newKey:
+			b.taken = true
+		default:
+			return before{}, errOtherKey
+		}
+	}
+	return b, nil
+}
+
+// insertMark inserts m. If something stands under its key, that is m: an earlier
+// ChangeID has inserted it and then failed.
+func (s *Store) insertMark(ctx context.Context, coll *mongo.Collection, m mark) error {
+	_, err := coll.InsertOne(ctx, m)
+	if isDuplicate(err) {
+		return nil
+	}
+	return s.explain(ctx, err)
+}

@@ -1,0 +1,94 @@
+package mongo
+
+import (
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"gosession.dev/session/driver"
+)
+
+// under is the filter for whatever stands under key.
+func under(key string) bson.D { return bson.D{{Key: "key", Value: key}} }
+
+// formerly is the filter for records of which key is the former one, for as long as
+// that counts as a mark.
+func formerly(key string) bson.D {
+	return bson.D{{Key: "was.key", Value: key}, after("was.at", time.Now().Add(-driver.MarkLifetime))}
+}
+
+// longAgo is the filter for records of which one of keys is the former one, but for
+// too long to count as a mark.
+func longAgo(keys ...string) bson.D {
+	return bson.D{{Key: "was.key", Value: bson.D{{Key: "$in", Value: keys}}}, until("was.at", time.Now().Add(-driver.MarkLifetime))}
+}
+
+// taken is the filter for whatever keeps a record from being created under key.
+func taken(key string) bson.D {
+	return bson.D{{Key: "$or", Value: bson.A{occupied(key), formerly(key)}}}
+}
+
+// after is the condition that a date lies behind t. No other type meets it.
+func after(field string, t time.Time) bson.E {
+	return bson.E{Key: field, Value: bson.D{{Key: "$gt", Value: t}}}
+}
+
+// until is the condition that a date lies at t or before it.
+func until(field string, t time.Time) bson.E {
+	return bson.E{Key: field, Value: bson.D{{Key: "$lte", Value: t}}}
+}
+
+func hasType(field string, types ...string) bson.E {
+	return bson.E{Key: field, Value: bson.D{{Key: "$type", Value: types}}}
+}
+
+// live returns the conditions that a document is a record that has not expired and
+// can be decoded, but for its version.
+func live() bson.D {
+	return bson.D{
+		after("expires", time.Now()),
+		hasType("data", "binData", "object"),
+		hasType("meta", "binData"),
+		hasType("created", "date"),
+		hasType("subject", "string"),
+	}
+}
+
+// versioned is the condition that a document has a version.
+func versioned() bson.E { return hasType("version", "long", "int", "double") }
+
+// ofVersion is the condition that it has this one.
+func ofVersion(version int64) bson.E { return bson.E{Key: "version", Value: version} }
+
+// with returns a filter of all these conditions.
+func with(filter bson.D, more ...bson.E) bson.D {
+	return append(filter[:len(filter):len(filter)], more...)
+}
+
+// current is the filter for the live record under key if it has this version.
+func current(key string, version uint64) bson.D {
+	return with(under(key), append(live(), ofVersion(int64(version)))...)
+}
+
+// dead is the filter for an expired record or mark under key.
+func dead(key string) bson.D { return with(under(key), bson.E{Key: "$or", Value: over()}) }
+
+// occupied is the filter for a record or mark under key that is not dead.
+func occupied(key string) bson.D { return with(under(key), bson.E{Key: "$nor", Value: over()}) }
+
+// over returns the conditions for being dead, of which one suffices.
+func over() bson.A {
+	now := time.Now()
+	return bson.A{
+		bson.D{until("expires", now)},
+		bson.D{until("at", now.Add(-driver.MarkLifetime))},
+	}
+}
+
+// destroyable is the filter for the record under key if it has not expired,
+// whether it can be decoded or not.
+func destroyable(key string) bson.D {
+	return with(under(key),
+		bson.E{Key: "to", Value: bson.D{{Key: "$exists", Value: false}}},
+		bson.E{Key: "expires", Value: bson.D{{Key: "$not", Value: bson.D{{Key: "$lte", Value: time.Now()}}}}})
+}

@@ -1,0 +1,83 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"gosession.dev/session/driver"
+)
+
+// row is the part of a row that decides whether a write may replace it.
+type row struct {
+	found            bool
+	expires, version sql.Null[int64] // both NULL if the row can't be read as a record
+}
+
+// look returns the row under key.
+func (s *Store) look(ctx context.Context, st *statements, key string) (r row, err error) {
+	err = s.retry(ctx, func() error {
+		r, err = lookIn(s.statementContext(ctx), byItself, st, key)
+		return err
+	})
+	return r, s.explain(ctx, err)
+}
+
+// lookIn looks within a transaction.
+func lookIn(ctx context.Context, in prepared, st *statements, key string) (r row, err error) {
+	err = queryRow(ctx, in(st.look), []any{key}, &r.expires, &r.version)
+	if errors.Is(err, sql.ErrNoRows) {
+		return row{}, nil
+	}
+	r.found = true
+	return r, err
+}
+
+// missing returns why there is no live record at that time, or nil if there is one.
+func (r row) missing(now int64) error {
+	switch {
+	case !r.found:
+		return driver.ErrNotFound
+	case !r.expires.Valid || !r.version.Valid:
+		return driver.ErrCorrupt
+	case r.expires.V <= now:
+		return driver.ErrNotFound
+	}
+	return nil
+}
+
+// check returns why a record of that version can't be written over the row, or nil if
+// it can.
+func (r row) check(version uint64, now int64) error {
+	if err := r.missing(now); err != nil {
+		return err
+	}
+	if r.version.V != int64(version) {
+		return driver.ErrConflict
+	}
+	return nil
+}
+
+// queryRow scans the first row that a query finds. If there is none, the error is
+// sql.ErrNoRows. If the row can't be scanned, the error is ErrCorrupt and no more, because
+// database/sql quotes the value that it can't convert.
+func queryRow(ctx context.Context, stmt *sql.Stmt, args []any, columns ...any) error {
+	rows, err := stmt.QueryContext(ctx, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		return sql.ErrNoRows
+	}
+	if err := rows.Scan(columns...); err != nil {
+		if rows.Err() != nil { // the context ended, which closes rows
+			return rows.Err()
+		}
+		return driver.ErrCorrupt
+	}
+	return rows.Close()
+}

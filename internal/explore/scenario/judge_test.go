@@ -1,0 +1,98 @@
+package scenario_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"gosession.dev/session"
+	"gosession.dev/session/driver"
+)
+
+// find returns the session that an ID finds, or nil.
+func (fl *fleet) find(id string) *session.Session {
+	if id == "" {
+		return nil
+	}
+	s, err := fl.outside.Retrieve(context.Background(), session.ID(id))
+	if err != nil && !errors.Is(err, session.ErrNotFound) {
+		fl.Errorf("the session of an ID can't be read: %v", err)
+	}
+	return s
+}
+
+// held returns the sessions that the clients can find by the IDs that they were told.
+func (fl *fleet) held(before ...string) []*session.Session {
+	var found []*session.Session
+	for _, a := range fl.answers {
+		if a.Ended() && !a.cleared {
+			before = append(before, a.cookie)
+		}
+	}
+	for _, id := range before {
+		if s := fl.find(id); s != nil {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
+func valueOf(s *session.Session, name string) string {
+	value, _ := session.Get[string](s, name)
+	return value
+}
+
+// has reports whether one of the sessions has a value.
+func has(sessions []*session.Session, name, value string) bool {
+	return slices.ContainsFunc(sessions, func(s *session.Session) bool { return valueOf(s, name) == value })
+}
+
+// of returns how many sessions of a subject there are.
+func (fl *fleet) of(subject string) int {
+	n := 0
+	for _, err := range fl.backend.(driver.SubjectLister).SubjectSessions(context.Background(), subject) {
+		if err != nil {
+			fl.Errorf("list: %v", err)
+		}
+		n++
+	}
+	return n
+}
+
+// judgeSignIn judges the answer to a sign-in. Whether its session may have ended since
+// is up to the scenario.
+func (fl *fleet) judgeSignIn(name string, a *answer, subject string, mayHaveEnded bool) {
+	if a.cleared {
+		fl.Errorf("%s takes the cookie away", name)
+	}
+	if !a.ok() {
+		return
+	}
+	s := fl.find(a.cookie)
+	switch {
+	case a.cookie == "":
+		fl.Errorf("%s is answered 200 without a cookie", name)
+	case s == nil && !mayHaveEnded:
+		fl.Errorf("%s is answered 200 with a cookie that finds nothing", name)
+	case s != nil && s.Subject() != subject:
+		fl.Errorf("%s is answered 200 with a session of %q", name, s.Subject())
+	}
+}
+
+// judgeBystander judges the answer to a request that changes no ID, and that had a
+// session when it was sent.
+func (fl *fleet) judgeBystander(name string, a *answer) {
+	if a.cleared {
+		fl.Errorf("%s takes the cookie away", name)
+	}
+	if a.cookie != "" {
+		fl.Errorf("%s replaces the cookie", name)
+	}
+}
+
+// judgeOld judges that an ID that was replaced admits nobody.
+func (fl *fleet) judgeOld(id string) {
+	if fl.find(id) != nil {
+		fl.Errorf("the old ID still finds a session")
+	}
+}

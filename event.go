@@ -66,17 +66,18 @@ func (f *Factory) tell(ctx context.Context, e Event) {
 
 // announce tells what a write that was stored means for the life of its session.
 func (f *Factory) announce(ctx context.Context, p *pending) {
-	e := Event{Key: p.id.Key(), Subject: p.record.Subject}
-	if f.inCookie {
-		e.Key = ID(p.record.Key).Key()
-	}
+	e := Event{Subject: p.record.Subject}
 	switch p.step {
 	case create:
 		e.Kind = EventCreated
-		f.tell(ctx, e)
 	case rename:
 		e.Kind, e.OldKey = EventChangedID, p.oldName
-		f.tell(ctx, e)
+	default:
+		return
+	}
+	e.Key = f.keyOf(p.record.Key)
+	f.tell(ctx, e)
+	if p.step == rename {
 		f.wake(e.OldKey)
 	}
 }

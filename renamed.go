@@ -30,7 +30,7 @@ func overtook(rename driver.Rename, arrived time.Duration, hasBody bool) bool {
 // renamed returns the mark under a key that was not found. If there is none, the error
 // matches ErrNotFound. It is a part of a call.
 func (f *Factory) renamed(ctx context.Context, key string) (driver.Rename, error) {
-	if f.tracker != nil && !f.noMarks.Load() {
+	if f.tracksRenames() {
 		rename, err := f.tracker.Renamed(ctx, key)
 		if !errors.Is(err, errors.ErrUnsupported) {
 			return rename, err

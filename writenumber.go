@@ -3,6 +3,7 @@ package session
 import (
 	"encoding/binary"
 	"math/rand/v2"
+	"slices"
 )
 
 // A conditional write draws a random number, and the record keeps the numbers of its
@@ -33,12 +34,7 @@ func (ws writeNumbers) with(number uint64) writeNumbers {
 }
 
 func (ws writeNumbers) has(number uint64) bool {
-	for _, n := range ws.numbers[:ws.n] {
-		if n == number {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(ws.numbers[:ws.n], number)
 }
 
 // latest returns the number of the last write; false if there is none, as in records of

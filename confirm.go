@@ -66,11 +66,19 @@ func (s *Session) withdrawSignIn(ctx context.Context) error {
 	return s.reload(ctx)
 }
 
-// abandon ends a session that was stored, and whose ID nobody was told.
+// remove removes what p has stored under its new key, if it is still there. No client has
+// learned the ID. It does so even if ctx is done.
+func (f *Factory) remove(ctx context.Context, p *pending) error {
+	err := f.call(context.WithoutCancel(ctx), func(ctx context.Context) error { return f.store.Destroy(ctx, p.record.Key) })
+	if isGone(err) {
+		return nil
+	}
+	return err
+}
+
+// abandon ends the session of a sign-in that was stored and then refused.
 func (f *Factory) abandon(ctx context.Context, p *pending) {
-	ctx = context.WithoutCancel(ctx)
-	err := f.call(ctx, func(ctx context.Context) error { return f.store.Destroy(ctx, p.record.Key) })
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	if err := f.remove(ctx, p); err != nil {
 		f.cfg.Logger.ErrorContext(ctx, "session: a session could not be ended whose sign-in was refused; nobody knows its ID", "key", p.record.Key, "error", err)
 	}
 }

@@ -4,22 +4,15 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"gosession.dev/session/driver"
 )
 
 // demote makes a session anonymous again whose sign-in has lost the race for the last
 // seat. It keeps its new ID, so that its client keeps what it had before.
 func (s *Session) demote(ctx context.Context, p *pending) error {
-	err := s.f.call(ctx, func(ctx context.Context) error {
-		if p.record.Version != 0 {
-			return nil
-		}
-		rec, err := s.f.store.Retrieve(ctx, p.record.Key)
-		if err == nil {
-			p.record.Version = rec.Version
-		}
-		return err
-	})
-	stored := *p
+	signedIn := *p
+	err := s.f.learnVersion(ctx, p.record)
 	if err == nil {
 		s.unsign(p)
 		err = s.f.call(ctx, func(ctx context.Context) error { return s.f.store.Flush(ctx, p.record) })
@@ -30,9 +23,21 @@ func (s *Session) demote(ctx context.Context, p *pending) error {
 		return fmt.Errorf("the session was ended, because it could not be made anonymous: %w", err)
 	}
 	s.settle(*p)
-	stored.record = p.record
-	s.f.announce(ctx, &stored)
+	s.f.announce(ctx, &signedIn) // the session was created or got its ID, but without the subject
 	return nil
+}
+
+// learnVersion reads the version of a record that was just stored, if the store did not
+// tell it.
+func (f *Factory) learnVersion(ctx context.Context, rec *driver.Record) error {
+	if rec.Version != 0 {
+		return nil
+	}
+	stored, err := f.fetch(ctx, rec.Key)
+	if err == nil {
+		rec.Version = stored.Version
+	}
+	return err
 }
 
 // unsign takes the sign-in out of the session and out of p, which is to be flushed over

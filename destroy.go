@@ -154,6 +154,10 @@ func (f *Factory) Revoke(ctx context.Context, subject, handle string) error {
 	return wrap("revoke", f.revoke(ctx, subject, handle, ReasonRevoked))
 }
 
+// maxMisses is how often revoke looks again for a session that was listed and then not
+// found under its key.
+const maxMisses = 10
+
 // errElusive: the store lists the session, and says each time that there is none to end.
 var errElusive = errors.New("the session is listed again and again, and can't be ended")
 
@@ -166,7 +170,7 @@ func (f *Factory) revoke(ctx context.Context, subject, handle string, why EventR
 			return nil
 		case found && errors.Is(err, ErrNotFound): // it was renamed, or another process has ended it
 			seen, looks = true, -1
-			if rounds++; rounds == maxTaken {
+			if rounds++; rounds == maxMisses {
 				return errElusive
 			}
 		case err != nil:
@@ -191,12 +195,18 @@ func (f *Factory) revokeListed(ctx context.Context, subject, handle string, why 
 		if info.Handle != handle {
 			continue
 		}
-		err := f.call(ctx, func(ctx context.Context) error { return f.store.Destroy(ctx, string(info.Key)) })
-		f.wake(info.Key)
-		if err == nil {
-			f.tell(ctx, Event{Kind: EventEnded, Key: info.Key, Subject: subject, Reason: why})
-		}
-		return true, err
+		return true, f.endKey(ctx, info.Key, subject, why)
 	}
 	return false, nil
+}
+
+// endKey ends a session of the subject by its key, and tells why. It follows no mark: if
+// there is no session under the key, the error matches ErrNotFound.
+func (f *Factory) endKey(ctx context.Context, key Key, subject string, why EventReason) error {
+	err := f.call(ctx, func(ctx context.Context) error { return f.store.Destroy(ctx, string(key)) })
+	f.wake(key)
+	if err == nil {
+		f.tell(ctx, Event{Kind: EventEnded, Key: key, Subject: subject, Reason: why})
+	}
+	return err
 }

@@ -166,12 +166,7 @@ func (f *Factory) logUncounted(ctx context.Context, p *pending, err error) {
 
 func (f *Factory) endSeats(ctx context.Context, p *pending, tooMany []seat) error {
 	for _, s := range tooMany {
-		err := f.call(ctx, func(ctx context.Context) error { return f.store.Destroy(ctx, s.key) })
-		f.wake(Key(s.key))
-		switch {
-		case err == nil:
-			f.tell(ctx, Event{Kind: EventEnded, Key: Key(s.key), Subject: p.signIn.subject, Reason: ReasonTooMany})
-		case !errors.Is(err, ErrNotFound):
+		if err := f.endKey(ctx, Key(s.key), p.signIn.subject, ReasonTooMany); err != nil && !isGone(err) {
 			return err
 		}
 	}

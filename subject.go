@@ -103,12 +103,7 @@ func (f *Factory) destroyOneByOne(ctx context.Context, subject string, except []
 			continue
 		}
 		found = true
-		err := f.call(ctx, func(ctx context.Context) error { return f.store.Destroy(ctx, string(key)) })
-		f.wake(key)
-		switch {
-		case err == nil:
-			f.tell(ctx, Event{Kind: EventEnded, Key: key, Subject: subject, Reason: ReasonSubject})
-		case !errors.Is(err, ErrNotFound):
+		if err := f.endKey(ctx, key, subject, ReasonSubject); err != nil && !isGone(err) {
 			return found, err
 		}
 		ended[key] = true

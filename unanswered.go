@@ -79,11 +79,14 @@ func (m *merging) isOurs(p *pending) (bool, error) {
 	return true, nil
 }
 
+// maxLooks is how often findOutRename looks at a record that changes meanwhile.
+const maxLooks = 10
+
 // findOutRename looks at the old key first. A record under the new one proves nothing:
 // a store that renames in several steps may have left a copy there, while the old one is
 // alive.
 func (m *merging) findOutRename(p *pending) error {
-	for range maxTaken {
+	for range maxLooks {
 		old, err := m.f.fetch(m.ctx, p.oldKey)
 		switch {
 		case err == nil && old.Version == p.record.Version:
@@ -92,7 +95,7 @@ func (m *merging) findOutRename(p *pending) error {
 				continue // the lost one was under way still
 			}
 			if errors.Is(err, driver.ErrExists) { // by a copy
-				return errors.Join(err, m.undo(p))
+				return errors.Join(err, m.f.remove(m.ctx, p))
 			}
 			return err
 		case err == nil:
@@ -140,19 +143,10 @@ func (m *merging) complete(p *pending) error {
 
 // undone returns why p was not done, after it has removed a copy that p may have left.
 func (m *merging) undone(p *pending, cause error) error {
-	if err := m.undo(p); err != nil {
+	if err := m.f.remove(m.ctx, p); err != nil {
 		return err
 	}
 	return cause
-}
-
-func (m *merging) undo(p *pending) error {
-	ctx := context.WithoutCancel(m.ctx)
-	err := m.f.call(ctx, func(ctx context.Context) error { return m.f.store.Destroy(ctx, p.record.Key) })
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	return err
 }
 
 // errHidden: others have written so often since that the record no longer tells whether

@@ -108,7 +108,7 @@ var errUnknownEnd = errors.New("the session is not there under the ID that this 
 // a mark now. If a mark would still be there, the session has ended. A store without marks
 // does not know what other processes have renamed.
 func (f *Factory) endUnmarked(ctx context.Context, st stored) error {
-	marks, recent := f.tracksRenames(), began()-st.seenAt < driver.MarkLifetime-f.cfg.StoreTimeout
+	marks, recent := f.tracksRenames(), uptime()-st.seenAt < driver.MarkLifetime-f.cfg.StoreTimeout
 	if st.seenAt == 0 || marks && recent {
 		return nil
 	}

@@ -65,7 +65,7 @@ type stored struct {
 	version uint64
 	subject string
 	meta    meta
-	seenAt  time.Duration // when the store was last known to have it, as began returns it
+	seenAt  time.Duration // the uptime at which the store was last known to have it
 }
 
 // client is the request that a session belongs to.
@@ -102,7 +102,7 @@ func (s *Session) settle(p pending) {
 		version: p.record.Version,
 		subject: p.record.Subject,
 		meta:    p.meta,
-		seenAt:  began(),
+		seenAt:  uptime(),
 	}
 	s.changes = append([]change(nil), s.changes[p.changes:]...)
 }

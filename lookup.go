@@ -62,7 +62,7 @@ func (x *exchange) newSession(ctx context.Context, absent []ID) (*Session, error
 		case err != nil:
 			return nil, err
 		}
-		s.origin, s.stored.seenAt = key, began()-rename.Age
+		s.origin, s.stored.seenAt = key, uptime()-rename.Age
 		if overtook(rename, x.arrived, x.r.ContentLength != 0) {
 			s.phase = overtaken
 			return s, nil

@@ -64,7 +64,7 @@ func (f *Factory) Handler(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r) // wrapped twice
 			return
 		}
-		x := &exchange{Context: r.Context(), f: f, arrived: began()}
+		x := &exchange{Context: r.Context(), f: f, arrived: uptime()}
 		x.out = response{x: x, inner: w}
 		x.r = r.WithContext(x)
 		returned := false
@@ -87,7 +87,7 @@ type exchange struct {
 	f       *Factory
 	r       *http.Request // as next has it
 	out     response
-	arrived time.Duration // when the header of the request did, as began returns it
+	arrived time.Duration // the uptime at which the header of the request did
 
 	mu         sync.Mutex    // guards what follows
 	loading    chan struct{} // nil until the session is asked for; closed when what follows is known

@@ -95,7 +95,7 @@ func (f *Factory) describe(rec *driver.Record) (stored, state, error) {
 	if f.expired(&content, m, rec.Expires, f.cfg.Now()) {
 		return stored{}, state{}, ErrNotFound
 	}
-	return stored{created: rec.Created, expires: rec.Expires, version: rec.Version, subject: rec.Subject, meta: m, seenAt: began()}, content, nil
+	return stored{created: rec.Created, expires: rec.Expires, version: rec.Version, subject: rec.Subject, meta: m, seenAt: uptime()}, content, nil
 }
 
 // completeMeta makes up for what metadata of release 0.1 has not.

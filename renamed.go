@@ -21,9 +21,9 @@ const overtakes = 15 * time.Second
 
 // overtook reports whether a rename overtook a request, which was sent with the old ID,
 // instead of the client being one that has never learned of it. The time of arrival is
-// as began returns it.
+// an uptime.
 func overtook(rename driver.Rename, arrived time.Duration, hasBody bool) bool {
-	renamedAt := began() - rename.Age
+	renamedAt := uptime() - rename.Age
 	return arrived <= renamedAt+overtakes || hasBody
 }
 
@@ -98,7 +98,7 @@ type renames struct {
 
 type localMark struct {
 	to string
-	at time.Duration // as began returns it
+	at time.Duration // an uptime
 }
 
 // add notes a rename. One that may have happened does not replace another one.
@@ -114,7 +114,7 @@ func (r *renames) add(key, to string, happened bool) {
 		}
 		return
 	}
-	now := began()
+	now := uptime()
 	for len(r.order) > 0 && (len(r.order) >= maxRenames || now-r.byKey[r.order[0]].at > driver.MarkLifetime) {
 		delete(r.byKey, r.order[0])
 		r.order = r.order[1:]
@@ -127,7 +127,7 @@ func (r *renames) find(key string) (driver.Rename, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m, found := r.byKey[key]
-	age := began() - m.at
+	age := uptime() - m.at
 	if !found || age > driver.MarkLifetime {
 		return driver.Rename{}, ErrNotFound
 	}

@@ -120,14 +120,15 @@ func (c *callMeter) stats(name string) CallStats {
 	return s
 }
 
-// began is when something began, for took. It costs half of what time.Now does.
-func began() time.Duration { return time.Since(start) }
+// uptime is the time by a clock that is never set: how long this process has been running.
+// It costs half of what time.Now does.
+func uptime() time.Duration { return time.Since(processStart) }
 
-var start = time.Now()
+var processStart = time.Now()
 
-// took notes that a call under ctx has returned.
+// took notes that a call under ctx has returned, which began at that uptime.
 func (m *meter) took(ctx context.Context, c *callMeter, begin time.Duration, err error) {
-	d := time.Since(start) - begin
+	d := uptime() - begin
 	i := 0
 	for i < len(latencyBounds) && d > latencyBounds[i] {
 		i++
@@ -191,42 +192,42 @@ type metered struct {
 }
 
 func (s metered) Create(ctx context.Context, r *driver.Record) error {
-	begin := began()
+	begin := uptime()
 	err := s.Store.Create(ctx, r)
 	s.m.took(ctx, &s.m.create, begin, err)
 	return err
 }
 
 func (s metered) Retrieve(ctx context.Context, key string) (*driver.Record, error) {
-	begin := began()
+	begin := uptime()
 	r, err := s.Store.Retrieve(ctx, key)
 	s.m.took(ctx, &s.m.retrieve, begin, err)
 	return r, err
 }
 
 func (s metered) Flush(ctx context.Context, r *driver.Record) error {
-	begin := began()
+	begin := uptime()
 	err := s.Store.Flush(ctx, r)
 	s.m.took(ctx, &s.m.flush, begin, err)
 	return err
 }
 
 func (s metered) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
-	begin := began()
+	begin := uptime()
 	err := s.Store.ChangeID(ctx, oldKey, r)
 	s.m.took(ctx, &s.m.changeID, begin, err)
 	return err
 }
 
 func (s metered) Destroy(ctx context.Context, key string) error {
-	begin := began()
+	begin := uptime()
 	err := s.Store.Destroy(ctx, key)
 	s.m.took(ctx, &s.m.destroy, begin, err)
 	return err
 }
 
 func (s metered) DeleteExpired(ctx context.Context) (int, error) {
-	begin := began()
+	begin := uptime()
 	n, err := s.Store.DeleteExpired(ctx)
 	s.m.took(ctx, &s.m.deleteExpired, begin, err)
 	s.m.deleted.Add(int64(n))
@@ -240,7 +241,7 @@ type meteredToucher struct {
 }
 
 func (s meteredToucher) Touch(ctx context.Context, key string, expires time.Time) error {
-	begin := began()
+	begin := uptime()
 	err := s.Toucher.Touch(ctx, key, expires)
 	s.m.took(ctx, &s.m.touch, begin, err)
 	return err
@@ -253,7 +254,7 @@ type meteredDestroyer struct {
 }
 
 func (s meteredDestroyer) DestroySubject(ctx context.Context, subject string, except ...string) error {
-	begin := began()
+	begin := uptime()
 	err := s.SubjectDestroyer.DestroySubject(ctx, subject, except...)
 	s.m.took(ctx, &s.m.destroySubject, begin, err)
 	return err
@@ -266,7 +267,7 @@ type meteredTracker struct {
 }
 
 func (s meteredTracker) Renamed(ctx context.Context, key string) (driver.Rename, error) {
-	begin := began()
+	begin := uptime()
 	rename, err := s.RenameTracker.Renamed(ctx, key)
 	s.m.took(ctx, &s.m.renamed, begin, err)
 	return rename, err

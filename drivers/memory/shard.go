@@ -56,6 +56,16 @@ func (sh *shard) current(key string, version uint64, now time.Time) (*entry, err
 	return e, nil
 }
 
+// vacant reports whether a record can be added under key. An expired entry that is still
+// there has to be removed first.
+func (sh *shard) vacant(key string, now time.Time) (expired *entry, free bool) {
+	if _, marked := sh.marks.find(key, now); marked {
+		return nil, false
+	}
+	e := sh.entries[key]
+	return e, e == nil || !e.live(now)
+}
+
 func (sh *shard) add(e *entry) {
 	sh.entries[e.key] = e
 	heap.Push(&sh.byExpiry, e)

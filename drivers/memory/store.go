@@ -48,15 +48,14 @@ func (s *store) Create(ctx context.Context, r *driver.Record) error {
 	sh := s.shard(r.Key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	old := sh.entries[r.Key]
-	_, marked := sh.marks.find(r.Key, now)
-	if marked || old != nil && old.live(now) {
+	expired, free := sh.vacant(r.Key, now)
+	if !free {
 		s.unreserve(1)
 		return driver.ErrExists
 	}
-	if old != nil {
+	if expired != nil {
 		s.unreserve(1)
-		sh.remove(old)
+		sh.remove(expired)
 	}
 	sh.add(&e)
 	r.Version = e.version
@@ -108,13 +107,12 @@ func (s *store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) e
 	if err != nil {
 		return err
 	}
-	taken := to.entries[r.Key]
-	_, marked := to.marks.find(r.Key, now)
-	if marked || taken != nil && taken.live(now) {
+	expired, free := to.vacant(r.Key, now)
+	if !free {
 		return driver.ErrExists
 	}
-	if taken != nil {
-		to.remove(taken)
+	if expired != nil {
+		to.remove(expired)
 		s.unreserve(1)
 	}
 	next.created = old.created

@@ -57,7 +57,7 @@ func (s *Store) prepareStatements(ctx context.Context) (*statements, error) {
 	st.deleteExpired = prepare(s.dialect.DeleteBatch(q(s.names.table), q(s.names.id), "expires"))
 	st.deleteMarks = prepare(s.dialect.DeleteBatch(q(s.names.table+"_marks"), "id", "renamed"))
 	st.destroySubject = s.sql(`DELETE FROM {table} WHERE subject = $1 AND subject <> ''`)
-	if err := errors.Join(errs...); err != nil {
+	if len(errs) > 0 {
 		_ = st.close()
 		return nil, errs[0]
 	}

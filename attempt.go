@@ -10,9 +10,10 @@ import (
 	"time"
 )
 
-// An Attempt is a sign-in that has begun: it knows when all sessions of its subject were
-// last ended before. It can be kept as a value of a session, for instance during a
-// redirect to an identity provider, and is good for an hour. It holds no secret.
+// An Attempt is a sign-in that has begun. It identifies the last time at which all
+// sessions of its subject were ended. It can be kept as a value of a session, for instance
+// during a redirect to an identity provider, and is good for an hour. It holds no secret,
+// and is a plain value.
 type Attempt struct {
 	subject [sha256.Size]byte // its hash
 	number  uint64            // of the subject's mark; 0 if there was none
@@ -24,7 +25,9 @@ const attemptLifetime = time.Hour
 // BeginSignIn begins a sign-in of a subject: call it before the credentials are looked
 // up and checked, and pass the result to [Session.SignIn]. If the password is changed and
 // all sessions of the subject are ended in between, SignIn fails, so that the old
-// password admits nobody any more. It reads the store once and writes nothing.
+// password no longer admits anyone. It reads the store once and writes nothing; if the
+// store fails, the error matches [ErrUnavailable]. See [Session.SignIn] for what a subject
+// may be.
 //
 // A request that changes the password, ends the other sessions and signs in begins
 // again after the ending.
@@ -71,7 +74,8 @@ func (a Attempt) MarshalText() ([]byte, error) {
 	return base64.RawURLEncoding.AppendEncode(nil, b), err
 }
 
-// UnmarshalText implements [encoding.TextUnmarshaler].
+// UnmarshalText implements [encoding.TextUnmarshaler]. It fails for text that is
+// not that of an Attempt.
 func (a *Attempt) UnmarshalText(text []byte) error {
 	b, err := base64.RawURLEncoding.DecodeString(string(text))
 	if err != nil {
@@ -82,7 +86,8 @@ func (a *Attempt) UnmarshalText(text []byte) error {
 
 var errNoAttempt = errors.New("session: this is no Attempt")
 
-// UnmarshalBinary implements [encoding.BinaryUnmarshaler].
+// UnmarshalBinary implements [encoding.BinaryUnmarshaler]. It fails for bytes of
+// another length than MarshalBinary makes.
 func (a *Attempt) UnmarshalBinary(b []byte) error {
 	if len(b) != sha256.Size+16 {
 		return errNoAttempt

@@ -9,8 +9,8 @@ import (
 )
 
 // call does something with the store in at most StoreTimeout: net/http gives
-// requests no deadline, and a dead store must not hold them. What it returns of a store
-// that has failed matches [ErrUnavailable].
+// requests no deadline, and a dead store must not hold them. If the store has failed, the
+// error matches [ErrUnavailable].
 func (f *Factory) call(ctx context.Context, do func(context.Context) error) error {
 	return f.callUntil(ctx, time.Now().Add(f.cfg.StoreTimeout), do)
 }
@@ -58,8 +58,8 @@ func (f *Factory) keys(ctx context.Context, list func(context.Context) iter.Seq2
 	}
 }
 
-// inSteps passes a listing on until its first error, and gives each step at most so
-// long. The time in which the caller has the floor does not count.
+// inSteps passes a listing on until its first error. Each step may take as long as each
+// says; the time that the caller spends between two steps does not count.
 func inSteps(ctx context.Context, each time.Duration, list func(context.Context) iter.Seq2[string, error]) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		ctx, cancel := context.WithCancelCause(ctx)

@@ -10,7 +10,7 @@ import (
 // until it is stored, to be applied again to what others have stored meanwhile.
 type change struct {
 	// apply changes st. It must give the same result each time for the same
-	// state; it is called while st belongs to nobody else.
+	// state; no other goroutine uses st while it runs.
 	apply func(st *state) error
 
 	key      string  // of the value that is concerned, if ofValue
@@ -39,8 +39,8 @@ func applyAll(st *state, changes []change) error {
 	return nil
 }
 
-// callersError is an error of code of the caller, such as an UnmarshalJSON, that runs
-// while changes are merged. Whatever it wraps, it says nothing of the session.
+// callersError is an error from the application's code, such as an UnmarshalJSON, that
+// runs while changes are merged. Whatever it wraps, it says nothing about the session.
 type callersError struct{ cause error }
 
 func (e callersError) Error() string { return e.cause.Error() }

@@ -47,18 +47,18 @@ type Config struct {
 	// Codec encodes values; the default is [JSON].
 	Codec Codec
 
-	// Keys seal what is stored: the values are encrypted, and can be neither
-	// changed nor moved to another session by whoever can write to the database.
+	// Keys seal what is stored: the values are encrypted, and an attacker who can
+	// write to the database can neither change them nor move them to another session.
 	// The first seals, all open. To change it, append the new one in all processes
 	// first, and then put it in front: a process that meets a session under a secret
-	// that it does not have answers with [ErrSealed]. See also [Factory.Reseal]. None means that values are stored as the
-	// codec encodes them.
+	// that it does not have answers with [ErrSealed]. See also [Factory.Reseal].
+	// Without Keys, values are stored as the codec encodes them.
 	Keys []Secret
 
 	// InsecureReadUnsealed accepts sessions that are not sealed although there
 	// are Keys: for the time after Keys were introduced, until Factory.Reseal
-	// has sealed all sessions. As long as it is set, whoever can write to the
-	// database can plant sessions.
+	// has sealed all sessions. As long as it is set, an attacker who can write to
+	// the database can plant sessions.
 	InsecureReadUnsealed bool
 
 	// IDs makes and recognizes session IDs. The default makes them of the time
@@ -79,22 +79,22 @@ type Config struct {
 	// has ended the session; the default is 30 s.
 	WatchInterval time.Duration
 
-	// OnError is told of errors of the store while a request is served, at most
-	// once per request. The default logs and answers 503.
+	// OnError is called when the session of a request can't be read or stored, at
+	// most once per request. The default logs the error, and answers 503 if the
+	// store has failed.
 	OnError ErrorHandler
 
-	// OnEvent is told when this process has created or ended a session, or changed
-	// its ID: after that is stored, by the goroutine that has done it, which waits.
-	// It must be safe for concurrent use, and must not change that session. See
-	// [LogEvents].
+	// OnEvent is called when this process has created or ended a session, or changed
+	// its ID: synchronously, after the change is stored. It must be safe for
+	// concurrent use, and must not change that session. See [LogEvents].
 	OnEvent func(context.Context, Event)
 
 	// Now is the clock by which sessions begin and expire; nil is [time.Now]. It is
 	// for tests: see package sessiontest. The store has its own.
 	Now func() time.Time
 
-	// Logger takes what no caller is told: failed sweeps, sessions that can't
-	// be decoded. The default is [slog.Default].
+	// Logger receives problems that no caller sees: failed sweeps, sessions that
+	// can't be decoded. The default is [slog.Default].
 	Logger *slog.Logger
 }
 

@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// confirm makes the checks that a sign-in needs after it is stored and before anybody
+// confirm makes the checks that a sign-in needs after it is stored and before the client
 // learns the ID. After an error the session is ended, or, if the subject has too many,
 // anonymous again.
 func (s *Session) confirm(ctx context.Context, p *pending) error {

@@ -25,7 +25,7 @@ type Cookie struct {
 	// can't begin with "__Host-"; "__Secure-" is the next best.
 	Domain string
 
-	// Path defaults to "/". It separates nothing that JavaScript could not join.
+	// Path defaults to "/". It is not a security boundary.
 	Path string
 
 	// SameSite defaults to Lax, which keeps the cookie out of other sites' forms.
@@ -205,8 +205,9 @@ func noStore(h http.Header) {
 	}
 }
 
-// setCookie is c.String, which looks at each byte of a value twice: at those of a
-// whole session longer than it takes to encrypt them.
+// setCookie returns what c.String returns, in less time: String looks at each byte of
+// the value twice, which for a session that is kept in its cookie takes longer than
+// encrypting it.
 func setCookie(c http.Cookie) string {
 	if value := c.Value; isCookieValue(value) {
 		c.Value = ""

@@ -16,16 +16,16 @@ type CopyOptions struct {
 	// Parallel is how many sessions are moved at once; the default is 8.
 	Parallel int
 
-	// Progress is told now and then how far it is, by one goroutine at a time.
+	// Progress is called after each session, by one goroutine at a time.
 	Progress func(CopyStats)
 }
 
 // CopyStats is how far a [Copy] is.
 type CopyStats struct {
 	Total int // live sessions that src had when it began
-	Done  int // those that were looked at
-	Moved int // those that have moved now: the others had, or have ended
-	Left  int // those that dst can't hold, or that can't be read; they stay in src
+	Done  int // sessions that were looked at
+	Moved int // sessions that this Copy has moved; others had moved before, or have ended
+	Left  int // sessions that dst can't hold, or that can't be read; they stay in src
 }
 
 // Copy moves all live sessions of src to dst, while applications use both by the

@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// deadline is a context that ends when its parent does, or at a time. Unlike those
-// of package context it sets a timer only when somebody waits for its end: a store
-// in memory never does, and most calls of the others are over before it is of use.
+// deadline is a context that ends when its parent does, or at a time. Unlike a deadline
+// of package context it sets a timer only when its end is waited for: a store in memory
+// never waits, and most calls of other stores are over before a timer is of use.
 type deadline struct {
 	context.Context // the parent
 	at              time.Time
 	cause           error // of an end by the time
 
 	mu     sync.Mutex      // guards what follows
-	timer  context.Context // nil until somebody waits
+	timer  context.Context // nil until the end is waited for
 	cancel context.CancelFunc
 	ended  bool
 }

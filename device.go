@@ -11,7 +11,7 @@ import (
 	"gosession.dev/session/internal/move"
 )
 
-// Info is what a user is shown of one of his sessions.
+// Info describes a session to its user.
 type Info struct {
 	// Handle names the session for as long as it lives, whatever its ID. With its
 	// subject it ends the session, see [Factory.Revoke], and can be part of a page.
@@ -28,7 +28,7 @@ type Info struct {
 	// LastSeen is when it was last used, give or take a twentieth of Idle.
 	LastSeen time.Time
 
-	// Authenticated is when its user has last proved who he is.
+	// Authenticated is when its user last signed in; zero if nobody has.
 	Authenticated time.Time
 
 	// Expires is when it ends if it is not used again.
@@ -40,7 +40,7 @@ type Info struct {
 
 const maxLabel = 200 // bytes
 
-// SetLabel says by what a user recognizes the session in a list: "Firefox on
+// SetLabel sets the text by which a user recognizes the session in a list: "Firefox on
 // Linux". It is at most 200 bytes of UTF-8, is not sealed, and means nothing to
 // this package.
 func (s *Session) SetLabel(label string) error {

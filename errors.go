@@ -45,8 +45,8 @@ var (
 	// under way, or that can't be known. Nobody is signed in.
 	ErrStaleSignIn = errors.New("the sign-in is stale; check the credentials again")
 
-	// ErrNotRecent: the user has proved who he is too long ago, or never.
-	ErrNotRecent = errors.New("the user has to prove again who he is")
+	// ErrNotRecent: the last sign-in of the user was too long ago, or there was none.
+	ErrNotRecent = errors.New("the last sign-in is not recent enough; authenticate the user again")
 
 	// ErrTooManySessions: the subject has [Config].MaxPerSubject sessions
 	// already. The session is still anonymous, and holds what it held.

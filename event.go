@@ -5,17 +5,17 @@ import (
 	"log/slog"
 )
 
-// Event is something in the life of a session that this process has brought about,
-// for audit logs (OWASP ASVS 5.0, 16.3.1) and for whoever has to react. It names
-// sessions by their keys, and never has an ID. With drivers/cookie each write changes
-// the key. That a session expires is no event: nobody is there when it happens; see
+// Event is a change in the life of a session that this process has made, for audit
+// logs (OWASP ASVS 5.0, 16.3.1) and for code that has to react. It names sessions by
+// their keys, and never has an ID. With drivers/cookie each write changes the key. The
+// expiry of a session is no event, because no process notices it at that time; see
 // [Stats].Expired.
 type Event struct {
 	Kind    EventKind
-	Key     Key         // of the session; "" if it is about all of a subject
-	OldKey  Key         // which a changed ID had before
-	Subject string      // whose session it is; "" if that is nobody, or not known
-	Reason  EventReason // why a session has ended
+	Key     Key         // of the session; "" if all sessions of the subject have ended
+	OldKey  Key         // of the session before its ID changed; else ""
+	Subject string      // of the session; "" if it is anonymous, or not known
+	Reason  EventReason // why a session has ended; else ""
 }
 
 // EventKind is what has happened.
@@ -31,8 +31,8 @@ const (
 type EventReason string
 
 const (
-	ReasonSignedOut EventReason = "signed out"     // Session.Destroy
-	ReasonRevoked   EventReason = "revoked"        // Factory.Destroy
+	ReasonSignedOut EventReason = "signed out"     // Session.Destroy, Factory.Forget
+	ReasonRevoked   EventReason = "revoked"        // Factory.Destroy, Factory.Revoke
 	ReasonSubject   EventReason = "all of subject" // Factory.DestroySubject
 	ReasonTooMany   EventReason = "too many"       // Config.MaxPerSubject
 	ReasonShortened EventReason = "shortened"      // Session.SetTimeouts has put its end into the past
@@ -52,7 +52,8 @@ func (e Event) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// LogEvents returns a [Config].OnEvent that logs each event.
+// LogEvents returns a [Config].OnEvent that logs each event. It is safe for concurrent
+// use.
 func LogEvents(logger *slog.Logger) func(context.Context, Event) {
 	return func(ctx context.Context, e Event) { logger.InfoContext(ctx, "session", "event", e) }
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// The default timeouts, those of NIST SP 800-63B, AAL2.
+// The default timeouts, as NIST SP 800-63B, AAL2, has them.
 const (
 	DefaultIdle     = time.Hour
 	DefaultLifetime = 24 * time.Hour
@@ -24,8 +24,7 @@ type Timeouts struct {
 	Idle time.Duration
 
 	// Lifetime is how long a session lives at most, counted from its creation
-	// or from the last [Session.SignIn], which is when its user last
-	// proved who he is. Changing the ID does not prolong it.
+	// or from the last [Session.SignIn]. Changing the ID does not prolong it.
 	Lifetime time.Duration
 
 	// Persistent makes the cookie outlive the browser, until the end of
@@ -66,8 +65,8 @@ func (t Timeouts) expires(start, now time.Time) time.Time {
 	return expires.Truncate(time.Millisecond)
 }
 
-// SetTimeouts gives this session timeouts of its own, for instance those of
-// "remember me". Fields that are 0 are those of [Config].
+// SetTimeouts gives this session timeouts of its own, for instance for "remember me".
+// Fields that are 0 are as in [Config].
 func (s *Session) SetTimeouts(t Timeouts) error {
 	err := t.or(s.f.cfg.Timeouts).validate()
 	if err != nil && t.or(s.f.cfg.Anonymous).validate() != nil {
@@ -115,8 +114,8 @@ func moves(t Timeouts, m meta, expires, next, deadline time.Time) bool {
 	return t.Idle != m.idle || next.Before(expires) || next.Sub(expires) >= t.Idle/touchShare || last && next.After(expires)
 }
 
-// touchDue reports whether a use of the session now has to be stored. If Idle is
-// not what it was when the record was written, the record has to learn of it.
+// touchDue reports whether a use of the session now has to be stored. If Idle has
+// changed since the record was written, the new value has to be stored too.
 func touchDue(t Timeouts, m meta, expires, next, now time.Time) bool {
 	return (next.After(expires) || t.Idle != m.idle) && now.Sub(m.lastSeen(expires)) >= t.Idle/touchShare
 }

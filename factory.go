@@ -135,8 +135,8 @@ func (f *Factory) Create(ctx context.Context) (*Session, error) {
 	return s, nil
 }
 
-// Retrieve returns the session of an ID, for servers that get it by other ways
-// than the cookie; in a handler, use [FromContext]. If there is none, or if it
+// Retrieve returns the session of an ID, for servers that get it by means other than
+// the cookie; in a handler, use [FromContext]. If there is none, or if it
 // has expired, the error matches [ErrNotFound]; an ID of the wrong form never
 // reaches the store. If it can't be decoded, the error matches [ErrCorrupt].
 func (f *Factory) Retrieve(ctx context.Context, id ID) (*Session, error) {

@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// An ID is the secret that a client presents in its cookie: whoever has it, has
-// the session. Printing, logging or marshalling an ID shows nothing of it; to
-// send it by other ways than the cookie, convert it to a string.
+// An ID is the secret that a client presents in its cookie: it admits to the session
+// any client that has it. Printing, logging or marshalling an ID shows nothing of it; to
+// send it by means other than the cookie, convert it to a string.
 type ID string
 
-// A Key names a session wherever it is not a client that asks: to the store, in
-// logs, in a list of devices. It is the SHA-256 of the [ID] in URL-safe Base64,
+// A Key names a session where the ID would be too much to tell: to the store, in logs,
+// in a list of devices. It is the SHA-256 of the [ID] in URL-safe Base64,
 // 43 characters. A key ends a session, but admits nobody: the ID can't be
-// computed from it, and as an ID it finds nothing.
+// computed from it, and used as an ID it finds nothing.
 type Key string
 
 const keyLength = 43
@@ -66,7 +66,7 @@ func (ID) MarshalText() ([]byte, error) {
 }
 
 // IDs makes session IDs and tells them from other strings, for [Config.IDs].
-// The methods are called from many goroutines.
+// Its methods must be safe for concurrent use.
 type IDs interface {
 	// GenerateID returns a new ID, made of characters that a cookie can carry
 	// unquoted (RFC 6265bis, cookie-octet) and of at least 128 bits from a
@@ -76,7 +76,7 @@ type IDs interface {
 	GenerateID() (ID, error)
 
 	// ValidateID reports whether id has the form of those that GenerateID
-	// returns. An ID that has not never reaches the store.
+	// returns. Any other ID never reaches the store.
 	ValidateID(id ID) bool
 }
 

@@ -70,7 +70,7 @@ type stored struct {
 
 // client is the request that a session belongs to.
 type client interface {
-	// gone returns an error if nobody waits for the response any more.
+	// gone returns an error if the client no longer waits for the response.
 	gone() error
 }
 
@@ -253,7 +253,7 @@ func (s *Session) belongTo(c client, headerSent bool) {
 	}
 }
 
-// endedKey is the key by which Destroy looks for the session; "" if it never was stored.
+// endedKeyLocked is the key by which Destroy looks for the session; "" if it never was stored.
 func (s *Session) endedKeyLocked() string {
 	switch {
 	case s.key != "":

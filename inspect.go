@@ -8,11 +8,11 @@ import (
 	"gosession.dev/session/internal/seal"
 )
 
-// Details are what an operator may know of a session.
+// Details describe a session to an operator.
 type Details struct {
 	Info
 	Subject  string
-	Timeouts Timeouts // its own, see [Session.SetTimeouts]; zero where it has those of the Config
+	Timeouts Timeouts // its own, see [Session.SetTimeouts]; a zero field is as in the Config
 	Codec    string   // by its name
 	Size     int      // of the values as they are stored, in bytes
 	Sealed   bool

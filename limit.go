@@ -104,7 +104,7 @@ func (f *Factory) vacate(ctx context.Context, p *pending) error {
 	return nil
 }
 
-// endFirst ends those that signed in first.
+// endFirst ends the sessions that are too many, which are the ones that signed in first.
 func (f *Factory) endFirst(ctx context.Context, p *pending) error {
 	seats, own, err := f.seatsWith(ctx, p)
 	tooMany := len(seats) - f.cfg.MaxPerSubject

@@ -64,10 +64,10 @@ func (s *Session) exclusively(ctx context.Context, do func() error) error {
 // maxTaken is how many IDs in a row may be taken before we stop drawing.
 const maxTaken = 10
 
-// merge writes on the condition that nobody else has. If somebody has, it reads
-// the session again, applies the changes of this one to that, and tries again
-// for as long as StoreTimeout. This is what keeps two requests from losing each
-// other's change.
+// merge writes on the condition that no other request has written since the session
+// was read. If one has, it reads the session again, applies the changes of this request
+// to that, and tries again for as long as StoreTimeout. So no request loses another's
+// change.
 func (s *Session) merge(ctx context.Context) error {
 	m := merging{s: s, f: s.f, ctx: ctx, until: time.Now().Add(s.f.cfg.StoreTimeout)}
 	defer m.giveTurn()

@@ -22,7 +22,7 @@ type ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
 // answerError is the default ErrorHandler.
 func answerError(logger *slog.Logger) ErrorHandler {
 	return func(w http.ResponseWriter, r *http.Request, err error) {
-		if r.Context().Err() == nil { // else the client went away, which is no news
+		if r.Context().Err() == nil { // otherwise the client has gone away, which needs no log line
 			logger.ErrorContext(r.Context(), "session: a request failed", "error", err, "method", r.Method, "pattern", r.Pattern)
 		}
 		status := http.StatusServiceUnavailable

@@ -105,11 +105,11 @@ func (w *response) sent(err error) {
 	}
 }
 
-// Flush is for those who ask for an http.Flusher.
+// Flush is for handlers that want an http.Flusher.
 func (w *response) Flush() { _ = w.FlushError() }
 
 // Hijack commits before it gives the connection away. The cookie, if there is
-// one, is in the Header, for whoever writes the response then.
+// one, is in the Header, for the code that then writes the response.
 func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err := w.begin(); err != nil {
 		return nil, nil, err

@@ -22,9 +22,9 @@ func newBox(keys []Secret) (*seal.Box, error) {
 	return box, nil
 }
 
-// bound is what sealed data can't be parted from: so whoever can write to the
-// database can neither move it under another key nor give it to another subject,
-// nor touch the metadata. Expires is not among it, for Touch moves it.
+// bound returns what is authenticated with the sealed data: an attacker who can write to
+// the database can neither move the data under another key nor give it to another
+// subject, nor change the metadata. Expires is left out, because Touch moves it.
 func bound(rec *driver.Record) []string {
 	return []string{rec.Key, rec.Subject, string(rec.Meta), strconv.FormatInt(rec.Created.UnixMilli(), 10)}
 }
@@ -63,10 +63,10 @@ func (f *Factory) unseal(rec *driver.Record) (current bool, err error) {
 
 // Reseal seals all sessions of the store under the first of [Config].Keys, those
 // that are not sealed included if Config.InsecureReadUnsealed is set, and returns
-// how many that were. Afterwards the other secrets, and that field, can go. It may
+// how many it has sealed. Afterwards the other secrets, and that field, can go. It may
 // be run beside processes that serve, all of which have the new secret already, and
-// run again after an error. Sessions that can't be opened are left, and told by an
-// error at the end. If the store can't list, the error is
+// run again after an error. Sessions that can't be opened are left as they are; then the
+// error at the end matches [ErrCorrupt]. If the store can't list, the error matches
 // [errors.ErrUnsupported].
 func (f *Factory) Reseal(ctx context.Context) (int, error) {
 	const operation = "reseal"
@@ -94,7 +94,8 @@ func (f *Factory) Reseal(ctx context.Context) (int, error) {
 	return resealed, nil
 }
 
-// resealOne reports whether it had to write. Whoever writes meanwhile seals too.
+// resealOne reports whether it had to write. Another process that writes the session
+// meanwhile seals it too.
 func (f *Factory) resealOne(ctx context.Context, key string) (done bool, err error) {
 	err = f.call(ctx, func(ctx context.Context) error {
 		rec, err := f.store.Retrieve(ctx, key)

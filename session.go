@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// A Session is what is known of one client. It holds values under string keys;
-// read them with [Get] and [Pop], change them with [Session.Set] and [Update].
+// A Session holds the state of one client: values under string keys.
+// Read them with [Get] and [Pop], change them with [Session.Set] and [Update].
 //
 // Changes are kept in memory until they are flushed, which [Factory.Handler] does
 // before the header of the response leaves. If others have changed the session
 // meanwhile, flushing applies the changes of this Session again to what they
-// stored, so that no change of either is lost.
+// stored, so that no change is lost.
 //
 // A Session is safe for concurrent use by the goroutines of a request. When it
 // ended, by Destroy or because it was ended or given another ID elsewhere, it is
-// empty, and whatever would change it fails with [ErrNotFound].
+// empty, and methods that would change it fail with [ErrNotFound].
 type Session struct {
 	f     *Factory
 	codec Codec // the one that the session began with
@@ -143,7 +143,7 @@ func (s *Session) Timeouts() Timeouts {
 	return s.f.timeouts(&s.state)
 }
 
-// Subject returns whom the session belongs to, or "" if that is nobody yet.
+// Subject returns the subject that the session belongs to, or "" if it is anonymous.
 func (s *Session) Subject() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -172,9 +172,8 @@ func (s *Session) Flush(ctx context.Context) error {
 }
 
 // ChangeID gives the session a new ID at once, and stores pending changes with
-// it. The old ID finds nothing from then on; the response has the new cookie, whatever
-// else happens to it. A new session is left as it is, for it will get an ID that nobody
-// has seen. If ChangeID fails, the session keeps its ID; see Flush for the errors, and
+// it. The old ID finds nothing from then on; the response has the new cookie, even if it
+// becomes an error page. A new session is left as it is, because it will get a fresh ID. If ChangeID fails, the session keeps its ID; see Flush for the errors, and
 // [ErrHeaderSent].
 func (s *Session) ChangeID(ctx context.Context) error {
 	if s.IsNew() {

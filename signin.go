@@ -29,7 +29,7 @@ type signIn struct {
 // [Session.Clear] before if that is not to be trusted. It stays too if the same user
 // signs in again. If another user was signed in, nothing of theirs survives, changes
 // that are not stored yet included, and the session gets a new handle. A label and
-// timeouts that this request sets apply, before or after.
+// timeouts that this request sets apply, whether it sets them before or after SignIn.
 //
 // The subject is the user's ID: up to 255 bytes of UTF-8 without NUL, and not empty.
 //
@@ -41,8 +41,9 @@ type signIn struct {
 // fails with [ErrStaleSignIn], and nobody is signed in. SignIn reads for that, from
 // the store, when that has last happened; to begin before the credentials are checked,
 // pass what [Factory.BeginSignIn] has returned then. See [Config].MaxPerSubject for
-// [ErrTooManySessions]. The handler's OnError gets these errors if it does not flush
-// by itself.
+// [ErrTooManySessions]. If the handler does not flush by itself, [Config].OnError gets
+// these errors. After the header of the response has left, SignIn fails with
+// [ErrHeaderSent]; after [Session.Destroy], with ErrNotFound.
 func (s *Session) SignIn(ctx context.Context, subject string, attempt ...Attempt) error {
 	return wrap("sign in", s.signIn(ctx, subject, attempt))
 }

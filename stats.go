@@ -11,8 +11,8 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// Stats are counts since the factory was made. Those of a process add up with those
-// of the others of its fleet.
+// Stats are counts since the factory was made. The counts of all processes of a fleet can
+// be added up.
 type Stats struct {
 	Created   int64 // sessions that were stored for the first time
 	Retrieved int64 // sessions that were found by an ID that a client has sent
@@ -24,10 +24,10 @@ type Stats struct {
 	Destroyed int64 // sessions that were ended, one by one; see also DestroySubject in Calls
 
 	Dropped      int64 // requests whose changes were dropped, because the session had ended or got another ID meanwhile
-	Conflicts    int64 // writes that met those of others, and were merged with them
-	MergesFailed int64 // ... until the time for it was over, see [ErrConflict]
+	Conflicts    int64 // writes that met a competing write, and were merged with it
+	MergesFailed int64 // writes abandoned because they still conflicted at StoreTimeout, see [ErrConflict]
 	Corrupt      int64 // records that could not be decoded
-	StoreErrors  int64 // calls of the store that failed: outages. Callers who went away, or had no more time, do not count
+	StoreErrors  int64 // calls of the store that failed: outages. A context that the caller has ended does not count
 
 	Calls []CallStats // of the store, by operation
 }
@@ -43,12 +43,12 @@ func (s Stats) Counters() iter.Seq2[string, int64] {
 	}
 }
 
-// CallStats are those of one method of the store.
+// CallStats are the counts of one method of the store.
 type CallStats struct {
 	Operation string        // "Retrieve"
 	Count     int64         // calls that have returned
 	Time      time.Duration // that they took, together
-	Latency   []int64       // how many took no longer than each of LatencyBounds, and, in the end, longer
+	Latency   []int64       // [i] counts calls that took at most LatencyBounds()[i] and longer than the bound before; the last one, calls that took longer than all bounds
 }
 
 // LatencyBounds returns the bounds of [CallStats].Latency.

@@ -9,7 +9,7 @@ import (
 )
 
 // Authenticated returns when the user of the session has last signed in, see
-// [Session.SignIn], or the zero time if nobody has.
+// [Session.SignIn], or the zero time if the session is anonymous.
 func (s *Session) Authenticated() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -30,7 +30,7 @@ func (s *Session) RequireRecent(age time.Duration) error {
 	return nil
 }
 
-// DestroySubject ends all sessions of a subject but those of the keys in except:
+// DestroySubject ends all sessions of a subject, except the ones whose keys are given:
 // "log out everywhere", or "everywhere but here" (OWASP ASVS 5.0, 7.4.2 and
 // 7.4.3). Sign-ins that have begun before and are not stored yet fail, with
 // [ErrStaleSignIn]. If there are no sessions, that is success too. If the store can't

@@ -13,7 +13,7 @@ import (
 // If there is no value, or another request has taken it, the error matches
 // [ErrNoValue]. After any other error this request has not got the value; it is still
 // there, unless the process fails, the context ended, or the error matches
-// [ErrUnavailable]: then it may be that nobody gets it.
+// [ErrUnavailable]: then it may be that no request gets it.
 //
 // Sessions that are kept in cookies can only be taken from if they can be revoked;
 // otherwise the error matches [errors.ErrUnsupported].

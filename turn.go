@@ -9,8 +9,8 @@ import (
 )
 
 // Writers of one session that have met a conflict take turns, as far as they are in one
-// process: each then writes once, instead of all of them again and again. Who has written
-// leaves the record to the next, who need not read it.
+// process: each then writes once, instead of all of them again and again. A writer leaves
+// the record that it has stored to the next one, which need not read it.
 
 // turns has the turns of a factory, by the key of the session.
 type turns struct {

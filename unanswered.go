@@ -10,8 +10,8 @@ import (
 )
 
 // A write whose answer was lost may have been done. Whether it was is found out before
-// anything else is written: otherwise a user is signed out whose new ID nobody told
-// them, or an Update counts twice.
+// anything else is written: otherwise a user is signed out because the new ID did not
+// reach them, or an Update counts twice.
 
 // isUnknown reports whether a write that returned err may have been done all the same.
 func isUnknown(err error) bool {

@@ -11,7 +11,7 @@ import (
 )
 
 // encodedValues are the values of a session as they are stored, in the order of
-// their keys. They are decoded one by one, when somebody asks, so that what is not
+// their keys. They are decoded one by one, when they are asked for, so that what is not
 // touched costs next to nothing.
 type encodedValues []encodedValue
 

@@ -9,8 +9,7 @@ import (
 
 // Done returns a channel that is closed when the session has ended, has expired,
 // or was given another ID elsewhere, and when ctx is done or the factory is closed:
-// for handlers that run long, such as those of a websocket, which must not outlive
-// a sign-out.
+// for handlers that run long, such as a websocket's, which must not outlive a sign-out.
 //
 //	done := s.Done(r.Context())
 //	for {
@@ -57,7 +56,7 @@ func (s *Session) isAlive(ctx context.Context) bool {
 	s.mu.Unlock()
 	switch phase {
 	case fresh:
-		return true // it was never there
+		return true // it was never stored
 	case overtaken, lost, destroyed:
 		return false
 	}
@@ -86,7 +85,7 @@ type watcher struct {
 	look    chan struct{} // has an element if it is to look now
 }
 
-// watchers are those of a factory.
+// watchers are all watchers of a factory.
 type watchers struct {
 	closing context.Context
 	cancel  context.CancelFunc
@@ -128,12 +127,12 @@ func (ws *watchers) close() {
 	ws.running.Wait()
 }
 
-// wake has those look now who wait for the end of the session of a key.
+// wake has the watchers of the session of a key look now.
 func (f *Factory) wake(key Key) {
 	f.watchers.wake(func(s *Session) bool { return s.Key() == key })
 }
 
-// wake has those look now whose session this process may have ended.
+// wake has the watchers look now whose session this process may have ended.
 func (ws *watchers) wake(concerns func(*Session) bool) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()

@@ -163,7 +163,7 @@ func (s *Session) drawIDLocked(p *pending) error {
 	return err
 }
 
-// awaited returns an error if p gives an ID and nobody waits for it any more.
+// awaited returns an error if p gives an ID and the client no longer waits for it.
 func (s *Session) awaited(p *pending) error {
 	if p.step != create && p.step != rename {
 		return nil

@@ -1,8 +1,8 @@
 // Package driver is the contract between package session and a backend.
 //
 // Applications do not import it; they import package session and, blank, the
-// backend that they want. It is for those who write a backend, and it imports
-// nothing but the standard library, so that a backend drags nothing in either.
+// backend that they want. It is for authors of backends, and it imports nothing but
+// the standard library, so that a backend drags nothing in either.
 //
 // # Writing a driver
 //
@@ -105,7 +105,7 @@
 // Errors: a store returns the sentinels of this package, bare or wrapped, and
 // the errors of its backend as they are; package session adds what it was doing.
 // No error may contain a key's ID, a record's data or a DSN, for DSNs hold
-// passwords. Keys are no secret: they are hashes, and admit nobody.
+// passwords. Keys are no secret: they are hashes, and admit no client.
 //
 // What package session guarantees in return: keys are 1 to 64 characters of the
 // URL-safe Base64 alphabet (A-Z a-z 0-9 - _) and differ by case; Meta is under

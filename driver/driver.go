@@ -55,7 +55,7 @@ type Store interface {
 	//
 	// A backend that has no single step for it orders its steps such that a
 	// process that dies between them leaves the record usable under oldKey, and
-	// at most a copy under r.Key, whose ID nobody was told. See [RenameTracker]
+	// at most a copy under r.Key, whose ID no client knows. See [RenameTracker]
 	// for what stands under oldKey afterwards.
 	ChangeID(ctx context.Context, oldKey string, r *Record) error
 

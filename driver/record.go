@@ -29,8 +29,8 @@ type Record struct {
 	// milliseconds. It must come back equal.
 	Expires time.Time
 
-	// Subject is whom the session belongs to, or empty. It is compared byte by
-	// byte.
+	// Subject names the user that the session belongs to, or is empty. It is
+	// compared byte by byte.
 	Subject string
 
 	// Version tells two states of one key apart. Only the store sets it, in

@@ -9,7 +9,7 @@ import (
 // its data.
 //
 // Without it, package session flushes the record unchanged but for Expires, and
-// takes [ErrConflict] for success: whoever changed the record has moved the
+// takes [ErrConflict] for success: the write that changed the record has moved the
 // expiry too.
 type Toucher interface {
 	// Touch sets Expires of the live record under key and must leave everything

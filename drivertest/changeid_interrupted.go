@@ -11,7 +11,7 @@ import (
 )
 
 const changeIDOrder = "A backend that has no single step for it orders its steps such that a process that dies between them " +
-	"leaves the record usable under oldKey, and at most a copy under r.Key, whose ID nobody was told."
+	"leaves the record usable under oldKey, and at most a copy under r.Key, whose ID no client knows."
 
 // The context of a ChangeID ends at some moment, as its process may: between two
 // steps, if there are several.

@@ -21,7 +21,7 @@ var destroySubjectChecks = []check{
 		needs: SubjectDestroyer, fn: destroySubjectLeavesOthers},
 	{name: "DestroySubject/Except", in: "SubjectDestroyer.DestroySubject", rule: destroysAllBut,
 		needs: SubjectDestroyer, fn: destroySubjectExcept},
-	{name: "DestroySubject/None", in: "SubjectDestroyer.DestroySubject", rule: "That there were none is no error.",
+	{name: "DestroySubject/None", in: "SubjectDestroyer.DestroySubject", rule: "A subject without records is no error.",
 		needs: SubjectDestroyer, fn: destroySubjectNone},
 	{name: "DestroySubject/NextSignIn", in: "Store.Retrieve",
 		rule:  returnsStored,

@@ -20,7 +20,7 @@ import (
 //  4. remove the flag of the copy, by cas on its token.
 //
 // A process that dies before step 3 leaves the session under its old key, and a
-// pending copy whose ID nobody was told. After step 3 the session is the copy: it is
+// pending copy whose ID no client knows. After step 3 the session is the copy: it is
 // alive, and the next write removes the flag. If another call has removed the copy
 // since, step 4 does not bring it back.
 //

@@ -44,7 +44,6 @@ type chooser interface {
 
 // Request is a goroutine whose calls the explorer orders.
 type Request struct {
-	x       *Execution
 	index   int
 	process int
 	turn    chan choice // what its call is told
@@ -73,7 +72,7 @@ type requestKey struct{}
 // Go starts a request in a process. The context of its calls has to be derived from
 // ctx.
 func (x *Execution) Go(process int, do func(ctx context.Context)) *Request {
-	r := &Request{x: x, index: len(x.requests), process: process, turn: make(chan choice)}
+	r := &Request{index: len(x.requests), process: process, turn: make(chan choice)}
 	x.requests = append(x.requests, r)
 	go func() {
 		defer func() {
@@ -312,9 +311,6 @@ func (x *Execution) Errorf(format string, args ...any) {
 	defer x.mu.Unlock()
 	x.messages = append(x.messages, strings.TrimSpace(fmt.Sprintf(format, args...)))
 }
-
-// FailNow ends the calling goroutine.
-func (x *Execution) FailNow() { runtime.Goexit() }
 
 // number returns the place of a key in the order in which the keys came to be.
 func (x *Execution) number(key string) int {

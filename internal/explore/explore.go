@@ -37,8 +37,9 @@ type Options struct {
 	// MaxFaults is how many faults an execution has at most.
 	MaxFaults int
 
-	// Budget is how many executions there are at most for each number of faults, those
-	// that are cut short included; 0 is 20,000. If it does not suffice for all orders, as many are chosen at random.
+	// Budget is how many executions there are at most for each number of faults,
+	// including executions that are cut short; 0 is 20,000. If it does not suffice for
+	// all orders, as many are chosen at random.
 	Budget int
 
 	// Random is how long random executions go on after the others. Environment

@@ -2,12 +2,12 @@
 // authenticated. There is no store on the server, and nothing to operate.
 //
 // The price is what such a store can't do. Of two requests at once that change a
-// session, one loses its change. Sessions can't be listed, nor those of a user
-// ended. A session has to fit in one cookie, some 2,900 bytes of data; more is
-// [driver.ErrTooLarge], and the earlier cookie stays. And whoever has copied a
-// cookie can go on using it after its user has signed out, until it expires:
-// unless sessions that have ended are kept somewhere, which is what the parameter
-// revocations is for. Its other choice has to be written out: unrevocable.
+// session, one loses its change. Sessions can't be listed, and the sessions of a user
+// can't be ended together. A session has to fit in one cookie, some 2,900 bytes of data;
+// more is [driver.ErrTooLarge], and the earlier cookie stays. And a copied cookie can be
+// used after its user has signed out, until it expires, unless sessions that have ended
+// are kept somewhere: the parameter revocations names that place. To do without, write
+// unrevocable.
 //
 // Importing the package registers the driver "cookie". Its DSN is made of
 // parameters:
@@ -32,25 +32,24 @@
 //
 // Secrets are 32 random bytes in Base64 each; make one with openssl rand -base64
 // 32. The first seals, all open: append a new one in all processes, then put it in
-// front, and drop the old one when the longest session under it has expired. Nobody is
-// signed out. A process that
-// gets a cookie under a secret that it does not have yet says so
-// ([driver.ErrSealed]) for an hour after that cookie was issued; then the cookie is
-// one of no session.
+// front, and drop the old one when the longest session under it has expired. No user is
+// signed out. A process that gets a cookie under a secret that it does not have yet says
+// so ([driver.ErrSealed]) for an hour after that cookie was issued; then no session is
+// found for the cookie.
 //
 // A cookie is sealed with XChaCha20-Poly1305 under a key that HKDF-SHA256 derives
 // from the secret for the site; the cookie's name, its time of issue and its expiry
-// are authenticated with it. Nothing is compressed: the length of what is compressed
-// together would tell who can plant values about the others.
+// are authenticated with it. Nothing is compressed: the length of values that are
+// compressed together would tell an attacker who can plant one of them about the others.
 //
 // The cookie is the session's ID, so that it changes with each write, and
 // [session.Session.Key] with it. The timeouts are within the seal. To move the
 // expiry of a session that is only read, the cookie is set anew; that happens after a
 // twentieth of Idle. If such a response was on its way before a sign-in of the same
 // browser and arrives after it, it replaces the new cookie, and the user has to sign in
-// again; with revocations, a request that arrives after the sign-in does not. A cookie
-// that is not set anew for 400 days is over, whatever the
-// timeouts: browsers keep none for longer.
+// again; with revocations, the response to a request that arrives after the sign-in sets
+// no cookie. A cookie that is not set anew for 400 days expires, whatever the timeouts:
+// browsers keep none for longer.
 package cookie
 
 import (
@@ -88,26 +87,27 @@ func (Driver) Open(dsn string) (driver.Store, error) {
 	return s.public(), nil
 }
 
-// Options are what a DSN says.
+// Options configure a store, as a DSN does.
 type Options struct {
 	// Secrets seal the cookies: the first seals, all open.
 	Secrets []session.Secret
 
-	// Site is bound to the cookies: those of one site open on no other.
+	// Site is bound to the cookies: a cookie of one site opens on no other.
 	Site string
 
 	// Revocations keeps the sessions that have ended. Nil if Unrevocable. A
 	// [driver.ClientSide] is refused, and a [driver.Lossy] one that can lose writes.
 	Revocations driver.Store
 
-	// Unrevocable says that it is known that a session which has ended can be
-	// used again by whoever has copied its cookie.
+	// Unrevocable accepts that a copied cookie can be used after its session has
+	// ended. Without Revocations it has to be set.
 	Unrevocable bool
 }
 
 // New returns a store that is a [driver.ClientSide] and, with revocations, a
-// [driver.RenameTracker]; so is what its ForCookie returns. Its methods are safe for
-// concurrent use. Close leaves o.Revocations open.
+// [driver.RenameTracker]; so is the store that its ForCookie returns. Its methods are safe
+// for concurrent use. Close leaves o.Revocations open. The error says which option is
+// missing or refused.
 func New(o Options) (driver.Store, error) {
 	s, err := newStore(o)
 	if err != nil {
@@ -119,7 +119,7 @@ func New(o Options) (driver.Store, error) {
 func newStore(o Options) (*store, error) {
 	switch {
 	case o.Revocations == nil && !o.Unrevocable:
-		return nil, errors.New("cookie: say where sessions that have ended are kept (revocations), or that whoever has copied a cookie may go on using it (unrevocable)")
+		return nil, errors.New("cookie: say where sessions that have ended are kept (revocations), or that a copied cookie may be used after its session has ended (unrevocable)")
 	case o.Revocations != nil && o.Unrevocable:
 		return nil, errors.New("cookie: there are revocations, and it is said to be unrevocable; drop one of them")
 	}

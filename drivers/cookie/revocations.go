@@ -95,7 +95,7 @@ func renamedTo(r *driver.Record) string {
 	return e.RenamedTo
 }
 
-// ping looks for a key that nobody has.
+// ping looks for a key that no session has.
 func (v *revocations) ping(ctx context.Context) error {
 	_, err := v.find(ctx, "ping")
 	if errors.Is(err, driver.ErrNotFound) {

@@ -43,8 +43,8 @@ func (s *store) ready(ctx context.Context) error {
 }
 
 // Create implements [driver.Store]. There is nothing that could be taken: package session
-// gives every session a key of its own, and a token whose inner key has ended is found by
-// nobody.
+// gives every session a key of its own, and a token whose inner key has ended is not
+// found.
 func (s *store) Create(ctx context.Context, r *driver.Record) error {
 	if err := s.ready(ctx); err != nil {
 		return err
@@ -128,9 +128,9 @@ func (s *store) ChangeID(ctx context.Context, old string, r *driver.Record) erro
 	return nil
 }
 
-// Destroy implements [driver.Store]. With revocations it takes an inner key of package
-// session too, which Renamed has returned. Without them it ends nothing: package session then clears the
-// cookie, and that is all.
+// Destroy implements [driver.Store]. With revocations it also takes an inner key that
+// Renamed has returned. Without them it ends nothing: package session only clears the
+// cookie.
 func (s *store) Destroy(ctx context.Context, tokenOrKey string) error {
 	if len(tokenOrKey) == keySize && s.revoked != nil {
 		if err := s.ready(ctx); err != nil {
@@ -145,7 +145,7 @@ func (s *store) Destroy(ctx context.Context, tokenOrKey string) error {
 	return s.revoked.add(ctx, key, "", r.Expires)
 }
 
-// Sessions implements [driver.Store]: nobody knows what clients have.
+// Sessions implements [driver.Store]. It can't list, because the clients have the sessions.
 func (s *store) Sessions(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		err := s.ready(ctx)

@@ -36,8 +36,8 @@ func await[T any](ctx context.Context, s *Store, call func(*memcache.Client) (T,
 
 // awaitAside makes a call of an application's client in a goroutine. When ctx is
 // done the call goes on alone, for as long as the client's timeout lets it, and
-// what becomes of it is not known. A client does not tell which connection a call has
-// used: after an answer to another question it closes all that are idle.
+// its outcome is not known. A client does not tell which connection a call has used: after
+// an answer to another request, awaitAside closes all connections that are idle.
 func awaitAside[T any](ctx context.Context, s *Store, call func(*memcache.Client) (T, error)) (T, error) {
 	type result struct {
 		value T
@@ -89,7 +89,7 @@ func (s *Store) explain(err error) error {
 // reports.
 var errUnexpected = errors.New("memcached: the server gave an unexpected answer or reported an error")
 
-// serverError is what has happened between us and a server.
+// serverError is an error of the connection to a server, without its address.
 type serverError struct {
 	op    string
 	cause error

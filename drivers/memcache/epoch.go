@@ -16,8 +16,8 @@ import (
 )
 
 // epoch is the number that the sessions of a subject have to carry to be alive.
-// It is an item of its own, and counts up. If memcached has evicted it, nobody
-// knows any more which sessions were ended: then all of the subject have.
+// It is an item of its own, and counts up. If memcached has evicted it, it is no longer
+// known which sessions were ended: then all sessions of the subject count as ended.
 type epoch struct {
 	Number uint64            `json:"n"`
 	Except map[string]uint64 `json:"x,omitempty"` // keys that older epochs still are good for, from which on
@@ -48,7 +48,7 @@ func (s *Store) epochKey(subject string) string {
 	return s.prefix + "@" + base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// epoch returns that of a subject, or nil if there is none.
+// epoch returns the epoch of a subject, or nil if there is none.
 func (s *Store) epoch(ctx context.Context, subject string) (*epoch, error) {
 	it, err := s.fetch(ctx, s.epochKey(subject))
 	if errors.Is(err, memcache.ErrCacheMiss) {

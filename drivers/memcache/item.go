@@ -15,9 +15,9 @@ import (
 // A record is one item: an envelope, whose Version is the epoch of the record's
 // subject at the time of writing, or 0 if it has none.
 //
-// What everybody else sees as the Version of a record is made of two numbers, so
-// that Flush need not read the record first: memcached's token for cas, and the
-// low bits of the epoch.
+// The Version of a record, as other packages see it, is made of two numbers, so that
+// Flush need not read the record first: memcached's token for cas, and the low bits of
+// the epoch.
 const (
 	tokenBits = 44 // at 100,000 writes a second they last for five years
 	epochBits = 64 - tokenBits
@@ -84,8 +84,8 @@ func wasClosed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// errOtherKey: the answer to another question. The connection is behind by an answer,
-// so that none of what it says later can be believed.
+// errOtherKey: the answer belongs to another request. The connection is behind by an
+// answer, so none of its later answers can be used.
 var errOtherKey = errors.New("memcached: the answer is about another key than the one that was asked for")
 
 // cas writes it over the item that has that token. If another item is there, it stays,

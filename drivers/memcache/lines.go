@@ -93,7 +93,7 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// lines are those of a store.
+// lines are the lines of a store.
 type lines struct {
 	servers memcache.ServerSelector
 	timeout time.Duration
@@ -104,7 +104,7 @@ type lines struct {
 	closed bool
 }
 
-// take returns a line that nobody else has.
+// take returns a line that no other call uses.
 func (ls *lines) take() *line {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()

@@ -23,9 +23,10 @@ import (
 const pageSize = 100
 
 // Sessions implements [driver.Store]. Each server tells its keys, which are all read
-// before the first is yielded: a server serves one such dump at a time, and who reads
-// it slowly keeps all others waiting. Then the records are looked at, page by page, for
-// whether they are alive, and are no pending copies. A listing takes about 64 bytes for each session of a server.
+// before the first is yielded: a server serves one such dump at a time, and a slow reader
+// keeps all others waiting. Then the records are read, page by page, and records that have
+// ended and pending copies are left out. A listing takes about 64 bytes for each session
+// of a server.
 func (s *Store) Sessions(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for keys, err := range s.dumps(ctx) {
@@ -131,9 +132,9 @@ func (s *Store) dumps(ctx context.Context) iter.Seq2[[]string, error] {
 	}
 }
 
-// dump yields the keys of a server, in the order of its hash table. In that of its
-// queues the crawler would pass by what is moved from one to another, as all is that
-// was read lately. It reports whether to go on.
+// dump yields the keys of a server, in the order of its hash table. In the order of its
+// queues the crawler would miss items that move from one queue to another, as all items do
+// that were read lately. It reports whether to go on.
 func (s *Store) dump(ctx context.Context, addr net.Addr, yield func([]string, error) bool) bool {
 	keys, err := s.command(ctx, addr, "lru_crawler metadump hash", s.dumpedKey)
 	if errors.Is(err, errors.ErrUnsupported) {
@@ -190,8 +191,7 @@ func (s *Store) dumpedKey(line string) (string, bool) {
 	return key, found && err == nil && ours && !strings.HasPrefix(key, "@")
 }
 
-// maxBusy bounds the pause before a crawler that serves somebody else is asked
-// again.
+// maxBusy bounds the pause before a crawler that serves another client is asked again.
 const maxBusy = 50 * time.Millisecond
 
 // command sends a command that gomemcache does not know, and returns what take

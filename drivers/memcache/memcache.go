@@ -96,7 +96,7 @@ type Options struct {
 	// bytes; the default is theirs, 1 MiB.
 	MaxItemSize int
 
-	// Servers are those of the client, for listing: a client does not tell
+	// Servers are the client's servers, for listing: a client does not tell
 	// them. Nil means that [driver.Store].Sessions is not supported.
 	Servers memcache.ServerSelector
 }
@@ -129,8 +129,8 @@ var (
 )
 
 // New returns a store on an application's own client, which Close leaves open.
-// Its MaxIdleConns must be more than gomemcache's default of 2 for a web server.
-// Each call takes a goroutine here, which a store by DSN needs not. If the server gives
+// For a web server its MaxIdleConns has to be more than gomemcache's default of 2.
+// Each call takes a goroutine, which a store by DSN does not need. If the server gives
 // an answer that belongs to another call, the store closes the idle connections of the
 // client, because the client does not tell which one has failed.
 func New(client *memcache.Client, o Options) *Store {

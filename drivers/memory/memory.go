@@ -10,9 +10,9 @@
 // sessions, until the last of them is closed; a store without a name is alone.
 //
 // A store that holds max_sessions sessions and has deleted those that have
-// expired refuses to create another. It does not evict one instead: then whoever
-// opens sessions fast enough could sign out everybody else. Visitors without a
-// session get an error while those who have one go on undisturbed. Without
+// expired refuses to create another. It does not evict one instead: then a client
+// that opens sessions fast enough could sign out all others. Visitors without a
+// session get an error, and existing sessions go on undisturbed. Without
 // max_sessions there is no limit.
 package memory
 

@@ -61,7 +61,8 @@ func (s *Store) explain(ctx context.Context, err error) error {
 	return &serverError{"server", reason(err)}
 }
 
-// serverError is what has happened between us and a server.
+// serverError is an error of a server, or of the connection to it, that quotes neither
+// addresses nor documents.
 type serverError struct {
 	op    string
 	cause error

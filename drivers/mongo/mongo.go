@@ -63,8 +63,8 @@
 // sealing. What comes back is what was stored, byte for byte. In names, a dot, a
 // leading dollar and a percent sign are written %2E, %24 and %25, and an empty
 // name %. Data of which no document can be made, because of a number beyond 64
-// bits, say, is stored as binary. Whoever changes a document by other means has to
-// change its version too. A collection may hold both forms.
+// bits, say, is stored as binary. If a document is changed by other means, its version has
+// to change too. A collection may hold both forms.
 //
 // A record's document has at most 16 MiB; more is [driver.ErrTooLarge].
 //
@@ -129,7 +129,7 @@ type Store struct {
 	shared      bool // the client is an application's
 	asDocument  bool
 	pageSize    int           // of listings
-	preparing   chan struct{} // holds the token of whoever prepares the collection
+	preparing   chan struct{} // holds the token of the call that prepares the collection
 	prepared    atomic.Pointer[mongo.Collection]
 	expiresSelf atomic.Bool // the server has taken the TTL index for records
 	marksExpire atomic.Bool // and that for marks
@@ -154,7 +154,7 @@ type connector func(context.Context) (*mongo.Collection, *mongo.Client, error)
 
 // New returns a store in a collection of an application's own client, which Close
 // leaves open. Whatever that client does elsewhere, the sessions are read from the
-// primary and written to the majority.
+// primary and written to the majority. New does no I/O.
 func New(collection *mongo.Collection, o Options) *Store {
 	sessions := collection.Clone(options.Collection().
 		SetReadPreference(readpref.Primary()).

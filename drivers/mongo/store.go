@@ -185,7 +185,7 @@ func (s *Store) Touch(ctx context.Context, key string, expires time.Time) error 
 	if err := s.whyNoMatch(ctx, key); !errors.Is(err, driver.ErrConflict) {
 		return err
 	}
-	return driver.ErrNotFound // it was created since
+	return driver.ErrNotFound // it was created after the update
 }
 
 // Destroy implements [driver.Store].

@@ -7,9 +7,10 @@ import (
 	"time"
 )
 
-// SQLite moves what was written from its WAL into the file by having the writer do
-// it that finds 1,000 pages there: under load, all writers wait for that a quarter of
-// the time. Where the database is the store's own, a goroutine does it beside them.
+// SQLite moves what was written from its WAL into the file when a writer finds 1,000
+// pages in the WAL; that writer then does it. Under load, all writers wait for that a
+// quarter of the time. Where the database is the store's own, a goroutine does it beside
+// the writers.
 
 // commitsToCheckpoint and checkpointPause are how many commits, and how much time,
 // are between two checkpoints at least.
@@ -45,14 +46,14 @@ func (s *Store) committed() {
 	if s.checkpoints.commits.Add(1)%commitsToCheckpoint == 0 {
 		select {
 		case s.checkpoints.due <- struct{}{}:
-		default: // one is due already, or nobody makes them
+		default: // one is due already, or the store makes none
 		}
 	}
 }
 
-// emptyLog makes a checkpoint for somebody who writes much, before he goes on: first
-// beside the other writers, then, for what they wrote meanwhile, without them. After
-// that the log begins anew.
+// emptyLog makes a checkpoint before a caller that writes much goes on: first beside the
+// other writers, then, for what they wrote meanwhile, without them. After that the log
+// begins anew.
 func (s *Store) emptyLog(ctx context.Context) {
 	if s.checkpoints.due == nil {
 		return
@@ -67,8 +68,8 @@ func (s *Store) checkpoint(ctx context.Context) error {
 	return err
 }
 
-// makeCheckpoints does so when they are due. That one fails is no harm: the next
-// one does its work.
+// makeCheckpoints makes checkpoints when they are due. One that fails does no harm: the
+// next one does its work.
 func (s *Store) makeCheckpoints(ctx context.Context) {
 	for {
 		select {

@@ -47,12 +47,12 @@ type Dialect struct {
 	Data func(data []byte) any
 
 	// IsDuplicate, IsBusy and IsTooLarge tell errors of the database apart: a
-	// row of that key exists; somebody else writes, try again; the row is larger
-	// than the database can hold.
+	// row of that key exists; another connection writes, try again; the row is
+	// larger than the database can hold.
 	IsDuplicate, IsBusy, IsTooLarge func(error) bool
 
-	// OneWriter says that the database has one writer at a time, whom others
-	// had better queue for in the process than poll for.
+	// OneWriter says that the database has one writer at a time. The writers of
+	// a process then queue in the process instead of polling the database.
 	OneWriter bool
 
 	// Checkpoint is a statement that moves what is in a log of writes to where it
@@ -73,7 +73,7 @@ type Table struct {
 	Marks, RenamedIndex string
 }
 
-// SQLite is the dialect of SQLite 3.24 and later, through whichever driver.
+// SQLite is the dialect of SQLite 3.24 and later, through any SQL driver.
 var SQLite = Dialect{
 	Quote:           func(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` },
 	Placeholder:     func(n int) string { return fmt.Sprintf("?%d", n) },

@@ -49,7 +49,7 @@ func (s *Store) asWriter(ctx context.Context, write func() error) error {
 
 func (s *Store) acquireWriter(ctx context.Context) error {
 	select {
-	case s.writer <- struct{}{}: // nobody writes, and nobody need look after ctx
+	case s.writer <- struct{}{}: // no other write is under way, so ctx need not be watched
 		return nil
 	default:
 	}
@@ -95,10 +95,10 @@ func (s *Store) explain(ctx context.Context, err error) error {
 	return err
 }
 
-// statementContext is what a statement runs under. Where nobody but this store keeps
-// the database waiting, what waits is a matter of retry, and a statement is over
-// sooner than it takes to arrange for its interruption. Besides, SQLite does not remove its
-// log if the connection that is closed last was interrupted.
+// statementContext is the context of a statement. Where only this store uses the
+// database, waiting is left to retry, and a statement takes less time than arranging for
+// its interruption would. Besides, SQLite does not remove its log if the connection that
+// is closed last was interrupted.
 func (s *Store) statementContext(ctx context.Context) context.Context {
 	if s.exclusive {
 		return context.WithoutCancel(ctx)

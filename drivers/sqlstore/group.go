@@ -16,7 +16,7 @@ import (
 // maxGroup is how many writes share a transaction at most.
 const maxGroup = 64
 
-// writes are those that wait for a transaction.
+// writes are the writes that wait for a transaction.
 type writes struct {
 	mu      sync.Mutex // guards waiting
 	waiting []*write
@@ -25,7 +25,7 @@ type writes struct {
 // write executes its statements until one concerns a row, and after that one follow.
 // Its outcome is known when done is closed.
 type write struct {
-	ctx        context.Context // of the caller, who waits
+	ctx        context.Context // of the caller, which waits
 	statements []statement
 	follow     func() statement // nil if nothing follows; otherwise the write needs a transaction
 
@@ -92,8 +92,8 @@ func (q *writes) take() []*write {
 // errUndone: a transaction was undone, and the write can be tried by itself.
 var errUndone = errors.New("the transaction was undone")
 
-// share executes w together with what else waits, whoever comes to do it. The error
-// may be errUndone.
+// share has w executed together with the other waiting writes, by the first of their
+// callers that gets the writer's token. The error may be errUndone.
 func (s *Store) share(w *write) {
 	w.done = make(chan struct{})
 	s.writes.add(w)
@@ -124,7 +124,7 @@ func (s *Store) writeGroup(w *write) {
 	default:
 	}
 	if s.crowded.Load() {
-		runtime.Gosched() // those who are about to write had better join
+		runtime.Gosched() // so that writes that are about to come join the group
 	}
 	var tx *sql.Tx
 	err := s.retry(w.ctx, func() (err error) {

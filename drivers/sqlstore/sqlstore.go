@@ -54,7 +54,7 @@ type Options struct {
 
 	// Exclusive says that the connections of the database are this store's, so
 	// that none is long in coming. Statements are then not interrupted when a
-	// context ends, which makes those of SQLite faster by a third; writes that come
+	// context ends, which makes SQLite's faster by a third; writes that come
 	// at the same time share a transaction; and a goroutine, which Close ends, makes
 	// the checkpoints of SQLite's WAL, so that wal_autocheckpoint may be large.
 	Exclusive bool
@@ -66,7 +66,7 @@ func (o Options) Validate() error {
 	return err
 }
 
-// names are those of a table, valid and with defaults.
+// names are the names of a table and its columns, valid and with defaults.
 type names struct{ table, id, data string }
 
 var (
@@ -117,7 +117,7 @@ type Store struct {
 	crowded   atomic.Bool // the last transaction had several writes
 
 	checkpoints checkpointer  // if the database is exclusive, and has a log of writes
-	preparing   chan struct{} // holds the token of whoever prepares the table
+	preparing   chan struct{} // holds the token of the call that prepares the table
 	table       atomic.Pointer[statements]
 	closed      atomic.Bool
 }

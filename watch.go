@@ -129,7 +129,15 @@ func (ws *watchers) close() {
 
 // wake has the watchers of the session of a key look now.
 func (f *Factory) wake(key Key) {
-	f.watchers.wake(func(s *Session) bool { return s.Key() == key })
+	f.watchers.wake(func(s *Session) bool { return s.isUnder(key) })
+}
+
+// isUnder reports whether the session is stored under key, as far as it knows. Unlike Key
+// it hashes no ID: a process may have many watchers.
+func (s *Session) isUnder(key Key) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.key != "" && s.f.keyOf(s.key) == key
 }
 
 // wake has the watchers look now whose session this process may have ended.

@@ -22,10 +22,14 @@ func (s *Session) confirm(ctx context.Context, p *pending) error {
 	if err == nil {
 		err = s.f.vacate(ctx, p)
 	}
-	switch {
-	case errors.Is(err, ErrTooManySessions) && !s.isAnew():
-		err = errors.Join(err, s.demote(ctx, p))
-	case err != nil:
+	if errors.Is(err, ErrTooManySessions) && !s.isAnew() {
+		failed := s.demote(ctx, p)
+		if failed == nil {
+			return err
+		}
+		err = errors.Join(err, failed)
+	}
+	if err != nil {
 		s.f.abandon(ctx, p)
 		s.end(lost)
 	}

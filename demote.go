@@ -9,7 +9,8 @@ import (
 )
 
 // demote makes a session anonymous again whose sign-in has lost the race for the last
-// seat. It keeps its new ID, so that its client keeps what it had before.
+// seat. It keeps its new ID, so that its client keeps what it had before. After an error
+// it has to be ended.
 func (s *Session) demote(ctx context.Context, p *pending) error {
 	signedIn := *p
 	err := s.f.learnVersion(ctx, p.record)
@@ -18,8 +19,6 @@ func (s *Session) demote(ctx context.Context, p *pending) error {
 		err = s.f.call(ctx, func(ctx context.Context) error { return s.f.store.Flush(ctx, p.record) })
 	}
 	if err != nil {
-		s.f.abandon(ctx, p)
-		s.end(lost)
 		return fmt.Errorf("the session was ended, because it could not be made anonymous: %w", err)
 	}
 	s.settle(*p)

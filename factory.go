@@ -96,7 +96,7 @@ func able[T any](store driver.Store) (T, bool) {
 // Ping connects to the store if need be, prepares it, and returns an error if it
 // can't serve. Programs call it when they start.
 func (f *Factory) Ping(ctx context.Context) error {
-	err := f.call(ctx, func(ctx context.Context) error {
+	err := f.callAside(ctx, func(ctx context.Context) error {
 		if f.pinger != nil {
 			err := f.pinger.Ping(ctx)
 			if !errors.Is(err, errors.ErrUnsupported) {
@@ -105,9 +105,6 @@ func (f *Factory) Ping(ctx context.Context) error {
 		}
 		return f.pingByRetrieve(ctx)
 	})
-	if err != nil {
-		f.meter.failed(ctx, err)
-	}
 	return wrap("ping", err)
 }
 

@@ -55,7 +55,7 @@ func (x *exchange) newSession(ctx context.Context, absent []ID) (*Session, error
 	s := x.f.newSession()
 	for _, id := range absent {
 		key := x.f.storeKey(id)
-		rename, _, err := x.f.mark(ctx, key)
+		rename, err := x.f.mark(ctx, key)
 		switch {
 		case errors.Is(err, ErrNotFound):
 			continue

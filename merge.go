@@ -37,7 +37,7 @@ func (s *Session) drop(ctx context.Context) {
 	if !wasLive || !changed {
 		return
 	}
-	if _, _, err := s.f.mark(ctx, key); err == nil {
+	if _, err := s.f.mark(ctx, key); err == nil {
 		s.mu.Lock()
 		s.wasOvertaken = true
 		s.mu.Unlock()

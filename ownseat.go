@@ -31,7 +31,7 @@ func (s *Session) originKey() string {
 // seat. It returns the key and the version of that session, or "" if there is none.
 func (f *Factory) ownSeat(ctx context.Context, origin, subject string) (key string, version uint64, err error) {
 	for key := origin; ; {
-		rename, _, err := f.mark(ctx, key)
+		rename, err := f.mark(ctx, key)
 		if errors.Is(err, ErrNotFound) {
 			return "", 0, nil
 		}

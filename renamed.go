@@ -40,17 +40,17 @@ func (f *Factory) renamed(ctx context.Context, key string) (driver.Rename, error
 	return f.renamedHere(ctx, key)
 }
 
-// tracksRenames reports whether the store leaves marks.
+// tracksRenames reports whether the store leaves marks, which all processes see. It is
+// certain after the first call of renamed.
 func (f *Factory) tracksRenames() bool { return f.tracker != nil && !f.noMarks.Load() }
 
-// mark is renamed as a call of its own. It reports whether the store leaves marks, which
-// all processes see.
-func (f *Factory) mark(ctx context.Context, key string) (rename driver.Rename, tracked bool, err error) {
+// mark is renamed as a call of its own.
+func (f *Factory) mark(ctx context.Context, key string) (rename driver.Rename, err error) {
 	err = f.call(ctx, func(ctx context.Context) (err error) {
 		rename, err = f.renamed(ctx, key)
 		return err
 	})
-	return rename, f.tracksRenames(), err
+	return rename, err
 }
 
 // changeID has the store rename a record, and notes that where only this process knows.

@@ -34,7 +34,8 @@ func (f *Factory) markSubject(ctx context.Context, subject string) error {
 	})
 }
 
-// callAside is call for what is about no session, and is not counted.
+// callAside is call for calls of the store that are about no session: only their failures
+// are counted.
 func (f *Factory) callAside(ctx context.Context, do func(context.Context) error) error {
 	err := f.call(ctx, do)
 	if err != nil {

@@ -114,9 +114,9 @@ func (m *merging) findOutRename(p *pending) error {
 
 // wasRenamed reports whether the old record, which is gone, was renamed by p.
 func (m *merging) wasRenamed(p *pending) (bool, error) {
-	rename, tracked, err := m.f.mark(m.ctx, p.oldKey)
+	rename, err := m.f.mark(m.ctx, p.oldKey)
 	switch {
-	case !tracked:
+	case !m.f.tracksRenames():
 		return m.isOurs(p)
 	case errors.Is(err, ErrNotFound):
 		return false, nil

@@ -122,10 +122,6 @@ func (f *Factory) codec(name string) (Codec, error) {
 // recordLocked completes p by the record to store of a session that is used now: under
 // the key of p's ID if p gives one, else under the key that it has.
 func (s *Session) recordLocked(p *pending) error {
-	data, err := joinValues(s.codec, s.state.values)
-	if err != nil {
-		return err
-	}
 	st := &s.state
 	t := s.f.timeouts(st)
 	m := meta{
@@ -136,10 +132,6 @@ func (s *Session) recordLocked(p *pending) error {
 	if s.phase == live && !moves(t, s.stored.meta, s.stored.expires, expires, t.deadline(st.start)) {
 		expires, m.seen = s.stored.expires, s.stored.meta.seen
 	}
-	if s.f.box == nil && !s.f.inCookie {
-		m.index = newIndex(st.values, data)
-	}
-	p.meta, p.data = m, data
 	p.record = &driver.Record{
 		Key:     p.newKey(),
 		Created: s.stored.created,
@@ -147,6 +139,17 @@ func (s *Session) recordLocked(p *pending) error {
 		Subject: st.subject,
 		Version: s.stored.version,
 	}
+	if p.step == touch {
+		return nil // Touch sends the expiry only
+	}
+	data, err := joinValues(s.codec, st.values)
+	if err != nil {
+		return err
+	}
+	if s.f.box == nil && !s.f.inCookie {
+		m.index = newIndex(st.values, data)
+	}
+	p.meta, p.data = m, data
 	s.f.encode(p)
 	return nil
 }

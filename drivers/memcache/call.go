@@ -74,7 +74,7 @@ func (s *Store) explain(err error) error {
 	case err != nil && s.closed.Load():
 		return driver.ErrClosed
 	case ok:
-		return &serverError{opError.Op, opError.Err}
+		return &serverError{opError.Op, withoutHost(opError.Err)}
 	case errors.As(err, &timeout):
 		return &serverError{"dial", context.DeadlineExceeded}
 	case err == nil || !strings.HasPrefix(err.Error(), "memcache: unexpected "):
@@ -83,6 +83,14 @@ func (s *Store) explain(err error) error {
 		return fmt.Errorf("%w: the server's option -I is below max_item_size", driver.ErrTooLarge)
 	}
 	return errUnexpected
+}
+
+// withoutHost takes the name of the host out of an error of the network.
+func withoutHost(err error) error {
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return errors.New("host not found")
+	}
+	return err
 }
 
 // errUnexpected: an answer that the protocol does not know, or an error that the server

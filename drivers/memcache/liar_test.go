@@ -155,6 +155,12 @@ func TestErrorsQuoteNothing(t *testing.T) {
 	require.ErrorIs(t, s.Create(t.Context(), big), driver.ErrTooLarge)
 }
 
+// The name of a server is a part of the DSN.
+func TestErrorsNameNoHost(t *testing.T) {
+	err := (&Store{}).explain(&net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "canary"}})
+	require.EqualError(t, err, "memcached: dial: host not found")
+}
+
 // No loop goes on when a round has changed nothing: here the server refuses every
 // conditional write, whatever is there.
 func TestLoopsGiveUp(t *testing.T) {

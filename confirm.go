@@ -83,6 +83,6 @@ func (f *Factory) remove(ctx context.Context, p *pending) error {
 // abandon ends the session of a sign-in that was stored and then refused.
 func (f *Factory) abandon(ctx context.Context, p *pending) {
 	if err := f.remove(ctx, p); err != nil {
-		f.cfg.Logger.ErrorContext(ctx, "session: a session could not be ended whose sign-in was refused; nobody knows its ID", "key", p.record.Key, "error", err)
+		f.cfg.Logger.ErrorContext(ctx, "session: a session could not be ended whose sign-in was refused; no client knows its ID", "key", f.keyOf(p.record.Key), "error", err)
 	}
 }

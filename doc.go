@@ -20,8 +20,8 @@
 // # In a handler
 //
 // [FromContext] returns the session of the request. The store is read then, not
-// before; a handler that does not ask costs nothing, and a session into which
-// nothing is put is not stored.
+// before; a handler that does not ask costs nothing, and an empty session is never
+// stored.
 //
 //	func visit(w http.ResponseWriter, r *http.Request) {
 //		s, err := session.FromContext(r.Context())
@@ -60,6 +60,6 @@
 //   - No ID is adopted that the store does not know, and a stored key is no ID:
 //     stores and logs see only the hash of an ID.
 //
-// Whether a backend keeps its side of this is decided by package drivertest; what
-// its side is, package driver says.
+// Package driver says what a backend has to do for this, and package drivertest checks
+// that it does.
 package session

@@ -120,6 +120,8 @@ func (f *Factory) endFirst(ctx context.Context, p *pending) error {
 	return nil
 }
 
+// holdSeat looks maxSeatLooks times at most. It pauses for firstSeatPause after the first
+// look, and then each time for twice as long.
 const (
 	maxSeatLooks   = 8
 	firstSeatPause = 2 * time.Millisecond

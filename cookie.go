@@ -163,8 +163,8 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// cookieValues returns the values of all cookies of a name, malformed ones, which
-// net/http leaves out, included: a client has to be rid of those.
+// cookieValues returns the values of all cookies of a name. Unlike net/http it includes
+// malformed ones, so that the response can clear them.
 func cookieValues(h http.Header, name string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, line := range h["Cookie"] {

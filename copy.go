@@ -33,13 +33,13 @@ type CopyStats struct {
 // Keys stay what they are, and so do the cookies. It can be run again after an error,
 // or for what has begun in src meanwhile: what has moved stays moved.
 //
-// Applications that use only src while it runs would not find what has moved, nor read
-// what is on its way: after an error, run it again before they do. To move when no
-// application runs, nothing is needed but Copy.
+// An application that uses only src while Copy runs does not find sessions that have moved,
+// and can't read sessions that are being moved. After an error, run Copy again before such
+// an application starts. To move while no application runs, nothing is needed but Copy.
 //
 // An error of either store ends it, with what was done so far. If src can't list, the
-// error matches [errors.ErrUnsupported]. A session of which a store takes longer than
-// 10 s is an error too: a process that stood still must not go on with what it has read.
+// error matches [errors.ErrUnsupported]. If moving one session takes longer than 10 s, that
+// is an error too: a process that was suspended must not go on with an old record.
 func Copy(ctx context.Context, dst, src driver.Store, o CopyOptions) (CopyStats, error) {
 	for _, store := range []driver.Store{dst, src} {
 		if _, clientSide := store.(driver.ClientSide); clientSide {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// identity is what is known of a session's ID in three places: here, in the store, and
-// with the client. Everything that changes one of them goes through the methods below.
+// identity holds what this process, the store and the client know about a session's ID.
+// Everything that changes one of them goes through the methods below.
 // The mutex of the Session guards it.
 //
 // The states of phase, and what leads from one to another:

@@ -22,8 +22,8 @@ type Details struct {
 	Values map[string][]byte
 }
 
-// Inspect returns what there is to know of the session of a key: for tools that look
-// after sessions, as sessionctl does. It does not count as use. If there is none, the
+// Inspect describes the session of a key, for tools that manage sessions, such as
+// sessionctl. It does not count as use. If there is none, the
 // error matches [ErrNotFound]; if it can't be decoded, [ErrCorrupt]; if sessions are
 // kept in cookies, [errors.ErrUnsupported].
 func (f *Factory) Inspect(ctx context.Context, key Key) (Details, error) {

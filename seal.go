@@ -37,7 +37,7 @@ func (f *Factory) seal(rec *driver.Record) {
 }
 
 // unseal opens the data of a record that was stored. It reports whether the record
-// is as it would be stored today.
+// is sealed as a new one would be.
 func (f *Factory) unseal(rec *driver.Record) (current bool, err error) {
 	sealed := seal.IsSealed(rec.Data)
 	switch {

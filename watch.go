@@ -48,8 +48,8 @@ func (s *Session) Done(ctx context.Context) <-chan struct{} {
 	return done
 }
 
-// isAlive looks whether the session is there. Only the store's word that it is not
-// counts.
+// isAlive looks whether the session is there. Only ErrNotFound from the store means that it
+// is not.
 func (s *Session) isAlive(ctx context.Context) bool {
 	s.mu.Lock()
 	phase, key := s.phase, s.key

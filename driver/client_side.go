@@ -9,13 +9,13 @@ package driver
 // ChangeID are given as r.Key is a key like any other, which stays in the token and
 // names the session to the store itself.
 //
-// An older token is as good as a newer one until it expires, unless the store keeps
-// on a server what has ended; if it does not, what Destroy and ChangeID end can
-// come back. There are no conflicts: of two requests at once that change a session,
-// one loses its change. It lists nothing.
+// An older token is as good as a newer one until it expires, unless the store records
+// on a server which sessions have ended. Without such records a session that Destroy or
+// ChangeID has ended can come back. There are no conflicts: of two requests at once that
+// change a session, one loses its change. It lists nothing.
 //
-// If it keeps on a server what has ended, it may be a [RenameTracker], and so is what
-// ForCookie returns. Renamed then takes a token or a key that Create or ChangeID was
+// A store with such records may be a [RenameTracker], and so is the store that ForCookie
+// returns. Renamed then takes a token or a key that Create or ChangeID was
 // given, and returns the key that followed; Destroy takes that key too, and ends the
 // session that has it. Create and ChangeID need not look whether a key is marked: no
 // token is found for a key that has ended.

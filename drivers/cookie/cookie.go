@@ -68,7 +68,7 @@ func init() { session.Register("cookie", Driver{}) }
 type Driver struct{}
 
 // Open returns a store for dsn. It reads the secrets, and connects to nothing. All
-// methods of the store are safe for concurrent use.
+// methods of the store are safe for concurrent use. The error contains neither dsn nor a secret.
 func (Driver) Open(dsn string) (driver.Store, error) {
 	o, err := parseDSN(dsn)
 	if err != nil {
@@ -136,7 +136,7 @@ func newStore(o Options) (*store, error) {
 	return s, nil
 }
 
-// public returns s as what it can do.
+// public returns s with the optional interfaces that it can serve.
 func (s *store) public() driver.Store {
 	if s.revoked != nil {
 		return revocable{s}

@@ -10,7 +10,8 @@ import (
 	"gosession.dev/session"
 )
 
-// parseDSN reads what dsn says, and the secrets that it names.
+// parseDSN returns the options of dsn. It reads the secrets, and opens the store of
+// revocations.
 func parseDSN(dsn string) (Options, error) {
 	var o Options
 	var secrets, revocations string
@@ -65,7 +66,8 @@ func parseDSN(dsn string) (Options, error) {
 	return o, nil
 }
 
-// known is a parameter's name if it is one, for what is none may be a secret.
+// known returns the name of a known parameter, for errors. Any other text may be a part of
+// a secret, so it returns "?".
 func known(name string) string {
 	switch name {
 	case "secret", "secret_env", "secret_file", "site", "unrevocable", "revocations":

@@ -144,7 +144,7 @@ func (s *Store) dump(ctx context.Context, addr net.Addr, yield func([]string, er
 }
 
 // dumpQueues is dump for servers that know the queues only, of each slab class. Each is
-// dumped twice, and may still miss what is moved meanwhile. A key is told once.
+// dumped twice, and may still miss items that move meanwhile. A key is yielded once.
 func (s *Store) dumpQueues(ctx context.Context, addr net.Addr, yield func([]string, error) bool) bool {
 	classes, err := s.command(ctx, addr, "stats items", itemClass)
 	if err != nil {
@@ -160,8 +160,8 @@ func (s *Store) dumpQueues(ctx context.Context, addr net.Addr, yield func([]stri
 	return true
 }
 
-// firstTime returns the keys that have not been told yet. It keeps hashes of them,
-// which take a fifth of the room.
+// firstTime returns the keys that have not been yielded yet. It keeps hashes of the keys,
+// which take a fifth of the memory.
 func firstTime(keys []string, told map[uint64]bool) []string {
 	first := keys[:0]
 	for _, key := range keys {

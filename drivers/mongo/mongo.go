@@ -77,7 +77,7 @@
 // ChangeID of a record within ten minutes takes 3, because it inserts a mark. A Flush
 // or Touch that finds the record changed or gone takes 1 more, a ChangeID 2 in all.
 //
-// Measured on two cores with FerretDB 1.24 beside, for want of a MongoDB: Retrieve
+// Measured on two cores with FerretDB 1.24 beside, as there was no MongoDB: Retrieve
 // takes 1.0 times the client's FindOne, Retrieve and Flush 1.03 times its FindOne
 // and UpdateOne (go test -bench Overhead). FerretDB reads the whole collection for
 // every command, so that it tells nothing about large ones, nor about ChangeID,

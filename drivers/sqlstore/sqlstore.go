@@ -103,13 +103,13 @@ func (o Options) names() (names, error) {
 	return n, nil
 }
 
-// Store is a [driver.Store] in a table, with all the optional interfaces of package
-// driver that a store on a server can have. Its methods are safe for concurrent use.
+// Store is a [driver.Store] in a table, with the optional interfaces of package driver but
+// for ClientSide and Lossy. Its methods are safe for concurrent use.
 type Store struct {
 	db      *sql.DB
 	dialect Dialect
 	names   names
-	invalid error // of the options, told by every call
+	invalid error // of the options, returned by every call
 
 	exclusive bool
 	writer    chan struct{} // holds the token of the one writer, if the dialect wants one

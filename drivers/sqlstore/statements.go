@@ -41,7 +41,7 @@ func (s *Store) prepareStatements(ctx context.Context) (*statements, error) {
 	st.look = prepare(`SELECT CASE WHEN {intact} THEN expires END, CASE WHEN {intact} THEN version END FROM {table} WHERE {id} = $1`)
 	st.flush = prepare(`UPDATE {table} SET {data} = $1, meta = $2, expires = $3, subject = $4, version = version + 1
 		WHERE {id} = $5 AND version = $6 AND expires > $7 AND {intact}`)
-	// What is not set needs no work on its index. Package session moves the expiry seldom.
+	// A column that is not set needs no work on its index. Package session moves the expiry seldom.
 	st.flushValues = prepare(`UPDATE {table} SET {data} = $1, meta = $2, version = version + 1
 		WHERE {id} = $3 AND version = $4 AND expires > $5 AND expires = $6 AND subject = $7 AND {intact}`)
 	st.touch = prepare(`UPDATE {table} SET expires = $1 WHERE {id} = $2 AND expires > $3 AND {intact}`)

@@ -91,7 +91,7 @@ func (s *store) Flush(ctx context.Context, r *driver.Record) error {
 }
 
 // ChangeID writes before it removes: a process killed in between leaves the
-// session under its old key, and a copy whose ID nobody was told.
+// session under its old key, and a copy whose ID no client knows.
 func (s *store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
 	return s.locked(ctx, func(dir *os.Root) error {
 		err := expectVersion(dir, oldKey, r.Version)

@@ -36,7 +36,8 @@ type identity struct {
 	unsure *pending
 
 	// origin is the key that the client has asked for, if the store had a mark under it
-	// instead of a session. Destroy and the seats of a subject follow the mark.
+	// instead of a session, or a record that can't be decoded. Destroy ends what is there,
+	// and follows the mark; so do the seats of a subject.
 	origin string
 
 	anew         bool // fresh, of a sign-in that has found its session gone

@@ -12,6 +12,7 @@ const maxCookies = 4
 // find returns the first session that a cookie of the request names, or a new one.
 func (x *exchange) find(ctx context.Context) (*Session, error) {
 	var absent []ID
+	corrupt := ""
 	var sealed error
 	wellFormed, malformed := 0, false
 	for value := range cookieValues(x.r.Header, x.f.cfg.Cookie.Name) {
@@ -32,6 +33,7 @@ func (x *exchange) find(ctx context.Context) (*Session, error) {
 		case errors.Is(err, ErrSealed):
 			sealed = err // another cookie may be of a session that opens
 		case errors.Is(err, ErrCorrupt):
+			corrupt = x.f.storeKey(id)
 			x.f.cfg.Logger.WarnContext(ctx, "session: a session can't be decoded; going on without it", "key", id.Key(), "error", err)
 		default:
 			return nil, err
@@ -46,7 +48,11 @@ func (x *exchange) find(ctx context.Context) (*Session, error) {
 	x.mu.Lock()
 	x.forget = malformed && wellFormed == 0
 	x.mu.Unlock()
-	return x.newSession(ctx, absent)
+	s, err := x.newSession(ctx, absent)
+	if err == nil && s.origin == "" && !x.f.inCookie {
+		s.origin = corrupt // for Destroy
+	}
+	return s, err
 }
 
 // newSession returns a session for a client whose IDs were not found, and looks whether

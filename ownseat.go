@@ -3,6 +3,8 @@ package session
 import (
 	"context"
 	"errors"
+
+	"gosession.dev/session/driver"
 )
 
 // takeOwnSeat has a sign-in that begins a new session replace the one that the client
@@ -12,12 +14,15 @@ func (m *merging) takeOwnSeat(p *pending) error {
 	if p.step != create || !m.f.limited(p) || origin == "" {
 		return nil
 	}
-	key, version, err := m.f.ownSeat(m.ctx, origin, p.signIn.subject)
-	if err == nil && key != "" {
-		p.step, p.replaces = rename, true
-		p.oldKey, p.oldName, p.record.Version = key, Key(key), version
+	rec, err := m.f.ownSeat(m.ctx, origin, p.signIn.subject)
+	if err != nil || rec == nil {
+		return err
 	}
-	return err
+	p.step, p.replaces = rename, true
+	p.oldKey, p.oldName = rec.Key, Key(rec.Key)
+	p.record.Version, p.record.Created = rec.Version, rec.Created
+	m.f.encode(p) // a seal is bound to the time of creation, which ChangeID keeps
+	return nil
 }
 
 func (s *Session) originKey() string {
@@ -28,15 +33,15 @@ func (s *Session) originKey() string {
 
 // ownSeat looks for a session that the client got when its ID was changed, of the same
 // subject: a sign-in that has found its session gone takes its place instead of another
-// seat. It returns the key and the version of that session, or "" if there is none.
-func (f *Factory) ownSeat(ctx context.Context, origin, subject string) (key string, version uint64, err error) {
+// seat. It returns the record of that session, or nil if there is none.
+func (f *Factory) ownSeat(ctx context.Context, origin, subject string) (*driver.Record, error) {
 	for key := origin; ; {
 		rename, err := f.mark(ctx, key)
 		if errors.Is(err, ErrNotFound) {
-			return "", 0, nil
+			return nil, nil
 		}
 		if err != nil {
-			return "", 0, err
+			return nil, err
 		}
 		key = rename.To
 		rec, err := f.fetch(ctx, key)
@@ -44,12 +49,12 @@ func (f *Factory) ownSeat(ctx context.Context, origin, subject string) (key stri
 		case errors.Is(err, ErrNotFound):
 			continue
 		case errors.Is(err, ErrCorrupt):
-			return "", 0, nil
+			return nil, nil
 		case err != nil:
-			return "", 0, err
+			return nil, err
 		case rec.Subject != subject:
-			return "", 0, nil
+			return nil, nil
 		}
-		return key, rec.Version, nil
+		return rec, nil
 	}
 }

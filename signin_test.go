@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -688,4 +689,62 @@ func TestRefusedSignInOfOvertaken(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A session that takes the place of another one keeps its time of creation, to which a
+// seal is bound.
+func TestSealedOwnSeat(t *testing.T) {
+	for _, refuse := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx := t.Context()
+			f := factory(t, quiet(session.Config{Keys: []session.Secret{secret(1)}, MaxPerSubject: 3, RefuseAtMax: refuse}), memory.New(memory.Options{}))
+			guest := stored(t, f, map[string]any{"cart": 1})
+			clicks := []*session.Session{same(t, f, guest), same(t, f, guest)}
+			for _, s := range clicks {
+				time.Sleep(time.Second)
+				require.NoError(t, s.SignIn(ctx, "ada"))
+				require.NoError(t, s.Flush(ctx))
+			}
+			second := same(t, f, clicks[1])
+			require.Equal(t, "ada", second.Subject())
+			require.Equal(t, guest.Created(), second.Created())
+			require.Equal(t, guest.Created(), clicks[1].Created())
+			require.Len(t, ofSubject(t, f, "ada"), 1)
+		})
+	}
+}
+
+// All other sessions are ended, and not the one that is spared under an ID that it had
+// before: of two clicks on "change password", the second does not end the first one's.
+func TestDestroySubjectSparesARenamedSession(t *testing.T) {
+	ctx := t.Context()
+	for name, hide := range map[string]func(driver.Store) driver.Store{
+		"at once": func(s driver.Store) driver.Store { return s }, "one by one": func(s driver.Store) driver.Store { return onlyLists{s} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := factory(t, quiet(session.Config{}), hide(memory.New(memory.Options{})))
+			s, other := signedIn(t, f, "ada"), signedIn(t, f, "ada")
+			before := s.Key()
+			require.NoError(t, s.ChangeID(ctx))
+			require.NoError(t, s.ChangeID(ctx))
+			require.NoError(t, f.DestroySubject(ctx, "ada", before))
+			require.Equal(t, []session.Key{s.Key()}, ofSubject(t, f, "ada"))
+			requireGone(t, f, other)
+		})
+	}
+}
+
+// Signing out ends a session that can't be read, too.
+func TestDestroyOfACorruptSession(t *testing.T) {
+	store := memory.New(memory.Options{})
+	f := factory(t, quiet(session.Config{}), store)
+	s := signedIn(t, f, "ada")
+	sealing := factory(t, quiet(session.Config{Keys: []session.Secret{secret(1)}}), keep{store})
+	w := exchanged(sealing, func(w http.ResponseWriter, r *http.Request) {
+		mine := current(t, r)
+		require.True(t, mine.IsNew(), "it is not sealed")
+		require.NoError(t, mine.Destroy(t.Context()))
+	}, string(s.ID()))
+	requireGone(t, f, s)
+	require.Negative(t, cookieOf(w).MaxAge)
 }

@@ -30,8 +30,8 @@ func (s *Session) RequireRecent(age time.Duration) error {
 	return nil
 }
 
-// DestroySubject ends all sessions of a subject, except the ones whose keys are given:
-// "log out everywhere", or "everywhere but here" (OWASP ASVS 5.0, 7.4.2 and
+// DestroySubject ends all sessions of a subject, except the ones whose keys are given, or
+// were theirs before an ID change of the last ten minutes: "log out everywhere", or "everywhere but here" (OWASP ASVS 5.0, 7.4.2 and
 // 7.4.3). Sign-ins that have begun before and are not stored yet fail, with
 // [ErrStaleSignIn]. If there are no sessions, that is success too. If the store can't
 // find them, the error matches [errors.ErrUnsupported]; if it can't end them in one
@@ -50,7 +50,11 @@ func (f *Factory) destroySubject(ctx context.Context, subject string, except []K
 	if err := f.markSubject(ctx, subject); err != nil {
 		return err
 	}
-	err := f.destroyAtOnce(ctx, subject, except)
+	except, err := f.withRenamed(ctx, except)
+	if err != nil {
+		return err
+	}
+	err = f.destroyAtOnce(ctx, subject, except)
 	if !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
@@ -71,6 +75,21 @@ func (f *Factory) destroySubject(ctx context.Context, subject string, except []K
 		}
 	}
 	return nil
+}
+
+// withRenamed adds to keys those that their sessions have got since.
+func (f *Factory) withRenamed(ctx context.Context, keys []Key) ([]Key, error) {
+	all := slices.Clone(keys)
+	for i := 0; i < len(all) && i < maxHops; i++ {
+		rename, err := f.mark(ctx, string(all[i]))
+		switch {
+		case err == nil:
+			all = append(all, Key(rename.To))
+		case !errors.Is(err, ErrNotFound):
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 // destroyAtOnce has the store end the sessions of a subject in one step, if it can.

@@ -42,14 +42,18 @@ var (
 	ErrSealed = driver.ErrSealed
 
 	// ErrStaleSignIn: all sessions of the subject were ended while the sign-in was
-	// under way, or that can't be known. Nobody is signed in.
+	// under way, that can't be known, or the sign-in began more than an hour ago.
+	// Nobody is signed in. If it was stored already, the session has ended with what
+	// it held; the same request, or the next one, may sign in again.
 	ErrStaleSignIn = errors.New("the sign-in is stale; check the credentials again")
 
 	// ErrNotRecent: the last sign-in of the user was too long ago, or there was none.
 	ErrNotRecent = errors.New("the last sign-in is not recent enough; authenticate the user again")
 
 	// ErrTooManySessions: the subject has [Config].MaxPerSubject sessions
-	// already. The session is still anonymous, and holds what it held.
+	// already. The sign-in is dropped, and the session is what it was before; if
+	// another user was signed in and the race for the last place was lost, it is
+	// anonymous and empty.
 	ErrTooManySessions = errors.New("the subject has too many sessions")
 
 	// ErrHeaderSent: the change needs a cookie to be set, and the header of the

@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// Forget ends the sessions that the cookies of a request name, without opening them,
+// Forget ends the sessions that the cookies of a request name, four at most, without opening them,
 // and has the response clear the cookie: a way out for a user whose session can't be
 // read, see [ErrSealed]. Call it outside of [Factory.Handler], or from
 // [Config].OnError. If the store fails, the cookie is left, and Forget can be tried

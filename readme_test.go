@@ -39,6 +39,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"testing"
 	"time"
@@ -73,6 +74,7 @@ var (
 	_                      = memcache.New
 	_                      = drivertest.Run
 	_                      = slog.Default
+	_                      http.Handler
 	_                      = sessiontest.New
 	dst, src               driver.Store
 	t                      *testing.T

@@ -111,7 +111,11 @@ func (s *Session) IsNew() bool {
 // for instance, while this one was on its way with the old ID. Such a session reads as
 // empty, changes to it are dropped, and the response sets no cookie, so that the
 // client keeps the one of the other response. Answer 409 (Conflict), or with a page
-// that loads again. SignIn and Destroy work.
+// that loads again; a handler that signs in goes on. SignIn and Destroy work.
+//
+// It tells of a change before the session was read. A handler that runs long calls
+// [Session.Flush]: if the ID has changed since, that returns [ErrNotFound], and Overtaken
+// returns true from then on.
 func (s *Session) Overtaken() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -156,8 +160,9 @@ func (s *Session) Subject() string {
 // A new session without content is not stored.
 //
 // If the session was ended meanwhile, or its ID was changed elsewhere, the error
-// matches [ErrNotFound], nothing is stored, and it stays ended. After any other
-// error the changes are kept, and the next Flush tries again.
+// matches [ErrNotFound], nothing is stored, and it stays ended. A sign-in that is
+// refused is dropped, see [Session.SignIn]. After any other error the changes are kept,
+// and the next Flush tries again.
 //
 // [Factory.Handler] flushes by itself; call Flush to know the result, or in
 // handlers that run long.

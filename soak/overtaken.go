@@ -123,8 +123,9 @@ func (a *account) notSignedInLocked(r *request, n *name, got answer) bool {
 
 // refusalLocked checks an answer that refuses a request for its session's sake, and
 // reports whether it is one. 409 is for requests that a sign-in may have overtaken, 403
-// for a sign-in while the user ends all other sessions, and for one that signs in again
-// while the session ends, or is given another ID by the other click.
+// for a sign-in while the user ends all other sessions or the store loses what it holds,
+// and for one that signs in again while the session ends, or is given another ID by the
+// other click.
 func (a *account) refusalLocked(r *request, n *name, got answer) bool {
 	switch got.status {
 	case http.StatusConflict:
@@ -140,7 +141,8 @@ func (a *account) refusalLocked(r *request, n *name, got answer) bool {
 	case http.StatusForbidden:
 		l, stale := r.life, a.endedMeanwhileLocked(nil, r, got)
 		isOver := l == nil || r.signed && (n.signIns > 1 || a.mayBeOverLocked(l, r, got))
-		if r.op != login || !stale && !isOver {
+		lost := a.always != "" || a.excused.After(r.sent) // the store may have lost the mark of the subject
+		if r.op != login || !stale && !isOver && !lost {
 			a.reportLocked(loggedOut, r, got, "403, but nothing has ended the session")
 		}
 		if stale && l != nil {

@@ -170,6 +170,13 @@ func (a *account) excuseAll(why string) {
 	}
 }
 
+// isEmpty reports whether no session was seen yet.
+func (a *account) isEmpty() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.lives) == 0
+}
+
 // setWrongClock notes whether a process has a wrong clock.
 func (a *account) setWrongClock(wrong bool) {
 	a.mu.Lock()

@@ -130,6 +130,7 @@ func (a *account) refusalLocked(r *request, n *name, got answer) bool {
 	switch got.status {
 	case http.StatusConflict:
 		switch {
+		case r.isOff: // its books are closed
 		case n == nil || n.isCertain():
 			a.reportLocked(loggedOut, r, got, "409, but no sign-in was under way")
 		case got.cookie != nil:

@@ -46,6 +46,7 @@ func soak(b backend, program string, o options) (res *result, err error) {
 	h.Cleanup(r.fleet.kill)
 	begin := time.Now()
 	stop := r.load()
+	r.awaitSessions(10 * time.Second)
 	err = r.harmAll(begin, o.length)
 	stop()
 	if err != nil {
@@ -117,6 +118,14 @@ func (r *run) load() (stop func()) {
 
 // longest is how long a fault lasts, and the time after it.
 const longest = 30 * time.Second
+
+// awaitSessions waits until the application has stored a session, which it can't begin
+// with on a disk that is full or a database that is read-only.
+func (r *run) awaitSessions(most time.Duration) {
+	for begin := time.Now(); time.Since(begin) < most && r.account.isEmpty(); {
+		time.Sleep(10 * time.Millisecond)
+	}
+}
 
 // harmAll does everything that is done to a backend: first, once, what starts the
 // processes again, and then the rest as often as there is time.

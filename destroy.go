@@ -78,6 +78,8 @@ func (s *Session) noteEnding(ending bool) {
 // maxHops is how many IDs a session may have had within the lifetime of a mark.
 const maxHops = 10_000
 
+var errCircle = errors.New("the marks of the store lead in a circle")
+
 // end ends the session that is stored under key, or, if its ID was changed, under the
 // key that a mark leads to. It returns the key under which it was.
 func (f *Factory) end(ctx context.Context, key string) (string, error) {
@@ -93,7 +95,7 @@ func (f *Factory) end(ctx context.Context, key string) (string, error) {
 			}
 			key = rename.To
 		}
-		return errors.New("the marks of the store lead in a circle")
+		return errCircle
 	})
 	if err == nil {
 		f.wake(f.keyOf(key))

@@ -35,7 +35,8 @@ func (s *Session) originKey() string {
 // subject: a sign-in that has found its session gone takes its place instead of another
 // seat. It returns the record of that session, or nil if there is none.
 func (f *Factory) ownSeat(ctx context.Context, origin, subject string) (*driver.Record, error) {
-	for key := origin; ; {
+	key := origin
+	for range maxHops {
 		rename, err := f.mark(ctx, key)
 		if errors.Is(err, ErrNotFound) {
 			return nil, nil
@@ -57,4 +58,5 @@ func (f *Factory) ownSeat(ctx context.Context, origin, subject string) (*driver.
 		}
 		return rec, nil
 	}
+	return nil, errCircle
 }

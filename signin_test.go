@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"net/http"
@@ -747,4 +748,35 @@ func TestDestroyOfACorruptSession(t *testing.T) {
 	}, string(s.ID()))
 	requireGone(t, f, s)
 	require.Negative(t, cookieOf(w).MaxAge)
+}
+
+// circular is a store whose marks lead to themselves.
+type circular struct{ onlyLists }
+
+func (circular) Renamed(_ context.Context, key string) (driver.Rename, error) {
+	return driver.Rename{To: key}, nil
+}
+
+// A store whose marks lead in a circle is an error wherever marks are followed, and holds
+// no request for as long as StoreTimeout.
+func TestMarksInACircle(t *testing.T) {
+	f := factory(t, quiet(session.Config{MaxPerSubject: 1}), circular{onlyLists{memory.New(memory.Options{})}})
+	for name, do := range map[string]func(context.Context, *session.Session) error{
+		"Destroy": func(ctx context.Context, s *session.Session) error { return s.Destroy(ctx) },
+		"SignIn": func(ctx context.Context, s *session.Session) error {
+			return errors.Join(s.SignIn(ctx, "ada"), s.Flush(ctx))
+		},
+	} {
+		exchanged(f, func(w http.ResponseWriter, r *http.Request) {
+			require.ErrorContains(t, do(r.Context(), current(t, r)), "circle", name)
+		}, string(gone(t, f)))
+	}
+}
+
+// gone returns an ID that the store does not have.
+func gone(t testing.TB, f *session.Factory) session.ID {
+	t.Helper()
+	s := created(t, f)
+	require.NoError(t, f.Destroy(context.Background(), s.Key()))
+	return s.ID()
 }

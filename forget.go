@@ -5,9 +5,9 @@ import (
 	"net/http"
 )
 
-// Forget ends the sessions that the cookies of a request name, four at most, without opening them,
-// and has the response clear the cookie: a way out for a user whose session can't be
-// read, see [ErrSealed]. Call it outside of [Factory.Handler], or from
+// Forget ends the sessions that the cookies of a request name, four at most, without
+// opening them, and has the response clear the cookie: a way out for a user whose session
+// can't be read, see [ErrSealed]. Call it outside of [Factory.Handler], or from
 // [Config].OnError. If the store fails, the cookie is left, and Forget can be tried
 // again. Sessions that are kept in cookies and can't be opened are only forgotten.
 func (f *Factory) Forget(w http.ResponseWriter, r *http.Request) error {

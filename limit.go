@@ -129,8 +129,8 @@ const (
 
 // holdSeat refuses p, where sign-ins are refused at the limit and others were faster. It
 // returns nil only if it has seen no more sessions than there may be, its own included:
-// a sign-in that is stored later sees it too. Of sign-ins that are too many, the later ones give
-// up at once, and the earlier ones wait for that.
+// a sign-in that is stored later sees it too. Of sign-ins that are too many, the later
+// ones give up at once, and the earlier ones wait for that.
 func (f *Factory) holdSeat(ctx context.Context, p *pending) error {
 	for look := range maxSeatLooks {
 		seats, own, err := f.seatsWith(ctx, p)

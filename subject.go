@@ -31,11 +31,12 @@ func (s *Session) RequireRecent(age time.Duration) error {
 }
 
 // DestroySubject ends all sessions of a subject, except the ones whose keys are given, or
-// were theirs before an ID change of the last ten minutes: "log out everywhere", or "everywhere but here" (OWASP ASVS 5.0, 7.4.2 and
-// 7.4.3). Sign-ins that have begun before and are not stored yet fail, with
-// [ErrStaleSignIn]. If there are no sessions, that is success too. If the store can't
-// find them, the error matches [errors.ErrUnsupported]; if it can't end them in one
-// step, they are ended one by one, and an error leaves those that are still to come.
+// were theirs before an ID change of the last ten minutes: "log out everywhere", or
+// "everywhere but here" (OWASP ASVS 5.0, 7.4.2 and 7.4.3). Sign-ins that have begun before
+// and are not stored yet fail, with [ErrStaleSignIn]. If there are no sessions,
+// DestroySubject returns nil. If the store can't find the sessions, the error matches
+// [errors.ErrUnsupported]; if it can't end them in one step, they are ended one by one,
+// and after an error the rest of them is still alive.
 func (f *Factory) DestroySubject(ctx context.Context, subject string, except ...Key) error {
 	return wrap("destroy subject", f.destroySubject(ctx, subject, except))
 }
@@ -77,7 +78,7 @@ func (f *Factory) destroySubject(ctx context.Context, subject string, except []K
 	return nil
 }
 
-// withRenamed adds to keys those that their sessions have got since.
+// withRenamed adds to keys the ones that the same sessions have got since.
 func (f *Factory) withRenamed(ctx context.Context, keys []Key) ([]Key, error) {
 	all := slices.Clone(keys)
 	for i := 0; i < len(all) && i < maxHops; i++ {

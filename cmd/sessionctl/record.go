@@ -25,7 +25,7 @@ func isSealed(err error) bool {
 // isUnreadable reports whether an error is about one session, and not about the store.
 func isUnreadable(err error) bool { return isSealed(err) || errors.Is(err, session.ErrCorrupt) }
 
-// storeTimeout bounds a call of the store, as Config.StoreTimeout bounds those of the
+// storeTimeout bounds a call of the store, as Config.StoreTimeout bounds the calls of the
 // factory.
 const storeTimeout = 5 * time.Second
 

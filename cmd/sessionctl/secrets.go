@@ -52,8 +52,8 @@ const (
 	notConfigured = "not configured"
 )
 
-// stateOf returns what is known of a secret, if configured are the numbers of those of
-// SESSION_KEYS.
+// stateOf returns what is known of the secret with number n. The secrets of SESSION_KEYS
+// have the numbers in configured.
 func stateOf(n secretNumber, configured []secretNumber) string {
 	switch slices.Index(configured, n) {
 	case -1:

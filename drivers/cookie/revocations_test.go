@@ -161,7 +161,7 @@ func TestRenamed(t *testing.T) {
 	})
 }
 
-// innerKey is as long as those of package session.
+// innerKey is as long as the keys of package session.
 func innerKey(name string) string { return fmt.Sprintf("%-*s", keySize, name) }
 
 // A store without revocations follows nothing, and an inner key ends nothing there.

@@ -31,7 +31,7 @@ const (
 	// maxCookie is how many bytes of name and value browsers keep (RFC 6265bis, 5.7).
 	maxCookie = 4096
 
-	// maxKey is how long an inner key is at most, and keySize how long those of package
+	// maxKey is how long an inner key is at most, and keySize how long the keys of package
 	// session are. Every token is longer.
 	maxKey  = 64
 	keySize = 43

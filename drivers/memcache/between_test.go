@@ -168,7 +168,7 @@ func (b *between) signedOut(errs []error, trace string) {
 	}
 }
 
-// DestroySubject ends the session and its pending copy, whoever has died.
+// DestroySubject ends the session and its pending copy, whichever process has died.
 func TestDestroySubjectAgainstChangeID(t *testing.T) {
 	for faults := range 2 {
 		b := newBetween(t, 2, faults)

@@ -120,7 +120,7 @@ func (s *Store) refusedMark(ctx context.Context, oldKey string, c pendingCopy) e
 	return err
 }
 
-// undo ends a copy, whatever it has become.
+// undo ends a copy, in whatever state it is by now.
 func (s *Store) undo(ctx context.Context, c pendingCopy) error {
 	err := s.cas(ctx, s.endedItem(c.key), c.token)
 	if errors.Is(err, driver.ErrConflict) {

@@ -56,7 +56,7 @@ func (s *Store) Sessions(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// live returns those of the keys whose records are alive, without pending copies.
+// live returns the keys whose records are alive, without pending copies.
 func (s *Store) live(ctx context.Context, keys []string) ([]string, error) {
 	items, err := s.fetchMany(ctx, keys)
 	if err != nil {

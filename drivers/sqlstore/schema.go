@@ -49,7 +49,7 @@ func (s *Store) ready(ctx context.Context) (*statements, error) {
 	return st, nil
 }
 
-// prepare makes the tables, or upgrades those of an earlier release. Tables that are up
+// prepare makes the tables, or upgrades the tables of an earlier release. Tables that are up
 // to date are only read: a store works in a database that is read-only.
 func (s *Store) prepare(ctx context.Context) (*statements, error) {
 	version, err := s.storedVersion(ctx)
@@ -99,7 +99,7 @@ func (s *Store) creation() []string {
 	)
 }
 
-// upgrade returns the statements that make the tables of version 1 those of version 2.
+// upgrade returns the statements that upgrade tables from version 1 to version 2.
 func (s *Store) upgrade() []string {
 	return append(s.dialect.MarksSchema(s.tables()), s.sql(`UPDATE {schema} SET version = 2 WHERE version = 1`))
 }

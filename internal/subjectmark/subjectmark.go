@@ -4,7 +4,7 @@
 // by "log out everywhere".
 //
 // A mark is an ordinary record without a subject. Its key has 51 characters, and
-// those of sessions have 43, so that listings can leave it out.
+// keys of sessions have 43, so that listings can leave it out.
 package subjectmark
 
 import (

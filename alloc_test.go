@@ -13,7 +13,7 @@ import (
 	"gosession.dev/session/drivers/memory"
 )
 
-// A usual request allocates no more than this.
+// The allocations of a request that reads or writes its session have a limit.
 func TestAllocations(t *testing.T) {
 	for name, tt := range map[string]struct {
 		most   float64
@@ -36,7 +36,7 @@ func TestAllocations(t *testing.T) {
 			}
 		}))
 		r := httptest.NewRequest("GET", "/", nil)
-		r.AddCookie(f.Cookie(s))
+		r.AddCookie(s.Cookie())
 		w := nowhere{http.Header{}}
 		require.LessOrEqual(t, testing.AllocsPerRun(200, func() { h.ServeHTTP(w, r) }), tt.most, name)
 	}

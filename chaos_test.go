@@ -16,9 +16,9 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// Six requests of one client, each of three goroutines, do all that can be done to
-// a session at once, over a store that fails and meets conflicts at random. What
-// was acknowledged is there afterwards, once.
+// Six requests of one client, with three goroutines each, do everything at once that can be done
+// to a session. The store fails, and has conflicts, at random. Each acknowledged change is stored
+// exactly once.
 func TestChaos(t *testing.T) {
 	for seed := range uint64(20) {
 		for kind, store := range stores() {
@@ -40,7 +40,7 @@ func chaos(t *testing.T, seed uint64, store driver.Store) {
 	f := factory(t, session.Config{SweepInterval: -1, StoreTimeout: time.Minute}, wrapped)
 	s := created(t, f)
 	outage := errors.New("connection refused")
-	var mu sync.Mutex // guards rnd, for the store
+	var mu sync.Mutex // guards rnd, increments, stuck, and made and stored of all sessions
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	p.intercept(func(_ context.Context, call string) error {
 		mu.Lock()
@@ -75,7 +75,7 @@ func chaos(t *testing.T, seed uint64, store driver.Store) {
 			defer mu.Unlock()
 			if err == nil {
 				stored = max(stored, before)
-			} else if !errors.Is(err, outage) { // others have written so often that the outcome is hidden
+			} else if !errors.Is(err, outage) { // later writes hide the outcome of a write without an answer
 				require.ErrorIs(t, err, session.ErrUnavailable)
 				stuck[g] = func() int { return made - stored }
 			}

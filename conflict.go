@@ -13,7 +13,7 @@ const (
 	maxPause   = 32 * time.Millisecond
 )
 
-// conflict reads the session again, when it is this writer's turn or after a pause.
+// conflict waits for this write's turn, or for a pause, and reads the session again.
 func (m *merging) conflict(cause error) (again bool, err error) {
 	if m.takeTurn() {
 		err = m.reloadHanded()
@@ -26,32 +26,35 @@ func (m *merging) conflict(cause error) (again bool, err error) {
 	return err == nil, err
 }
 
-// takeTurn waits for this writer's turn, after the first conflict.
+// takeTurn waits, after the first conflict, for this write's turn among the writes of this
+// process to the session. It reports whether it got it.
 func (m *merging) takeTurn() bool {
 	if m.conflicts++; m.conflicts > 1 || m.ctx.Err() != nil {
 		return false
 	}
 	m.s.mu.Lock()
-	m.turnKey = m.s.key
+	key := m.s.key
 	m.s.mu.Unlock()
-	m.turn = m.f.turns.take(m.ctx, m.turnKey, m.until)
-	m.until = time.Now().Add(m.f.cfg.StoreTimeout) // the wait for the turn was no wait for the store
+	m.turn = m.f.locks.Acquire(m.ctx, key, m.until)
+	m.until = time.Now().Add(m.f.cfg.StoreTimeout) // waiting for the turn takes nothing from StoreTimeout
 	return m.turn != nil
 }
 
+// giveTurn ends this write's turn, and leaves the stored record to the next one.
 func (m *merging) giveTurn() {
 	if m.turn != nil {
-		m.f.turns.give(m.turnKey, m.turn, m.stored)
+		m.turn.Release(m.stored)
 	}
 }
 
-// reloadHanded is reload, of the record that the holder of the turn before has left if
-// there is one.
+// reloadHanded is like reload, but takes the record from the previous holder of the turn, if
+// there is one, instead of reading it.
 func (m *merging) reloadHanded() error {
-	if m.turn.record == nil || m.turn.record.Version == 0 {
+	left := m.turn.Record()
+	if left == nil || left.Version == 0 {
 		return m.s.reload(m.ctx)
 	}
-	rec := *m.turn.record
+	rec := *left
 	fresh, content, err := m.f.decode(&rec)
 	if err != nil {
 		return err
@@ -59,8 +62,8 @@ func (m *merging) reloadHanded() error {
 	return m.s.install(fresh, content)
 }
 
-// pause waits for a random time, so that competing writers do not collide again, from a
-// range that doubles with the number of conflicts and is at least what a write takes. It
+// pause waits for a random time, so that competing writers do not collide again. The longest
+// time doubles with each conflict, up to maxPause, and is at least the latency of a write. pause
 // gives up when the time for the merge is over.
 func (m *merging) pause(cause error) (again bool, err error) {
 	longest := max(min(firstPause<<min(m.conflicts, 10), maxPause), m.latency)
@@ -75,9 +78,9 @@ func (m *merging) pause(cause error) (again bool, err error) {
 	}
 }
 
-// reload reads the session again and applies the changes to that. They may run
-// code of the caller, see [Update], so the session is not locked meanwhile; if it
-// is changed meanwhile, they are applied once more.
+// reload reads the session again and applies the changes to it. They may run the application's
+// code, see [Update], so the session is not locked meanwhile. If it is changed meanwhile, the
+// changes are applied once more.
 func (s *Session) reload(ctx context.Context) error {
 	s.mu.Lock()
 	key := s.key
@@ -89,27 +92,25 @@ func (s *Session) reload(ctx context.Context) error {
 	return s.install(fresh, content)
 }
 
-// install replaces what is known of the stored session, and applies the changes to that.
+// install replaces the stored session by a newly read one, and applies the changes to that.
 func (s *Session) install(fresh stored, content state) error {
-	if err := s.findTried(fresh.meta.writes); err != nil {
+	if err := s.findUnanswered(fresh.meta.Writes); err != nil {
 		return err
 	}
-	for {
+	return computeSteadily(func() (done bool, err error) {
 		s.mu.Lock()
 		before, changes := s.edits, slices.Clone(s.changes)
 		s.mu.Unlock()
 		merged := content.clone()
-		if err := applyAll(&merged, changes); err != nil {
-			return err
+		if err := s.computeAll(&merged, changes); err != nil {
+			return false, err
 		}
-		if s.replaceStored(before, fresh, merged) {
-			return nil
-		}
-	}
+		return s.replaceStored(before, fresh, merged), nil
+	})
 }
 
-// replaceStored installs what reload made of the changes up to the edit before,
-// and reports whether there were no more.
+// replaceStored installs the result of install, unless the session has changed since the edit
+// before. It reports whether it did.
 func (s *Session) replaceStored(before uint64, fresh stored, merged state) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

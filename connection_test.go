@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +23,7 @@ import (
 	"gosession.dev/session"
 )
 
-// What goes over a real connection, by HTTP/1.1 and HTTP/2.
+// Tests over real connections, with HTTP/1.1 and HTTP/2.
 
 // peer is a client of a server with one protocol. It keeps no cookies.
 type peer struct {
@@ -42,18 +43,18 @@ func overBoth(t *testing.T, f *session.Factory, h http.HandlerFunc, run func(t *
 			c := srv.Client()
 			c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 			p := &peer{t, srv, c}
-			require.Equal(t, proto, p.do("GET", "/nothing", "").Proto)
+			require.Equal(t, proto, p.do("GET", "/nothing", session.ID{}).Proto)
 			run(t, p)
 		})
 	}
 }
 
-// begin sends a request with that cookie, or none, and leaves the body open.
+// begin sends a request with a session cookie, unless id is empty. The caller closes the body.
 func (p *peer) begin(ctx context.Context, method, path string, id session.ID) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, p.srv.URL+path, nil)
 	require.NoError(p.t, err)
-	if id != "" {
-		req.AddCookie(&http.Cookie{Name: "__Host-session", Value: string(id)})
+	if id.Reveal() != "" {
+		req.AddCookie(&http.Cookie{Name: "__Host-session", Value: id.Reveal()})
 	}
 	return p.client.Do(req)
 }
@@ -68,22 +69,22 @@ func (p *peer) do(method, path string, id session.ID) *http.Response {
 	return resp
 }
 
-// sent is the ID that a response sets, or "".
+// sent returns the ID that a response sets, or "".
 func sent(resp *http.Response) session.ID {
 	for _, c := range resp.Cookies() {
-		return session.ID(c.Value)
+		return session.NewID(c.Value)
 	}
-	return ""
+	return session.ID{}
 }
 
 func TestCookieOnTheWire(t *testing.T) {
 	set := func(w http.ResponseWriter, r *http.Request) { require.NoError(t, current(t, r).Set("n", 1)) }
 	for want, cfg := range map[string]session.Config{
-		"__Host-session=ID; Path=/; HttpOnly; Secure; SameSite=Lax":                     {},
-		"session=ID; Path=/; HttpOnly; SameSite=Lax":                                    {Insecure: true},
-		"__Host-x=ID; Path=/; HttpOnly; Secure; SameSite=None; Partitioned":             {Cookie: session.Cookie{Name: "__Host-x", SameSite: http.SameSiteNoneMode, Partitioned: true}},
-		"__Secure-x=ID; Path=/a; Domain=example.com; HttpOnly; Secure; SameSite=Strict": {Cookie: session.Cookie{Name: "__Secure-x", Domain: "example.com", Path: "/a", SameSite: http.SameSiteStrictMode}},
-		"__Host-session=ID; Path=/; Max-Age=86399; HttpOnly; Secure; SameSite=Lax":      {Timeouts: session.Timeouts{Persistent: true}},
+		"__Host-session=ID; Path=/; HttpOnly; Secure; SameSite=Lax":                              {},
+		"session=ID; Path=/; HttpOnly; SameSite=Lax":                                             {Insecure: true},
+		"__Host-x=ID; Path=/; HttpOnly; Secure; SameSite=None; Partitioned":                      {Cookie: session.Cookie{Name: "__Host-x", SameSite: http.SameSiteNoneMode, Partitioned: true}},
+		"__Secure-x=ID; Path=/a; Domain=example.com; HttpOnly; Secure; SameSite=Strict":          {Cookie: session.Cookie{Name: "__Secure-x", Domain: "example.com", Path: "/a", SameSite: http.SameSiteStrictMode}},
+		"__Host-session=ID; Path=/; Expires=DATE; Max-Age=86399; HttpOnly; Secure; SameSite=Lax": {Timeouts: session.Timeouts{Persistent: true}},
 	} {
 		f := factory(t, cfg, newProbe())
 		overBoth(t, f, func(w http.ResponseWriter, r *http.Request) {
@@ -91,8 +92,9 @@ func TestCookieOnTheWire(t *testing.T) {
 				set(w, r)
 			}
 		}, func(t *testing.T, p *peer) {
-			resp := p.do("GET", "/", "")
-			got := strings.Replace(resp.Header.Get("Set-Cookie"), string(sent(resp)), "ID", 1)
+			resp := p.do("GET", "/", session.ID{})
+			got := strings.Replace(resp.Header.Get("Set-Cookie"), sent(resp).Reveal(), "ID", 1)
+			got = regexp.MustCompile(`Expires=\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT`).ReplaceAllString(got, "Expires=DATE")
 			require.Equal(t, want, strings.Replace(got, "Max-Age=86400", "Max-Age=86399", 1))
 			require.Equal(t, "no-store", resp.Header.Get("Cache-Control"))
 			require.Equal(t, "Cookie", resp.Header.Get("Vary"))
@@ -130,8 +132,8 @@ func TestSetCookieOnlyWhenNeeded(t *testing.T) {
 			{"/set", false}, {"/remember", true}, {"/remember", false}, {"/set", false}, {"/change", true}, {"/read", false},
 		} {
 			resp := p.do("GET", step.path, id)
-			require.Equal(t, step.sets, sent(resp) != "", step.path)
-			if now := sent(resp); now != "" {
+			require.Equal(t, step.sets, sent(resp).Reveal() != "", step.path)
+			if now := sent(resp); now.Reveal() != "" {
 				if step.path == "/sign-in" || step.path == "/change" {
 					require.NotEqual(t, id, now)
 					_, err := f.Retrieve(t.Context(), id)
@@ -141,15 +143,15 @@ func TestSetCookieOnlyWhenNeeded(t *testing.T) {
 			}
 		}
 		resp := p.do("GET", "/sign-out", id)
-		require.Contains(t, resp.Header.Get("Set-Cookie"), "__Host-session=; Path=/; Max-Age=0")
+		require.Contains(t, resp.Header.Get("Set-Cookie"), "__Host-session=; Path=/; Expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0")
 		_, err := f.Retrieve(t.Context(), id)
 		require.ErrorIs(t, err, session.ErrNotFound)
-		require.Empty(t, p.do("GET", "/read", id).Cookies(), "an ID that ended is left alone")
+		require.Empty(t, p.do("GET", "/read", id).Cookies(), "the ID of an ended session is not cleared")
 	})
 }
 
-// A request that a sign-in overtakes neither clears nor replaces the new cookie,
-// and what it writes is dropped without an error page.
+// If another request signs in while this one is in flight, its response neither clears nor replaces
+// the new cookie, and its changes are dropped without an error page.
 func TestOvertakenBySignIn(t *testing.T) {
 	f := factory(t, session.Config{}, newProbe())
 	loaded, goOn := make(chan bool), make(chan bool)
@@ -190,7 +192,7 @@ func TestOvertakenBySignIn(t *testing.T) {
 		require.Equal(t, "ada", s.Subject())
 		require.False(t, s.Has("late"))
 		again := sent(p.do("GET", "/sign-in", old))
-		require.NotEmpty(t, again, "the client may not have got the answer to the first")
+		require.NotEmpty(t, again, "the client may not have got the first response")
 		require.NotEqual(t, signedIn, again)
 	})
 }
@@ -208,10 +210,10 @@ func TestServerSentEvents(t *testing.T) {
 		require.NoError(t, http.NewResponseController(w).Flush())
 		fmt.Fprint(w, "data: hello\n\n")
 		w.(http.Flusher).Flush()
-		<-s.Done(r.Context())
+		<-done(t, r.Context(), s)
 		fmt.Fprint(w, "data: bye\n\n")
 	}, func(t *testing.T, p *peer) {
-		resp, err := p.begin(t.Context(), "GET", "/events", "")
+		resp, err := p.begin(t.Context(), "GET", "/events", session.ID{})
 		require.NoError(t, err)
 		defer resp.Body.Close()
 		lines := bufio.NewScanner(resp.Body)
@@ -225,7 +227,7 @@ func TestServerSentEvents(t *testing.T) {
 		require.True(t, lines.Scan())
 		require.Empty(t, lines.Text())
 		require.True(t, lines.Scan())
-		require.Equal(t, "data: bye", lines.Text(), "the stream has learned of the end")
+		require.Equal(t, "data: bye", lines.Text(), "the stream has ended with the session")
 	})
 }
 
@@ -264,7 +266,7 @@ func TestBodilessAndPartialResponses(t *testing.T) {
 	})
 }
 
-// A handler that panics stores nothing more; what has left, has left.
+// After a panic of the handler nothing more is stored. What it had sent stays sent.
 func TestPanics(t *testing.T) {
 	f := factory(t, session.Config{}, newProbe())
 	overBoth(t, f, func(w http.ResponseWriter, r *http.Request) {
@@ -295,7 +297,7 @@ func TestPanics(t *testing.T) {
 	})
 }
 
-// A client that goes away loses nothing.
+// If the client goes away, its changes are stored.
 func TestClientLeaves(t *testing.T) {
 	f := factory(t, session.Config{}, newProbe())
 	entered := make(chan bool)
@@ -314,7 +316,7 @@ func TestClientLeaves(t *testing.T) {
 			<-entered
 			cancel()
 		}()
-		if resp, err := p.begin(ctx, "GET", "/", id); err == nil { // the answer was faster than the end of the connection
+		if resp, err := p.begin(ctx, "GET", "/", id); err == nil { // the response came before the connection ended
 			require.NoError(t, resp.Body.Close())
 		} else {
 			require.ErrorIs(t, err, context.Canceled)
@@ -326,7 +328,7 @@ func TestClientLeaves(t *testing.T) {
 	})
 }
 
-// Behind a proxy that ends TLS the cookie stays Secure.
+// Behind a proxy that terminates TLS, the cookie is Secure.
 func TestBehindProxy(t *testing.T) {
 	f := factory(t, session.Config{}, newProbe())
 	app := httptest.NewServer(f.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -341,11 +343,11 @@ func TestBehindProxy(t *testing.T) {
 	first := c.get("/").Cookies()
 	require.Len(t, first, 1)
 	require.True(t, first[0].Secure)
-	require.Empty(t, c.get("/").Cookies(), "the browser has it, and it is known")
+	require.Empty(t, c.get("/").Cookies(), "the browser has the cookie, and the store knows its ID")
 }
 
-// Of several cookies of the name the first that is known counts; an unknown one is
-// left alone, a malformed one is cleared, however long.
+// Of several cookies with the name, the first one that the store knows is used. An unknown one is
+// not cleared; a malformed one is, however long.
 func TestCookiesOfTheName(t *testing.T) {
 	f := factory(t, session.Config{}, newProbe())
 	known := created(t, f)
@@ -361,16 +363,23 @@ func TestCookiesOfTheName(t *testing.T) {
 			values       []string
 			found, clear bool
 		}{
-			{[]string{string(known.ID())}, true, false},
-			{[]string{unknown, string(known.ID())}, true, false},
-			{[]string{"malformed", unknown, string(known.ID()), "x"}, true, false},
+			{[]string{known.ID().Reveal()}, true, false},
+			{[]string{unknown, known.ID().Reveal()}, true, false},
+			{[]string{"malformed", unknown, known.ID().Reveal(), "x"}, true, false},
 			{[]string{unknown}, false, false},
 			{[]string{unknown, "malformed"}, false, false},
 			{[]string{"malformed"}, false, true},
 			{[]string{""}, false, true},
 			{[]string{strings.Repeat("a", 33)}, false, true},
 			{[]string{strings.Repeat("a", 100_000)}, false, true},
-			{[]string{`"` + string(known.ID()) + `"`}, false, true},
+			{[]string{`"` + known.ID().Reveal() + `"`}, true, false}, // as java.net sends it
+			{[]string{`"` + unknown + `"`}, false, false},
+			{[]string{`""` + known.ID().Reveal() + `""`}, false, true},
+			{[]string{`"` + known.ID().Reveal()}, false, true},
+			{[]string{`" ` + known.ID().Reveal() + `"`}, false, true},
+			{[]string{`"\x` + known.ID().Reveal()[2:] + `"`}, false, true},
+			{[]string{`"`}, false, true},
+			{[]string{`""`}, false, true},
 		} {
 			req, err := http.NewRequest("GET", p.srv.URL, nil)
 			require.NoError(t, err)
@@ -381,13 +390,13 @@ func TestCookiesOfTheName(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, resp.Body.Close())
 			require.Equal(t, fmt.Sprint(tt.found), string(body), "%.60q", tt.values)
-			require.Equal(t, tt.clear, strings.HasPrefix(resp.Header.Get("Set-Cookie"), "__Host-session=; Path=/; Max-Age=0;"), "%.60q", tt.values)
+			require.Equal(t, tt.clear, strings.HasPrefix(resp.Header.Get("Set-Cookie"), "__Host-session=; Path=/; Expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0;"), "%.60q", tt.values)
 		}
 	})
 }
 
-// Cookies of any bytes and sizes: never an ID that the store did not give, never a
-// panic, and a malformed one does not reach the store and is cleared.
+// Cookies of any bytes and sizes: an unknown ID is never adopted, nothing panics, and a malformed
+// cookie does not reach the store and is cleared.
 func TestHostileCookies(t *testing.T) {
 	p := newProbe()
 	f := factory(t, session.Config{}, p)
@@ -420,7 +429,7 @@ func TestHostileCookies(t *testing.T) {
 		_, err = io.Copy(io.Discard, resp.Body)
 		require.NoError(t, err)
 		statuses[resp.StatusCode]++
-		if resp.StatusCode == http.StatusBadRequest { // net/http's own answer, and its last
+		if resp.StatusCode == http.StatusBadRequest { // of net/http itself, which then closes the connection
 			conn, err = tls.Dial("tcp", srv.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true})
 			require.NoError(t, err)
 			replies = bufio.NewReader(conn)
@@ -436,8 +445,8 @@ func TestHostileCookies(t *testing.T) {
 		}
 	}
 	require.Greater(t, statuses[http.StatusOK], 250)
-	require.Less(t, p.take()["Retrieve"], 250, "only what looks like an ID is asked for")
+	require.Less(t, p.take()["Retrieve"], 250, "the store is asked only for well-formed IDs")
 	for range f.Sessions(t.Context()) {
-		t.Fatal("a session was made of a cookie")
+		t.Fatal("a cookie has created a session; want none")
 	}
 }

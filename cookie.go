@@ -4,42 +4,43 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"iter"
-	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
+
+	"gosession.dev/session/internal/header"
 )
 
-// Cookie is the part of [Config] for the cookie that carries the ID. It is always
-// HttpOnly, and Secure unless [Config].Insecure says otherwise. The zero value is
-// "__Host-session" for the whole host, SameSite=Lax.
+// Cookie configures the cookie that carries the ID. The cookie is always HttpOnly, and Secure
+// unless [Config].Insecure is set. The zero Cookie has the name "__Host-session", is valid for
+// the whole host, and is SameSite=Lax.
 type Cookie struct {
-	// Name defaults to "__Host-session", whose prefix makes browsers refuse it
-	// from other hosts and over plain HTTP (RFC 6265bis, 4.1.3), and to
-	// "session" if Config.Insecure is set.
+	// Name defaults to "__Host-session", or to "session" if Config.Insecure is set. Because
+	// of the prefix, browsers do not accept the cookie from other hosts or over plain HTTP
+	// (RFC 6265bis, 4.1.3). Two factories of one site need two names, whatever their Domain
+	// and Path are, because browsers send both cookies.
 	Name string
 
-	// Domain, if set, shares the cookie with all hosts below it. The name then
-	// can't begin with "__Host-"; "__Secure-" is the next best.
+	// Domain, such as "example.com", shares the cookie with all hosts below it. The name then
+	// can't begin with "__Host-"; use "__Secure-". Browsers ignore the cookie if anybody can
+	// register names under Domain, as under "co.uk" (publicsuffix.org); that is not checked.
 	Domain string
 
 	// Path defaults to "/". It is not a security boundary.
 	Path string
 
-	// SameSite defaults to Lax, which keeps the cookie out of other sites' forms.
+	// SameSite defaults to Lax, with which browsers send the cookie with links from other
+	// sites, but not with their POST forms.
 	SameSite http.SameSite
 
-	// Partitioned keeps a cookie that other sites embed apart for each of them
-	// (CHIPS).
+	// Partitioned gives the site a separate cookie in each site that embeds it (CHIPS).
 	Partitioned bool
 }
 
 // maxCookie is how many bytes of name and value browsers keep (RFC 6265bis, 5.7).
 const maxCookie = 4096
 
-// maxCookieAge is what browsers cut Max-Age to (RFC 6265bis, 5.6.2).
+// maxCookieAge is the maximum that browsers apply to Max-Age (RFC 6265bis, 5.6.2).
 const maxCookieAge = 400 * 24 * time.Hour
 
 func (c Cookie) complete(insecure bool) Cookie {
@@ -50,14 +51,19 @@ func (c Cookie) complete(insecure bool) Cookie {
 	c.Name = cmp.Or(c.Name, name)
 	c.Path = cmp.Or(c.Path, "/")
 	if c.SameSite == 0 || c.SameSite == http.SameSiteDefaultMode {
-		c.SameSite = http.SameSiteLaxMode // left out, browsers are laxer than Lax
+		c.SameSite = http.SameSiteLaxMode // without the attribute, browsers are laxer than with Lax
 	}
 	return c
 }
 
+// maxAttribute is the maximum length of an attribute of a cookie (RFC 6265bis, 5.6).
+const maxAttribute = 1024
+
+// validate returns an error for a cookie that browsers would ignore, so that Config.New fails
+// and not the first sign-in.
 func (c Cookie) validate(insecure bool) error {
 	prefixed := func(prefix string) bool { // browsers ignore case here
-		return len(c.Name) >= len(prefix) && strings.EqualFold(c.Name[:len(prefix)], prefix)
+		return len(c.Name) >= len(prefix) && header.EqualFold(c.Name[:len(prefix)], prefix)
 	}
 	switch {
 	case prefixed("__Host-") && c.Domain != "":
@@ -70,11 +76,22 @@ func (c Cookie) validate(insecure bool) error {
 		return errors.New("a SameSite=None cookie needs Secure; drop Config.Insecure, or SameSite")
 	case insecure && c.Partitioned:
 		return errors.New("a Partitioned cookie needs Secure; drop Config.Insecure, or Partitioned")
+	case strings.HasPrefix(c.Name, "$"):
+		return errors.New(`the Name begins with "$", as attributes do in RFC 2965, so that some clients misread it; choose another name`)
+	case len(c.Name) > maxAttribute:
+		return fmt.Errorf("the Name must have at most %d bytes, to leave room for the value", maxAttribute)
+	case c.SameSite < http.SameSiteLaxMode || c.SameSite > http.SameSiteNoneMode: // net/http would leave it out
+		return fmt.Errorf("the SameSite is %d; it must be a constant of net/http", c.SameSite)
 	case !strings.HasPrefix(c.Path, "/"):
 		return errors.New(`the Path must begin with "/"`)
+	case len(c.Path) > maxAttribute || strings.HasSuffix(c.Path, " "):
+		return fmt.Errorf("the Path must have at most %d bytes, and must not end in a space", maxAttribute)
+	}
+	if err := header.ValidDomain(c.Domain); c.Domain != "" && err != nil {
+		return fmt.Errorf("the Domain %w", err)
 	}
 	if err := c.cookie("", !insecure).Valid(); err != nil {
-		return fmt.Errorf("browsers would not take it: %w", err)
+		return fmt.Errorf("browsers would ignore it: %w", err)
 	}
 	return nil
 }
@@ -92,147 +109,65 @@ func (c Cookie) cookie(value string, secure bool) *http.Cookie {
 	}
 }
 
-// Cookie returns the cookie that tells the client about s: its ID, or, after
-// Destroy, to forget it. It is nil while s is not stored, and if s turned out to
-// be gone: the client may have another cookie by now.
-func (f *Factory) Cookie(s *Session) *http.Cookie {
+// Cookie returns the cookie with the ID of s, or, after Destroy, a cookie that clears it. It
+// returns nil if s is not stored, if the store no longer has s, because the client may have
+// another cookie by now, and if the client uses [Config].Header.
+//
+// [Factory.Handler] sends the cookie by itself. Cookie and [Session.SetCookie] are for
+// sessions that are used outside of it.
+func (s *Session) Cookie() *http.Cookie {
 	state, phase := s.clientState()
+	if s.isInHeader() {
+		return nil
+	}
 	switch phase {
 	case live:
-		return f.cookie(state)
+		return s.f.cookie(state)
 	case destroyed:
-		return f.expiredCookie()
+		return s.f.expiredCookie()
 	}
 	return nil
 }
 
 func (f *Factory) cookie(state clientState) *http.Cookie {
-	c := f.cfg.Cookie.cookie(string(state.id), !f.cfg.Insecure)
+	c := f.cfg.Cookie.cookie(state.id.Reveal(), !f.cfg.Insecure)
 	if state.deadline != 0 {
-		age := min(time.UnixMilli(state.deadline).Sub(f.cfg.Now()), maxCookieAge)
+		now := f.cfg.Now()
+		age := min(time.UnixMilli(state.deadline).Sub(now), maxCookieAge)
 		c.MaxAge = max(int(age/time.Second), 1)
+		c.Expires = expiresAfter(now, c.MaxAge)
 	}
 	return c
 }
 
-// SetCookie adds the cookie of s, if there is one to send, to the header of a
-// response, and "no-store" to its Cache-Control. [Factory.Handler] does it by
-// itself.
-func (f *Factory) SetCookie(w http.ResponseWriter, s *Session) {
-	if c := f.Cookie(s); c != nil {
-		sendCookie(w.Header(), c)
+// SetCookie adds [Session.Cookie], unless it is nil, to the header of a response, and
+// "no-store" to its Cache-Control. Call it after [Session.Flush] and before the header is
+// written.
+func (s *Session) SetCookie(w http.ResponseWriter) {
+	if c := s.Cookie(); c != nil {
+		header.CookieLine(c).Send(w.Header())
 	}
+}
+
+// expiresAfter returns the Expires that matches a Max-Age, for clients that know only Expires.
+// It is zero if they can't read such a date (RFC 6265bis, 5.6.1).
+func expiresAfter(now time.Time, seconds int) time.Time {
+	expires := now.UTC().Add(time.Duration(seconds) * time.Second)
+	if year := expires.Year(); year < 1601 || year > 9999 {
+		return time.Time{}
+	}
+	return expires
 }
 
 func (f *Factory) expiredCookie() *http.Cookie {
 	c := f.cfg.Cookie.cookie("", !f.cfg.Insecure)
 	c.MaxAge = -1
+	c.Expires = time.Unix(1, 0)
 	return c
 }
 
-// cookieCarries reports whether a browser keeps id and sends it back as it is.
+// cookieCarries reports whether a browser keeps id in a cookie and sends it back unchanged.
 func (f *Factory) cookieCarries(id ID) bool {
-	return id != "" && len(f.cfg.Cookie.Name)+len(id) <= maxCookie && isCookieValue(string(id))
-}
-
-// isCookieValue reports whether all of s are cookie-octets (RFC 6265bis, 4.1.1).
-func isCookieValue(s string) bool {
-	for _, c := range []byte(s) {
-		if c <= ' ' || c >= 0x7f || c == '"' || c == ',' || c == ';' || c == '\\' {
-			return false
-		}
-	}
-	return true
-}
-
-// hintAtLoopback says once why a developer's browser may not keep its session.
-func (x *exchange) hintAtLoopback() {
-	if x.f.cfg.Insecure || x.r.TLS != nil || !isLoopback(x.r.Host) {
-		return
-	}
-	x.f.hint.Do(func() {
-		x.f.cfg.Logger.Info("session: the cookie is Secure, which Safari does not send to a loopback host over plain HTTP; if you develop with it, set Config.Insecure")
-	})
-}
-
-func isLoopback(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// cookieValues returns the values of all cookies of a name. Unlike net/http it includes
-// malformed ones, so that the response can clear them.
-func cookieValues(h http.Header, name string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for _, line := range h["Cookie"] {
-			for line != "" {
-				var pair string
-				pair, line, _ = strings.Cut(line, ";")
-				key, value, found := strings.Cut(strings.TrimSpace(pair), "=")
-				if found && strings.TrimSpace(key) == name && !yield(value) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// sendCookie adds the cookie to the header, and keeps caches from keeping it
-// (OWASP ASVS 5.0, 14.3.2). It returns the line.
-func sendCookie(h http.Header, c *http.Cookie) string {
-	line := setCookie(*c)
-	h.Add("Set-Cookie", line)
-	noStore(h)
-	return line
-}
-
-// removeCookie takes a line back that sendCookie has added.
-func removeCookie(h http.Header, line string) {
-	lines := slices.DeleteFunc(slices.Clone(h["Set-Cookie"]), func(l string) bool { return l == line })
-	if h["Set-Cookie"] = lines; len(lines) == 0 {
-		h.Del("Set-Cookie")
-	}
-}
-
-// noStore adds "no-store" to Cache-Control. What the handler has said about caching
-// stays, as far as no-store leaves something of it.
-func noStore(h http.Header) {
-	if !listed(h, "Cache-Control", "no-store") {
-		h.Set("Cache-Control", strings.Join(append(h.Values("Cache-Control"), "no-store"), ", "))
-	}
-}
-
-// setCookie returns what c.String returns, in less time: String looks at each byte of
-// the value twice, which for a session that is kept in its cookie takes longer than
-// encrypting it.
-func setCookie(c http.Cookie) string {
-	if value := c.Value; isCookieValue(value) {
-		c.Value = ""
-		name, attributes, _ := strings.Cut(c.String(), "=")
-		return name + "=" + value + attributes
-	}
-	return c.String()
-}
-
-// varyByCookie tells caches that the response depends on the session.
-func varyByCookie(h http.Header) {
-	if !listed(h, "Vary", "Cookie") && !listed(h, "Vary", "*") {
-		h.Add("Vary", "Cookie")
-	}
-}
-
-// listed reports whether a comma-separated header field, whose name is in canonical
-// form, has a member.
-func listed(h http.Header, field, member string) bool {
-	for _, line := range h[field] {
-		for item := range strings.SplitSeq(line, ",") {
-			if strings.EqualFold(strings.TrimSpace(item), member) {
-				return true
-			}
-		}
-	}
-	return false
+	text := id.Reveal()
+	return text != "" && len(f.cfg.Cookie.Name)+len(text) <= maxCookie && header.IsCookieValue(text)
 }

@@ -53,24 +53,24 @@ func TestPersistentCookie(t *testing.T) {
 	c := cookieOf(remember)
 	require.NotNil(t, c, "the persistence has changed")
 	require.Equal(t, cookieOf(first).Value, c.Value)
-	require.Equal(t, 400*86400, c.MaxAge, "browsers cut it to 400 days")
+	require.Equal(t, 400*86400, c.MaxAge, "browsers keep cookies for at most 400 days")
 	require.Nil(t, cookieOf(exchanged(f, counter(t), c.Value)))
 }
 
-// Promise 5: no stranger's ID, and no cookie torn away.
+// An ID that the store does not know is neither adopted nor cleared. A malformed one is cleared.
 func TestForeignCookies(t *testing.T) {
 	unknown := strings.Repeat("x", 32)
 	p := newProbe()
 	f := factory(t, session.Config{}, p)
 	read := func(w http.ResponseWriter, r *http.Request) { require.True(t, current(t, r).IsNew()) }
 
-	require.Nil(t, cookieOf(exchanged(f, read, unknown)), "an unknown ID is left alone")
+	require.Nil(t, cookieOf(exchanged(f, read, unknown)), "an unknown ID is not cleared")
 	require.Equal(t, map[string]int{"Retrieve": 1}, p.take())
 	w := exchanged(f, counter(t), unknown)
 	require.NotEqual(t, unknown, cookieOf(w).Value, "and not adopted")
 	p.take()
 
-	for _, malformed := range []string{"", "x", unknown + "x", `"` + unknown + `"`, "a b", "a\"b", "\xff\x00", strings.Repeat("x", 100_000)} {
+	for _, malformed := range []string{"", "x", unknown + "x", `"` + unknown, `""` + unknown + `""`, "a b", "a\"b", "\xff\x00", strings.Repeat("x", 100_000)} {
 		w := exchanged(f, read, malformed)
 		require.Empty(t, p.take(), "%.40q reaches the store", malformed)
 		c := cookieOf(w)
@@ -78,8 +78,8 @@ func TestForeignCookies(t *testing.T) {
 		require.Equal(t, -1, c.MaxAge)
 		require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
 	}
-	require.Nil(t, cookieOf(exchanged(f, read, unknown, "malformed")), "the unknown one may be about to be replaced")
-	require.Nil(t, cookieOf(exchanged(f, func(http.ResponseWriter, *http.Request) {}, "malformed")), "untouched")
+	require.Nil(t, cookieOf(exchanged(f, read, unknown, "malformed")), "another request may be replacing the unknown one")
+	require.Nil(t, cookieOf(exchanged(f, func(http.ResponseWriter, *http.Request) {}, "malformed")), "without FromContext nothing is cleared")
 
 	s := created(t, f)
 	_, err := f.Retrieve(t.Context(), s.ID())
@@ -87,7 +87,7 @@ func TestForeignCookies(t *testing.T) {
 	require.NotNil(t, cookieOf(exchanged(f, read, string(s.Key()))), "a stored key is malformed")
 }
 
-// Promise 9: the first known cookie wins, of at most four.
+// The first known of at most four cookies is used.
 func TestSeveralCookies(t *testing.T) {
 	p := newProbe()
 	f := factory(t, session.Config{}, p)
@@ -119,10 +119,10 @@ func TestSignInChangesTheCookie(t *testing.T) {
 	after := cookieOf(w).Value
 	require.NotEqual(t, before, after)
 	require.Equal(t, "2", exchanged(f, counter(t), after).Body.String())
-	require.Equal(t, "1", exchanged(f, counter(t), before).Body.String(), "the old ID opens nothing")
+	require.Equal(t, "1", exchanged(f, counter(t), before).Body.String(), "the old ID finds no session")
 }
 
-// What a handler says of caching is merged, not overwritten.
+// The handler's Cache-Control and Vary are kept, and completed.
 func TestCachingHeaders(t *testing.T) {
 	f := factory(t, session.Config{}, newProbe())
 	for given, want := range map[string][2]string{
@@ -150,9 +150,21 @@ func TestCachingHeaders(t *testing.T) {
 func TestHintAtLoopback(t *testing.T) {
 	var log strings.Builder
 	f := factory(t, session.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, newProbe())
-	for _, host := range []string{"127.0.0.1:8080", "localhost", "[::1]:80", "localhost:1"} {
+	visit := func(host, userAgent string) {
 		r := httptest.NewRequest("GET", "http://"+host+"/", nil)
+		r.Header.Set("User-Agent", userAgent)
 		f.Handler(counter(t)).ServeHTTP(httptest.NewRecorder(), r)
+	}
+	const webKit = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+	for _, other := range []string{
+		"", "curl/8.5.0", "Go-http-client/1.1", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+		webKit + "Chrome/140.0.0.0 Safari/537.36", webKit + "Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0", webKit + "HeadlessChrome/140.0.0.0 Safari/537.36",
+	} {
+		visit("localhost:8080", other)
+	}
+	require.Empty(t, log.String(), "these keep the cookie")
+	for _, host := range []string{"127.0.0.1:8080", "localhost", "[::1]:80", "localhost:1"} {
+		visit(host, webKit+"Version/18.5 Safari/605.1.15")
 	}
 	require.Equal(t, 1, strings.Count(log.String(), "Safari"))
 	log.Reset()
@@ -161,24 +173,24 @@ func TestHintAtLoopback(t *testing.T) {
 	require.Empty(t, log.String())
 }
 
-// The primitives for servers that are not behind Handler.
+// Cookie and SetCookie are for code outside of Handler.
 func TestSetCookieByHand(t *testing.T) {
 	ctx := t.Context()
 	f := factory(t, session.Config{}, newProbe())
 	s := created(t, f)
 	w := httptest.NewRecorder()
-	f.SetCookie(w, s)
-	require.Equal(t, string(s.ID()), cookieOf(w).Value)
+	s.SetCookie(w)
+	require.Equal(t, s.ID().Reveal(), cookieOf(w).Value)
 	require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
 	lost := same(t, f, s)
 	require.NoError(t, s.Destroy(ctx))
-	require.Equal(t, -1, f.Cookie(s).MaxAge)
+	require.Equal(t, -1, s.Cookie().MaxAge)
 	require.NoError(t, lost.Set("n", 1))
 	require.ErrorIs(t, lost.Flush(ctx), session.ErrNotFound)
-	require.Nil(t, f.Cookie(lost))
+	require.Nil(t, lost.Cookie())
 }
 
-// The ID is in Set-Cookie and nowhere else of a response (OWASP ASVS 5.0, 3.3.4).
+// In a response, only Set-Cookie has the ID (OWASP ASVS 5.0, 3.3.4).
 func TestIDOnlyInSetCookie(t *testing.T) {
 	f := factory(t, session.Config{}, newProbe())
 	w := exchanged(f, func(w http.ResponseWriter, r *http.Request) {

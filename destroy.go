@@ -5,15 +5,17 @@ import (
 	"errors"
 
 	"gosession.dev/session/driver"
+	"gosession.dev/session/internal/meta"
+	"gosession.dev/session/internal/uptime"
 )
 
-// Destroy ends the session: no request that is still being served brings it back.
-// Pending changes are dropped. If another request has changed the ID meanwhile, the
-// session is ended under its new ID. If the session has ended already, Destroy returns
-// nil. If Destroy fails, the session may not have ended, and the client keeps its cookie,
-// so that signing out can be tried again.
+// Destroy ends the session and drops pending changes. No request that is still in flight
+// brings the session back. If another request has changed the ID meanwhile, Destroy ends the
+// session under its new ID. If the session has ended already, Destroy returns nil. If Destroy
+// fails, the session may still exist, and the client keeps its cookie, so that the user can
+// try again to sign out.
 //
-// In a handler, [FromContext] gives a new session after Destroy.
+// In a handler, [FromContext] returns a new session after Destroy.
 func (s *Session) Destroy(ctx context.Context) error {
 	return wrap("destroy", s.exclusively(ctx, func() error { return s.destroy(ctx) }))
 }
@@ -29,24 +31,24 @@ func (s *Session) destroy(ctx context.Context) error {
 		if err := s.endStored(ctx, key); err != nil {
 			return err
 		}
-		s.f.wake(s.f.keyOf(key))
 	}
 	s.noteEnding(false)
-	s.end(destroyed)
+	s.end(destroyed, ReasonSignedOut)
 	return nil
 }
 
 // endStored ends the session that was stored under key.
 func (s *Session) endStored(ctx context.Context, key string) error {
 	s.mu.Lock()
-	stored, signedOut := s.stored, s.ending // a Destroy that got no answer may have done it
+	stored, signedOut := s.stored, s.ending // an earlier Destroy that got no answer may have ended it
 	s.mu.Unlock()
-	ended, err := s.f.end(ctx, key)
+	e := Event{Kind: EventEnded, Handle: stored.meta.Handle.String(), Subject: stored.subject, Reason: ReasonSignedOut}
+	elsewhere, err := s.f.end(ctx, key, &e)
 	switch {
 	case err == nil:
-		s.noteEnded(ended != key)
+		s.noteEnded(elsewhere)
 		signedOut = true
-	case errors.Is(err, ErrNotFound):
+	case isGone(err):
 		if err := s.f.endUnmarked(ctx, stored); err != nil {
 			return err
 		}
@@ -55,12 +57,12 @@ func (s *Session) endStored(ctx context.Context, key string) error {
 		return err
 	}
 	if signedOut {
-		s.f.tell(ctx, Event{Kind: EventEnded, Key: s.f.keyOf(ended), Subject: stored.subject, Reason: ReasonSignedOut})
+		s.f.tell(ctx, e)
 	}
 	return nil
 }
 
-// noteEnded notes whether the session was ended under an ID that another request has
+// noteEnded notes whether the session was ended under a new ID, which another request has
 // given it.
 func (s *Session) noteEnded(elsewhere bool) {
 	s.mu.Lock()
@@ -68,58 +70,63 @@ func (s *Session) noteEnded(elsewhere bool) {
 	s.wasOvertaken = s.wasOvertaken || elsewhere
 }
 
-// noteEnding notes whether a Destroy has failed that may have ended the session.
+// noteEnding notes whether a Destroy has failed and may have ended the session all the same.
 func (s *Session) noteEnding(ending bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ending = ending
 }
 
-// maxHops is how many IDs a session may have had within the lifetime of a mark.
-const maxHops = 10_000
-
-var errCircle = errors.New("the marks of the store lead in a circle")
-
-// end ends the session that is stored under key, or, if its ID was changed, under the
-// key that a mark leads to. It returns the key under which it was.
-func (f *Factory) end(ctx context.Context, key string) (string, error) {
+// end ends the session that is stored under key. If its ID was changed, end follows the marks
+// to the current key, and elsewhere is true. e describes the session as far as the caller knows
+// it. end completes e, and the caller passes it to tell.
+func (f *Factory) end(ctx context.Context, key string, e *Event) (elsewhere bool, _ error) {
+	first := key
+	f.identify(ctx, key, e)
 	err := f.call(ctx, func(ctx context.Context) error {
-		for range maxHops {
-			err := f.store.Destroy(ctx, key)
-			if !errors.Is(err, ErrNotFound) {
-				return err
-			}
-			rename, err := f.renamed(ctx, key)
-			if err != nil {
-				return err
-			}
-			key = rename.To
+		err := f.store.Destroy(ctx, key)
+		if !isGone(err) {
+			return err
 		}
-		return errCircle
+		for later, cause := range laterKeys(ctx, key, f.renamed) {
+			if cause != nil {
+				return cause
+			}
+			key = later
+			*e = Event{Kind: e.Kind, Reason: e.Reason} // another user may have signed in
+			f.identify(ctx, key, e)
+			if err = f.store.Destroy(ctx, key); !isGone(err) {
+				return err
+			}
+		}
+		return err
 	})
-	if err == nil {
-		f.wake(f.keyOf(key))
+	e.Key = f.keyOf(key)
+	f.wake(f.keyOf(first), e.Reason)
+	if key != first {
+		f.wake(e.Key, e.Reason)
 	}
-	return key, err
+	return key != first, err
 }
 
-// errUnknownEnd: a mark may have expired since the session was read.
-var errUnknownEnd = errors.New("the session is not there under the ID that this request has read long ago, and may have been given another one since")
+// errUnknownEnd says that the session is not stored under its key, and that a mark under the
+// key may have expired since the session was read.
+var errUnknownEnd = errors.New("the session is not stored under its ID any more, and may live on under a new ID that is not known any more")
 
-// endUnmarked ends, by its handle, a session under whose key there is neither a record nor
-// a mark now. If a mark would still be there, the session has ended. A store without marks
-// does not know what other processes have renamed.
+// endUnmarked ends, by its handle, a session under whose key the store has neither a record nor
+// a mark. If a mark can't have expired yet, the session has ended. A store without marks does
+// not know the ID changes of other processes.
 func (f *Factory) endUnmarked(ctx context.Context, st stored) error {
-	marks, recent := f.tracksRenames(), uptime()-st.seenAt < driver.MarkLifetime-f.cfg.StoreTimeout
+	marks, recent := f.tracksRenames(), uptime.Now()-st.seenAt < driver.MarkLifetime-f.cfg.StoreTimeout
 	if st.seenAt == 0 || marks && recent {
 		return nil
 	}
 	err := errors.ErrUnsupported
 	if st.subject != "" {
-		err = f.revoke(ctx, st.subject, st.meta.handle.String(), ReasonSignedOut)
+		err = f.revoke(ctx, st.subject, st.meta.Handle.String(), ReasonSignedOut)
 	}
 	switch {
-	case errors.Is(err, ErrNotFound), errors.Is(err, errors.ErrUnsupported) && recent:
+	case isGone(err), errors.Is(err, errors.ErrUnsupported) && recent:
 		return nil
 	case errors.Is(err, errors.ErrUnsupported):
 		return errUnknownEnd
@@ -127,12 +134,12 @@ func (f *Factory) endUnmarked(ctx context.Context, st stored) error {
 	return err
 }
 
-// Destroy ends the session of a key, or, if its ID was changed less than ten minutes
-// ago, the session that had the key. If there is none, the error matches [ErrNotFound];
-// if sessions are kept in cookies, [errors.ErrUnsupported]. Once Destroy has returned
-// nil, no request that is still being served brings the session back.
+// Destroy ends the session with a key. If its ID was changed less than ten minutes ago, Destroy
+// finds the session by its old key too. If there is no such session, the error matches
+// [ErrNotFound]; if sessions are kept in cookies, [errors.ErrUnsupported]. After Destroy has
+// returned nil, no request that is still in flight brings the session back.
 //
-// It is for operators. Where users end sessions of their own, call [Factory.Revoke].
+// Destroy is for operators. For users who end their own sessions, call [Factory.Revoke].
 func (f *Factory) Destroy(ctx context.Context, key Key) error {
 	if f.inCookie {
 		return wrap("destroy", errors.ErrUnsupported)
@@ -140,37 +147,40 @@ func (f *Factory) Destroy(ctx context.Context, key Key) error {
 	if !key.isSession() {
 		return wrap("destroy", ErrNotFound)
 	}
-	ended, err := f.end(ctx, string(key))
+	e := Event{Kind: EventEnded, Reason: ReasonRevoked}
+	_, err := f.end(ctx, string(key), &e)
 	if err == nil {
-		f.tell(ctx, Event{Kind: EventEnded, Key: Key(ended), Reason: ReasonRevoked})
+		f.tell(ctx, e)
 	}
 	return wrap("destroy", err)
 }
 
-// Revoke ends the session of a subject that has this handle, whatever its ID is by now:
-// "end this device" in a list that [Factory.SubjectSessions] has made (OWASP ASVS 5.0,
-// 7.5.2). If the subject has no such session, the error matches [ErrNotFound], whether
-// or not another subject has. If the store can't list the sessions of a subject, the
-// error matches [errors.ErrUnsupported].
+// Revoke ends the session of a subject with this handle, even if its ID has changed: "end this
+// device" in a list from [Factory.SubjectSessions] (OWASP ASVS 5.0, 7.5.2). If the subject has
+// no such session, the error matches [ErrNotFound], whether or not another subject has one. If
+// the store can't list the sessions of a subject, the error matches [errors.ErrUnsupported].
 func (f *Factory) Revoke(ctx context.Context, subject, handle string) error {
+	if !meta.IsHandle(handle) {
+		return wrap("revoke", ErrNotFound)
+	}
 	return wrap("revoke", f.revoke(ctx, subject, handle, ReasonRevoked))
 }
 
-// maxMisses is how often revoke looks again for a session that was listed and then not
-// found under its key.
+// maxMisses is how often revoke looks again for a session that the store lists and then does
+// not find under its key.
 const maxMisses = 10
 
-// errElusive: the store lists the session, and says each time that there is none to end.
-var errElusive = errors.New("the session is listed again and again, and can't be ended")
+// errElusive says that the store keeps listing a session that it does not find.
+var errElusive = errors.New("the store lists the session again and again, but does not find it under its key")
 
 func (f *Factory) revoke(ctx context.Context, subject, handle string, why EventReason) error {
 	seen := false
-	for looks, rounds := 0, 0; looks < 2; looks++ { // a listing may miss a session that is renamed meanwhile
+	for looks, rounds := 0, 0; looks < 2; looks++ { // a listing may miss a session whose ID is changed meanwhile
 		found, err := f.revokeListed(ctx, subject, handle, why)
 		switch {
 		case err == nil && found:
 			return nil
-		case found && errors.Is(err, ErrNotFound): // it was renamed, or another process has ended it
+		case found && isGone(err): // its ID was changed, or another process has ended it
 			seen, looks = true, -1
 			if rounds++; rounds == maxMisses {
 				return errElusive
@@ -188,27 +198,29 @@ func (f *Factory) revoke(ctx context.Context, subject, handle string, why EventR
 	return ErrNotFound
 }
 
-// revokeListed ends the session of a handle, and reports whether the listing has it.
+// revokeListed ends the session with a handle, and reports whether the store lists it.
 func (f *Factory) revokeListed(ctx context.Context, subject, handle string, why EventReason) (found bool, _ error) {
-	for info, err := range f.subjectInfos(ctx, subject) {
+	for one, err := range f.ofSubject(ctx, subject) {
 		if err != nil {
 			return false, err
 		}
-		if info.Handle != handle {
+		if one.Handle != handle {
 			continue
 		}
-		return true, f.endKey(ctx, info.Key, subject, why)
+		return true, f.endKey(ctx, Event{Handle: handle, Key: one.key, Subject: subject, Reason: why})
 	}
 	return false, nil
 }
 
-// endKey ends a session of the subject by its key, and tells why. It follows no mark: if
-// there is no session under the key, the error matches ErrNotFound.
-func (f *Factory) endKey(ctx context.Context, key Key, subject string, why EventReason) error {
-	err := f.call(ctx, func(ctx context.Context) error { return f.store.Destroy(ctx, string(key)) })
-	f.wake(key)
+// endKey ends the session under e.Key, and tells e. It follows no marks: if there is no session
+// under the key, the error matches ErrNotFound.
+func (f *Factory) endKey(ctx context.Context, e Event) error {
+	e.Kind = EventEnded
+	f.identify(ctx, string(e.Key), &e)
+	err := f.call(ctx, func(ctx context.Context) error { return f.store.Destroy(ctx, string(e.Key)) })
+	f.wake(e.Key, e.Reason)
 	if err == nil {
-		f.tell(ctx, Event{Kind: EventEnded, Key: key, Subject: subject, Reason: why})
+		f.tell(ctx, e)
 	}
 	return err
 }

@@ -16,8 +16,8 @@ import (
 	"gosession.dev/session/drivers/memory"
 )
 
-// A handler that runs for longer than a mark lasts ends the session that its user had, or
-// says that it does not know.
+// If a handler runs for longer than a mark lasts, Destroy ends the user's session, or says that
+// the outcome is not known.
 func TestDestroyByALongHandler(t *testing.T) {
 	for name, tt := range map[string]struct {
 		subject string
@@ -51,7 +51,7 @@ func TestDestroyByALongHandler(t *testing.T) {
 				}
 				err := mine.Destroy(ctx)
 				if tt.unknown {
-					require.ErrorContains(t, err, "another one since")
+					require.ErrorContains(t, err, "may live on under a new ID")
 					require.NotErrorIs(t, err, session.ErrNotFound)
 					return
 				}
@@ -62,22 +62,22 @@ func TestDestroyByALongHandler(t *testing.T) {
 	}
 }
 
-// onlyLists is a store that lists the sessions of subjects, and can no more.
+// onlyLists is a store whose only optional interface is driver.SubjectLister.
 type onlyLists struct{ driver.Store }
 
 func (s onlyLists) SubjectSessions(ctx context.Context, subject string) iter.Seq2[string, error] {
 	return s.Store.(driver.SubjectLister).SubjectSessions(ctx, subject)
 }
 
-// A request that was overtaken and runs for longer than the mark lasts never says that the
-// session has ended while it lives.
+// Destroy of an overtaken request never returns nil while the session lives, even if the request
+// runs for longer than the mark lasts.
 func TestOvertakenDestroysLate(t *testing.T) {
 	for _, wait := range []time.Duration{0, 9 * time.Minute, 11 * time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
 			ctx := t.Context()
 			f, _ := onStage(t, session.Config{})
 			s := created(t, f)
-			old := string(s.ID())
+			old := s.ID().Reveal()
 			require.NoError(t, s.ChangeID(ctx))
 			exchanged(f, func(w http.ResponseWriter, r *http.Request) {
 				mine := current(t, r)
@@ -93,7 +93,7 @@ func TestOvertakenDestroysLate(t *testing.T) {
 	}
 }
 
-// phantom is a store that lists a session that it says is not there.
+// phantom is a store that lists a session which it does not find.
 type phantom struct{ onlyLists }
 
 func (p phantom) SubjectSessions(ctx context.Context, subject string) iter.Seq2[string, error] {
@@ -104,7 +104,7 @@ func (p phantom) SubjectSessions(ctx context.Context, subject string) iter.Seq2[
 	}
 }
 
-// A store that lists what is not there does not keep DestroySubject up for ever.
+// DestroySubject gives up on a store that lists a session which it does not find.
 func TestDestroySubjectEnds(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
@@ -112,19 +112,19 @@ func TestDestroySubjectEnds(t *testing.T) {
 	s := signedIn(t, f, "ada")
 	err := f.DestroySubject(ctx, "ada")
 	require.Error(t, err)
-	require.NoError(t, ctx.Err(), "it gives up by itself")
+	require.NoError(t, ctx.Err(), "DestroySubject must give up before its context is done")
 	require.ErrorContains(t, err, "lists")
 	require.False(t, isAlive(t, f, s))
 }
 
-// Of two ID changes of one process at once, the mark leads to the one that was stored,
-// also where the store keeps no marks.
-func TestMarkOfTheFaster(t *testing.T) {
+// If one process changes an ID twice at the same time, the mark leads to the change that was
+// stored, even if the store keeps no marks.
+func TestMarkOfConcurrentIDChanges(t *testing.T) {
 	ctx := t.Context()
 	st := stage(memory.New(memory.Options{}))
 	f := factory(t, quiet(session.Config{}), bare{st})
 	s := created(t, f)
-	old := string(s.ID())
+	old := s.ID().Reveal()
 	slow, fast := same(t, f, s), same(t, f, s)
 	done := make(chan error, 1)
 	st.then("ChangeID", func(ctx context.Context, do func(context.Context) error) error {
@@ -140,8 +140,8 @@ func TestMarkOfTheFaster(t *testing.T) {
 	require.False(t, isAlive(t, f, fast))
 }
 
-// Sign-out ends the session that it was asked to end, whatever its ID is by now and
-// whenever it was changed; it leaves the cookie of the other request alone.
+// Destroy ends the session, whatever its ID is by then and whenever it was changed. It leaves the
+// cookie of the other request alone.
 func TestDestroyFollowsTheID(t *testing.T) {
 	ctx := t.Context()
 	for kind, hide := range map[string]func(driver.Store) driver.Store{
@@ -153,7 +153,7 @@ func TestDestroyFollowsTheID(t *testing.T) {
 					st := stage(memory.New(memory.Options{}))
 					f := factory(t, quiet(session.Config{}), hide(st))
 					s := stored(t, f, map[string]any{"x": 1})
-					old, other := string(s.ID()), same(t, f, s)
+					old, other := s.ID().Reveal(), same(t, f, s)
 					change := func() {
 						for range changes {
 							require.NoError(t, other.ChangeID(ctx))
@@ -173,14 +173,14 @@ func TestDestroyFollowsTheID(t *testing.T) {
 						require.NoError(t, mine.Destroy(ctx))
 					}, old)
 					require.False(t, isAlive(t, f, other))
-					require.ErrorIs(t, f.Destroy(ctx, session.ID(old).Key()), session.ErrNotFound)
+					require.ErrorIs(t, f.Destroy(ctx, session.NewID(old).Key()), session.ErrNotFound)
 				})
 			}
 		}
 	}
 }
 
-// A Destroy without an answer can be repeated, and is an event once.
+// A Destroy that got no answer can be repeated, and makes one event.
 func TestDestroyWithoutAnswer(t *testing.T) {
 	ctx := t.Context()
 	for name, act := range map[string]act{"done": lost, "not done": unmade} {
@@ -188,18 +188,19 @@ func TestDestroyWithoutAnswer(t *testing.T) {
 			var events []session.Event
 			f, st := onStage(t, session.Config{OnEvent: func(_ context.Context, e session.Event) { events = append(events, e) }})
 			s := signedIn(t, f, "ada")
+			handle := s.Handle()
 			events = nil
 			st.then("Destroy", act)
 			require.ErrorIs(t, s.Destroy(ctx), session.ErrUnavailable)
 			require.NoError(t, s.Destroy(ctx))
 			require.NoError(t, s.Destroy(ctx))
-			require.Equal(t, []session.Event{{Kind: session.EventEnded, Key: s.Key(), Subject: "ada", Reason: session.ReasonSignedOut}}, events)
+			require.Equal(t, []session.Event{{Kind: session.EventEnded, Handle: handle, Key: s.Key(), Subject: "ada", Reason: session.ReasonSignedOut}}, events)
 			require.False(t, isAlive(t, f, s))
 		})
 	}
 }
 
-// Revoke and DestroySubject end a session that is renamed meanwhile, and no other.
+// Revoke and DestroySubject end a session whose ID changes meanwhile, and no other session.
 func TestRenamedWhileItIsEnded(t *testing.T) {
 	ctx := t.Context()
 	for name, end := range map[string]func(*session.Factory, string) error{
@@ -211,7 +212,7 @@ func TestRenamedWhileItIsEnded(t *testing.T) {
 				st := stage(memory.New(memory.Options{}))
 				f := factory(t, quiet(session.Config{}), onlyListsStaged{onlyLists{st}})
 				s, bob := signedIn(t, f, "ada"), signedIn(t, f, "bob")
-				rename := func() { _ = s.ChangeID(ctx) } // if it is there still
+				rename := func() { _ = s.ChangeID(ctx) } // an error if the session has ended
 				st.then(call, beforeIt(rename), afterIt(rename))
 				require.NoError(t, end(f, s.Handle()))
 				require.False(t, isAlive(t, f, s))
@@ -231,7 +232,7 @@ func TestRenamedWhileItIsEnded(t *testing.T) {
 	require.False(t, isAlive(t, f, bob))
 }
 
-// onlyListsStaged lists by the staged store, so that it can be told what happens then.
+// onlyListsStaged lists through the staged store, so that a test can intercept the listing.
 type onlyListsStaged struct{ onlyLists }
 
 func (s onlyListsStaged) Renamed(ctx context.Context, key string) (driver.Rename, error) {

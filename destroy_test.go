@@ -18,8 +18,6 @@ import (
 	"gosession.dev/session/sessiontest"
 )
 
-// Destroy ends the session that it was asked to end, or says that it could not.
-
 // twoProcesses returns two factories over one store.
 func twoProcesses(t testing.TB, around func(driver.Store) driver.Store) (a, b *session.Factory) {
 	t.Helper()
@@ -28,7 +26,7 @@ func twoProcesses(t testing.TB, around func(driver.Store) driver.Store) (a, b *s
 	return factory(t, quiet(session.Config{SweepInterval: -1}), around(keep{store})), factory(t, quiet(session.Config{SweepInterval: -1}), around(keep{store}))
 }
 
-// marking is a store that leaves marks, as keep hides that.
+// marking is a store that keeps marks; keep hides that ability.
 type marking struct{ driver.Store }
 
 func inner(s driver.Store) driver.Store { return s.(keep).Store }
@@ -44,7 +42,7 @@ func (s listing) SubjectSessions(ctx context.Context, subject string) iter.Seq2[
 	return inner(s.Store).(driver.SubjectLister).SubjectSessions(ctx, subject)
 }
 
-// markingAndListing does both.
+// markingAndListing is a store that does both.
 type markingAndListing struct {
 	marking
 	listing
@@ -82,13 +80,14 @@ func requireGone(t testing.TB, f *session.Factory, s *session.Session) {
 }
 
 var abilities = map[string]func(driver.Store) driver.Store{
-	"marks":                    func(s driver.Store) driver.Store { return marking{s} },
-	"marks and a list":         func(s driver.Store) driver.Store { return markingAndListing{marking{s}, listing{s}} },
-	"a list":                   func(s driver.Store) driver.Store { return listing{s} },
-	"nothing but the contract": func(s driver.Store) driver.Store { return s },
+	"marks":                 func(s driver.Store) driver.Store { return marking{s} },
+	"marks and a list":      func(s driver.Store) driver.Store { return markingAndListing{marking{s}, listing{s}} },
+	"a list":                func(s driver.Store) driver.Store { return listing{s} },
+	"no optional interface": func(s driver.Store) driver.Store { return s },
 }
 
-// What another request, here or in another process, does between FromContext and Destroy.
+// Destroy ends the session after another request, of this process or another, has changed its ID
+// between FromContext and Destroy.
 func TestDestroyOfARenamedSession(t *testing.T) {
 	for ability, around := range abilities {
 		for name, renew := range map[string]func(t *testing.T, s *session.Session){
@@ -104,7 +103,7 @@ func TestDestroyOfARenamedSession(t *testing.T) {
 			},
 		} {
 			for where, here := range map[string]bool{"in this process": true, "in another": false} {
-				if !here && ability == "nothing but the contract" {
+				if !here && ability == "no optional interface" {
 					continue // only the process that changes the ID knows
 				}
 				for found, flushed := range map[string]bool{"": false, ", after a Flush has found it gone": true} {
@@ -123,7 +122,7 @@ func TestDestroyOfARenamedSession(t *testing.T) {
 						require.NoError(t, mine.Destroy(t.Context()))
 						requireGone(t, b, s)
 						require.NoError(t, mine.Destroy(t.Context()), "twice")
-						require.NoError(t, s.Destroy(t.Context()), "it is over already")
+						require.NoError(t, s.Destroy(t.Context()), "the session has ended already")
 					})
 				}
 			}
@@ -131,8 +130,8 @@ func TestDestroyOfARenamedSession(t *testing.T) {
 	}
 }
 
-// A handler that has run for longer than a mark lives: the session is looked for by its
-// handle, or the outcome is an error.
+// If a handler has run for longer than a mark lasts, Destroy looks for the session by its handle,
+// or fails.
 func TestDestroyAfterTheMark(t *testing.T) {
 	for ability, around := range abilities {
 		for who, subject := range map[string]string{"anonymous": "", "signed in": "ada"} {
@@ -172,7 +171,8 @@ func TestDestroyAfterTheMark(t *testing.T) {
 	}
 }
 
-// The same of an overtaken request, whose mark was there when it asked for its session.
+// Destroy of an overtaken request fails once the mark, which the request found when it read its
+// session, has expired.
 func TestOvertakenDestroyAfterTheMark(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, _ := tracked(t, session.Config{})
@@ -188,7 +188,7 @@ func TestOvertakenDestroyAfterTheMark(t *testing.T) {
 	})
 }
 
-// slowAnswers is a store whose answers are under way for some seconds.
+// slowAnswers is a store whose answers arrive after some seconds.
 type slowAnswers struct{ *sessiontest.Store }
 
 func (s slowAnswers) Retrieve(ctx context.Context, key string) (*driver.Record, error) {
@@ -197,7 +197,7 @@ func (s slowAnswers) Retrieve(ctx context.Context, key string) (*driver.Record, 
 	return r, err
 }
 
-// What an answer says may have changed before it arrives.
+// The age of an answer counts from the call, because the session may change before the answer arrives.
 func TestDestroyCountsFromTheQuestion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := sessiontest.Wrap(t, memory.New(memory.Options{}))
@@ -213,7 +213,7 @@ func TestDestroyCountsFromTheQuestion(t *testing.T) {
 	})
 }
 
-// Long after it was read, a session that is still there is ended as usual, and ended twice.
+// Long after it was read, a session that still has its ID is ended as usual, and can be ended twice.
 func TestDestroyAfterALongTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, _ := tracked(t, session.Config{})
@@ -226,8 +226,8 @@ func TestDestroyAfterALongTime(t *testing.T) {
 	})
 }
 
-// A store that fails on the way: an error each time, the cookie stays, and it can be tried
-// again.
+// If the store fails in the middle of Destroy, Destroy fails, the cookie stays, and Destroy can be
+// tried again.
 func TestDestroyFailsOnTheWay(t *testing.T) {
 	for name, fault := range map[string]sessiontest.Fault{
 		"at the old key":            {Calls: []string{"Destroy"}, Err: sessiontest.ErrOutage, Times: 1},
@@ -273,18 +273,18 @@ func TestDestroyFailsOnTheWay(t *testing.T) {
 	})
 }
 
-// A new session has nothing to end, and costs no call.
+// Destroy of a new session makes no call of the store.
 func TestDestroyOfANewSession(t *testing.T) {
 	f, store := tracked(t, session.Config{})
 	w := served(handling(t, f, func(r *http.Request, s *session.Session) {
 		require.NoError(t, s.Set("n", 1))
 		require.NoError(t, s.Destroy(r.Context()))
-	}), get(), "")
-	require.Empty(t, store.Calls())
+	}), get(), session.ID{})
+	require.Empty(t, store.TakeCalls())
 	require.Empty(t, sentCookies(w.Header()))
 }
 
-// Factory.Destroy follows marks, and hands nothing to the store that is no key.
+// Factory.Destroy follows marks, and passes only well-formed keys to the store.
 func TestFactoryDestroy(t *testing.T) {
 	f, store := tracked(t, session.Config{})
 	s := signedIn(t, f, "ada")
@@ -295,23 +295,23 @@ func TestFactoryDestroy(t *testing.T) {
 	require.ErrorIs(t, f.Destroy(t.Context(), stale), session.ErrNotFound)
 	require.ErrorIs(t, f.Destroy(t.Context(), s.Key()), session.ErrNotFound)
 
-	store.Calls()
+	store.TakeCalls()
 	for _, key := range []session.Key{
 		"", "x", "../../etc/passwd", "a\r\nflush_all\r\n", session.Key(strings.Repeat("x", 42)), session.Key(strings.Repeat("x", 44)),
 		session.Key(strings.Repeat("x", 42) + " "), session.Key(strings.Repeat("x", 41) + "é"), session.Key(strings.Repeat("x", 1<<20)),
 		session.Key("subject-" + strings.Repeat("x", 43)),
 	} {
 		require.ErrorIs(t, f.Destroy(t.Context(), key), session.ErrNotFound)
-		_, err := f.Inspect(t.Context(), key)
+		_, _, err := f.Inspect(t.Context(), key)
 		require.ErrorIs(t, err, session.ErrNotFound)
 	}
-	require.Empty(t, store.Calls())
+	require.Empty(t, store.TakeCalls())
 
 	store.Inject(sessiontest.Fault{Calls: []string{"Renamed"}, Err: sessiontest.ErrOutage})
 	require.ErrorIs(t, f.Destroy(t.Context(), s.Key()), session.ErrUnavailable, "it may live under another key")
 }
 
-// Revoke ends the session of a handle, whatever its ID is by now, and only the subject's.
+// Revoke ends the session with a handle, whatever its ID is, and only if it is the subject's.
 func TestRevoke(t *testing.T) {
 	f, store := tracked(t, session.Config{})
 	s, others := signedIn(t, f, "ada"), signedIn(t, f, "eve")
@@ -322,12 +322,12 @@ func TestRevoke(t *testing.T) {
 	}
 	require.NotEqual(t, stale, s.Key())
 	for _, handle := range []string{
-		"", "x", others.Handle(), anonymous.Handle(), string(s.Key()), string(stale), string(s.ID()), "../../x", "\r\n",
+		"", "x", others.Handle(), anonymous.Handle(), string(s.Key()), string(stale), s.ID().Reveal(), "../../x", "\r\n",
 		s.Handle() + "=", s.Handle()[1:], strings.ToUpper(s.Handle()), strings.Repeat("x", 1<<20),
 	} {
 		require.ErrorIs(t, f.Revoke(t.Context(), "ada", handle), session.ErrNotFound)
 	}
-	require.ErrorIs(t, f.Revoke(t.Context(), "eve", s.Handle()), session.ErrNotFound, "not theirs is not found")
+	require.ErrorIs(t, f.Revoke(t.Context(), "eve", s.Handle()), session.ErrNotFound, "another subject's session")
 	require.ErrorIs(t, f.Revoke(t.Context(), "nobody", s.Handle()), session.ErrNotFound)
 	require.Error(t, f.Revoke(t.Context(), "", anonymous.Handle()), "the empty subject stands for all visitors")
 	for _, alive := range []*session.Session{s, others, anonymous} {
@@ -349,7 +349,7 @@ func TestRevoke(t *testing.T) {
 	require.ErrorIs(t, unlisted.Revoke(t.Context(), "ada", s.Handle()), errors.ErrUnsupported)
 }
 
-// renaming is a store whose session gets another ID between being listed and ended.
+// renaming is a store that changes the ID of a session between its listing and its end.
 type renaming struct {
 	*sessiontest.Store
 	destroying func()
@@ -373,24 +373,23 @@ func TestRevokeMeetsIDChanges(t *testing.T) {
 	requireGone(t, f, s)
 }
 
-// undestroyable is a store that breaks its contract: what it lists and finds, it can't
-// destroy, and says that there is nothing.
+// undestroyable is a store that breaks the contract: Destroy says ErrNotFound for a session that the store lists and finds.
 type undestroyable struct{ *sessiontest.Store }
 
 func (undestroyable) Destroy(context.Context, string) error { return driver.ErrNotFound }
 
-// A loop over the store gives up after rounds that have changed nothing.
+// Revoke gives up after rounds that have changed nothing.
 func TestRevokeGivesUp(t *testing.T) {
 	f := factory(t, session.Config{SweepInterval: -1}, undestroyable{sessiontest.Wrap(t, memory.New(memory.Options{}))})
 	s := signedIn(t, f, "ada")
 	err := f.Revoke(t.Context(), "ada", s.Handle())
 	require.Error(t, err)
-	require.NotErrorIs(t, err, session.ErrNotFound, "it lives")
+	require.NotErrorIs(t, err, session.ErrNotFound, "the session lives")
 }
 
-// ErrUnavailable is matched by every failure of a store, and by nothing else.
+// Every failure of a store matches ErrUnavailable, and nothing else does.
 func TestErrUnavailable(t *testing.T) {
-	f, store := tracked(t, session.Config{Keys: []session.Secret{secret(1)}})
+	f, store := tracked(t, session.Config{Secrets: []session.Secret{secret(1)}})
 	ctx := t.Context()
 	calls := func(s *session.Session) map[string]func(ctx context.Context) error {
 		return map[string]func(ctx context.Context) error{
@@ -403,7 +402,7 @@ func TestErrUnavailable(t *testing.T) {
 			"Destroy":         s.Destroy,
 			"Factory.Destroy": func(ctx context.Context) error { return f.Destroy(ctx, s.Key()) },
 			"Revoke":          func(ctx context.Context) error { return f.Revoke(ctx, "ada", s.Handle()) },
-			"Inspect":         func(ctx context.Context) error { _, err := f.Inspect(ctx, s.Key()); return err },
+			"Inspect":         func(ctx context.Context) error { _, _, err := f.Inspect(ctx, s.Key()); return err },
 			"DestroySubject":  func(ctx context.Context) error { return f.DestroySubject(ctx, "ada") },
 			"SignIn":          func(ctx context.Context) error { return s.SignIn(ctx, "ada") },
 			"BeginSignIn":     func(ctx context.Context) error { _, err := f.BeginSignIn(ctx, "ada"); return err },
@@ -452,14 +451,14 @@ func TestErrUnavailable(t *testing.T) {
 			cancel()
 			err = call(done)
 			require.ErrorIs(t, err, context.Canceled)
-			require.NotErrorIs(t, err, session.ErrUnavailable, "that is the caller's")
+			require.NotErrorIs(t, err, session.ErrUnavailable, "the caller's context is done")
 		})
 	}
 	t.Run("no answer in time", func(t *testing.T) {
 		for name := range calls(stored()) {
 			synctest.Test(t, func(t *testing.T) {
 				slow := sessiontest.Wrap(t, memory.New(memory.Options{}))
-				f = factory(t, session.Config{SweepInterval: -1, StoreTimeout: time.Second, Keys: []session.Secret{secret(1)}}, slow)
+				f = factory(t, session.Config{SweepInterval: -1, StoreTimeout: time.Second, Secrets: []session.Secret{secret(1)}}, slow)
 				store = slow
 				call := calls(stored())[name]
 				slow.Inject(sessiontest.Fault{Delay: time.Hour})
@@ -476,7 +475,7 @@ func TestErrUnavailable(t *testing.T) {
 		f, store := tracked(t, session.Config{})
 		s := signedIn(t, f, "ada")
 		for name, err := range map[string]error{
-			"unknown":       func() error { _, err := f.Retrieve(ctx, session.ID(strings.Repeat("x", 32))); return err }(),
+			"unknown":       func() error { _, err := f.Retrieve(ctx, session.NewID(strings.Repeat("x", 32))); return err }(),
 			"no value":      func() error { _, err := session.Take[int](ctx, s, "none"); return err }(),
 			"no middleware": func() error { _, err := session.FromContext(ctx); return err }(),
 			"not recent":    created(t, f).RequireRecent(time.Hour),

@@ -1,65 +1,96 @@
-// Package session keeps server-side sessions for web applications, in the manner
-// of database/sql: a backend registers itself when it is imported, and the
-// application names it and its data source with two strings.
+// Package session keeps the state of a web application's users on the server: who has
+// signed in, a cart, a message for the next page. It is to sessions what database/sql is to
+// databases. A backend registers itself when it is imported, and the application opens it
+// with two strings:
+//
+//	package main
 //
 //	import (
+//		"context"
+//		"fmt"
+//		"log"
+//		"net/http"
+//
 //		"gosession.dev/session"
 //		_ "gosession.dev/session/drivers/sqlite"
 //	)
 //
-//	sessions, err := session.Open("sqlite", "file:sessions.db")
-//	if err != nil {
-//		log.Fatal(err)
+//	func main() {
+//		sessions, err := session.Open("sqlite", "file:sessions.db")
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		if err := sessions.Ping(context.Background()); err != nil { // Open does not connect
+//			log.Fatal(err)
+//		}
+//		http.HandleFunc("GET /{$}", sessions.HandlerFunc(visit))
+//		log.Fatal(http.ListenAndServe("localhost:8080", nil))
 //	}
-//	defer sessions.Close()
-//	if err := sessions.Ping(ctx); err != nil {
-//		log.Fatal(err)
+//
+//	func visit(w http.ResponseWriter, r *http.Request, s *session.Session) error {
+//		if err := session.Update(s, "visits", func(n int) int { return n + 1 }); err != nil {
+//			return err
+//		}
+//		n, err := session.Get[int](s, "visits")
+//		if err != nil {
+//			return err
+//		}
+//		_, err = fmt.Fprintln(w, "visits:", n)
+//		return err
 //	}
-//	http.ListenAndServe(addr, sessions.Handler(mux))
 //
 // # In a handler
 //
-// [FromContext] returns the session of the request. The store is read then, not
-// before; a handler that does not ask costs nothing, and an empty session is never
-// stored.
+// [Factory.HandlerFunc] calls a function with the session of the request, and stores the
+// changes before the first byte of the response leaves. If the function returns an error,
+// the changes are dropped, and [Config].OnError answers.
 //
-//	func visit(w http.ResponseWriter, r *http.Request) {
-//		s, err := session.FromContext(r.Context())
-//		if err != nil {
-//			return // the store failed; Config.OnError answers
-//		}
-//		err = session.Update(s, "visits", func(n int) int { return n + 1 })
-//		...
-//		n, err := session.Get[int](s, "visits")
-//		fmt.Fprintln(w, "visits:", n)
-//	}
+// For handlers of another form, wrap the application in [Factory.Handler] and call
+// [FromContext]. There the changes are stored whatever the status of the response is: a
+// handler that calls [Session.Set] and answers 500 has stored the value. Call
+// [Session.Discard] to drop them.
 //
-// Values are encoded when they are set and decoded when they are read. [Get]
-// reads one, [Session.Set] writes one, [Pop] reads and removes one, and [Update]
-// is for those that depend on what was there before.
+// A request that does not ask for its session costs nothing. A new session
+// is stored, and sets its cookie, only when it has content.
 //
-// # Signing in and out
+// # Overview
 //
-// Call [Session.SignIn] after authenticating a user. It also changes the session ID.
-// [Session.Destroy] signs out. [Factory.SubjectSessions] lists the sessions of a user,
-// [Factory.Revoke] ends one of them, and [Factory.DestroySubject] ends all.
+//   - Opening: [Open], [Config.Open] and [Config.New] make a [Factory]; [Factory.Ping]
+//     connects to the store; [Factory.Close] closes it.
+//   - Registering a backend: [Register], [Drivers], and package driver.
+//   - Serving: [Factory.Handler], [Factory.HandlerFunc], [FromContext], [NewContext].
+//   - Values: [Get], [Session.Set], [Update], [Pop], [Take], [Session.Has],
+//     [Session.Names], [Session.Delete], [Session.Clear], [Codec].
+//   - Signing in and out: [Session.SignIn] after authenticating a user, which also changes
+//     the ID; [Factory.BeginSignIn], [Session.RequireRecent], [Session.ChangeID],
+//     [Session.SetTimeouts]; [Session.Destroy] signs out.
+//   - The request: [Session.Flush], [Session.Discard], [Session.Lapsed],
+//     [Session.Overtaken], [Session.StayIdle], [Session.Context], [Factory.Forget].
+//   - The sessions of a subject, which is a user: [Factory.SubjectSessions] lists them,
+//     [Factory.Revoke] ends one, [Session.DestroyOthers] ends all but the session of the
+//     request, [Factory.DestroySubject] ends all.
+//   - Operating: [Factory.Stats], [Event], [Factory.Sessions], [Factory.Inspect],
+//     [Factory.Destroy], [Factory.DeleteExpired], [Factory.Reseal], [Secret].
+//   - Errors: [ErrNotFound] and the variables beside it.
 //
-// # What is promised
+// # Guarantees
 //
-// On every backend that keeps sessions on the server:
+// With every backend that keeps sessions on a server:
 //
-//   - No update is lost. Two requests that change different values both survive;
-//     requests that [Update] the same value do so one after the other.
-//   - No ended session comes back. What a request in flight writes to a session
-//     that was destroyed, has expired or has got another ID, is dropped.
-//   - No outage looks like a logout. [ErrNotFound] means that there is no such
-//     session. A store that fails, or does not answer within
-//     [Config].StoreTimeout, is another error.
-//   - Nothing is written without a reason. A session that is not used costs no
-//     call of the store, one that is read a single one.
-//   - No ID is adopted that the store does not know, and a stored key is no ID:
-//     stores and logs see only the hash of an ID.
+//   - No update is lost. If two requests change different values of a session, both changes
+//     are stored. If they [Update] the same value, the result is as if
+//     one had run after the other.
+//   - An ended session never comes back. If a session is destroyed, expires or gets another
+//     ID while a request is in flight, the changes of that request are dropped.
+//   - An outage does not look like a sign-out. [ErrNotFound] means that there is no such
+//     session. If the store fails, or does not answer within [Config].StoreTimeout, the error
+//     matches [ErrUnavailable].
+//   - The store is called only when it has to be. A request that does not use its session
+//     makes no call. A request that only reads it makes one call, and now and then another
+//     that moves the expiry.
+//   - An ID that the store does not know is never adopted (session fixation). Stores and
+//     logs see only the hash of an ID, which can't be used as an ID.
 //
-// Package driver says what a backend has to do for this, and package drivertest checks
-// that it does.
+// Package driver is the contract for backends, and package drivertest checks that a backend
+// keeps it.
 package session

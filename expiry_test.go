@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,10 +14,11 @@ import (
 
 	"gosession.dev/session"
 	"gosession.dev/session/driver"
+	"gosession.dev/session/drivers/cookie"
 	"gosession.dev/session/drivers/memory"
 )
 
-// immortal is a store that never expires anything: the factory has to.
+// immortal is a store in which no record expires, so that the factory has to enforce the timeouts.
 type immortal struct {
 	driver.Store
 	expires map[string]time.Time
@@ -93,7 +95,7 @@ func TestIdleAndLifetime(t *testing.T) {
 					require.NoError(t, s.Set("n", 1))
 					require.NoError(t, s.Flush(t.Context()))
 				}
-				require.Equal(t, used.Created().Add(session.DefaultLifetime), same(t, f, used).Expires())
+				require.Equal(t, used.Info().Created.Add(session.DefaultLifetime), same(t, f, used).Info().Expires)
 				time.Sleep(hour/2 - time.Millisecond)
 				alive(t, f, used.ID(), true)
 				time.Sleep(time.Millisecond)
@@ -107,10 +109,10 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, time.Hour, session.DefaultIdle)
 	require.Equal(t, 24*time.Hour, session.DefaultLifetime)
 	s := created(t, factory(t, session.Config{}, newProbe()))
-	require.Equal(t, session.Timeouts{Idle: hour, Lifetime: day}, s.Timeouts())
+	require.Equal(t, session.Timeouts{Idle: hour, Lifetime: day}, s.Info().Timeouts)
 }
 
-// Changing the ID prolongs neither; proving who one is begins a new Lifetime.
+// A change of the ID extends neither Idle nor Lifetime; a sign-in begins a new Lifetime.
 func TestChangeIDDoesNotProlong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
@@ -119,16 +121,16 @@ func TestChangeIDDoesNotProlong(t *testing.T) {
 		s := created(t, f)
 		time.Sleep(9 * hour)
 		require.NoError(t, s.ChangeID(ctx))
-		require.Equal(t, s.Created().Add(10*hour), s.Expires())
+		require.Equal(t, s.Info().Created.Add(10*hour), s.Info().Expires)
 		time.Sleep(hour)
 		alive(t, f, s.ID(), false)
 
 		s = created(t, f)
-		began := s.Created()
+		began := s.Info().Created
 		time.Sleep(9 * hour)
 		require.NoError(t, s.SignIn(t.Context(), "ada"))
 		require.NoError(t, s.Flush(ctx))
-		require.Equal(t, began, same(t, f, s).Created())
+		require.Equal(t, began, same(t, f, s).Info().Created)
 		time.Sleep(10*hour - time.Millisecond)
 		alive(t, f, s.ID(), true)
 		time.Sleep(time.Millisecond)
@@ -136,18 +138,45 @@ func TestChangeIDDoesNotProlong(t *testing.T) {
 	})
 }
 
+// The user signs in again and does not tick "remember me" this time.
+func TestZeroTimeoutsAreThoseOfTheConfig(t *testing.T) {
+	f := factory(t, session.Config{}, newProbe())
+	s := created(t, f)
+	require.NoError(t, s.SetTimeouts(session.Timeouts{Idle: 14 * day, Lifetime: 60 * day, Persistent: true}))
+	require.NoError(t, s.SignIn(t.Context(), "ada"))
+	require.NoError(t, s.Flush(t.Context()))
+	require.NoError(t, s.SignIn(t.Context(), "ada"))
+	require.True(t, s.Info().Timeouts.Persistent, "the timeouts stay if the same user signs in again")
+	require.NoError(t, s.SetTimeouts(session.Timeouts{}))
+	require.NoError(t, s.Flush(t.Context()))
+	require.Equal(t, session.Timeouts{Idle: hour, Lifetime: day}, same(t, f, s).Info().Timeouts)
+	require.Zero(t, same(t, f, s).Cookie().MaxAge)
+}
+
+// SetTimeouts with the zero Timeouts gives a new session no content, so the session is not stored.
+func TestZeroTimeoutsStoreNothing(t *testing.T) {
+	store := newProbe()
+	f := factory(t, session.Config{}, store)
+	w := httptest.NewRecorder()
+	f.HandlerFunc(func(w http.ResponseWriter, r *http.Request, s *session.Session) error {
+		return s.SetTimeouts(session.Timeouts{})
+	})(w, httptest.NewRequest("GET", "/", nil))
+	require.Equal(t, http.StatusOK, w.Code)
+	require.Empty(t, w.Result().Cookies())
+}
+
 func TestAnonymousAndOwnTimeouts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
 		f := factory(t, session.Config{Anonymous: session.Timeouts{Lifetime: 90 * day, Idle: 30 * day}}, newProbe())
 		s := created(t, f)
-		require.Equal(t, 30*day, s.Timeouts().Idle)
+		require.Equal(t, 30*day, s.Info().Timeouts.Idle)
 		time.Sleep(29 * day)
 		alive(t, f, s.ID(), true)
 
 		require.NoError(t, s.SignIn(t.Context(), "ada"))
 		require.NoError(t, s.Flush(ctx))
-		require.Equal(t, session.Timeouts{Idle: hour, Lifetime: day}, s.Timeouts())
+		require.Equal(t, session.Timeouts{Idle: hour, Lifetime: day}, s.Info().Timeouts)
 		time.Sleep(hour)
 		alive(t, f, s.ID(), false)
 
@@ -156,7 +185,7 @@ func TestAnonymousAndOwnTimeouts(t *testing.T) {
 		require.NoError(t, s.SetTimeouts(own))
 		require.NoError(t, s.SignIn(t.Context(), "ada"))
 		require.NoError(t, s.Flush(ctx))
-		require.Equal(t, own, same(t, f, s).Timeouts())
+		require.Equal(t, own, same(t, f, s).Info().Timeouts)
 		time.Sleep(14*day - time.Millisecond)
 		alive(t, f, s.ID(), true)
 		time.Sleep(time.Millisecond)
@@ -174,11 +203,10 @@ func TestSetTimeoutsRefuses(t *testing.T) {
 	} {
 		require.Error(t, s.SetTimeouts(bad), "%+v", bad)
 	}
-	require.Equal(t, session.Timeouts{Idle: hour, Lifetime: day}, s.Timeouts())
+	require.Equal(t, session.Timeouts{Idle: hour, Lifetime: day}, s.Info().Timeouts)
 }
 
-// Timeouts that put the end into the past end the session; nothing that has
-// expired reaches the store.
+// Timeouts that put the expiry into the past end the session. No expired record reaches the store.
 func TestSetTimeoutsIntoThePast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProbe()
@@ -192,7 +220,7 @@ func TestSetTimeoutsIntoThePast(t *testing.T) {
 	})
 }
 
-// Timeouts that an operator shortens hold for the sessions that there are.
+// If an operator shortens the timeouts of the Config, they apply to existing sessions.
 func TestShortenedConfig(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
@@ -217,11 +245,11 @@ func TestShortenedConfig(t *testing.T) {
 
 		used := same(t, shortIdle, s)
 		require.NoError(t, used.Flush(ctx))
-		require.Equal(t, time.Now().Add(2*hour).UTC().Truncate(time.Millisecond), same(t, before, s).Expires())
+		require.Equal(t, time.Now().Add(2*hour).UTC().Truncate(time.Millisecond), same(t, before, s).Info().Expires)
 	})
 }
 
-// Promise 3: the expiry moves after a twentieth of Idle, not before.
+// A use moves the expiry after a twentieth of Idle, and not before.
 func TestThrottledTouch(t *testing.T) {
 	for name, tt := range map[string]struct {
 		wrap  func(*probe) driver.Store
@@ -236,7 +264,7 @@ func TestThrottledTouch(t *testing.T) {
 				p := newProbe()
 				f := factory(t, session.Config{SweepInterval: -1}, tt.wrap(p))
 				s := created(t, f)
-				first := s.Expires()
+				first := s.Info().Expires
 				time.Sleep(hour/20 - time.Millisecond)
 				p.take()
 				require.NoError(t, same(t, f, s).Flush(ctx))
@@ -244,7 +272,7 @@ func TestThrottledTouch(t *testing.T) {
 				time.Sleep(time.Millisecond)
 				require.NoError(t, same(t, f, s).Flush(ctx))
 				require.Equal(t, map[string]int{"Retrieve": 1, tt.touch: 1}, p.take())
-				require.Equal(t, first.Add(hour/20), same(t, f, s).Expires())
+				require.Equal(t, first.Add(hour/20), same(t, f, s).Info().Expires)
 				time.Sleep(time.Minute)
 				require.NoError(t, same(t, f, s).Flush(ctx))
 				require.Zero(t, p.take()[tt.touch], "the twentieth counts from the last move")
@@ -253,7 +281,7 @@ func TestThrottledTouch(t *testing.T) {
 	}
 }
 
-// A response that takes long, such as a stream of events, is a use to its end.
+// A response that takes long, such as a stream of events, is a use until its end.
 func TestLongResponseTouches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProbe()
@@ -265,14 +293,15 @@ func TestLongResponseTouches(t *testing.T) {
 			p.take()
 			time.Sleep(hour / 2)
 			require.Empty(t, p.take())
-		}, string(s.ID()))
+		}, s.ID().Reveal())
 		require.Equal(t, map[string]int{"Touch": 1}, p.take())
-		require.Equal(t, s.Expires().Add(hour/2), same(t, f, s).Expires())
+		require.Equal(t, s.Info().Expires.Add(hour/2), same(t, f, s).Info().Expires)
 	})
 }
 
-// The last move is to the end of Lifetime, and is one.
-func TestLastTouch(t *testing.T) {
+// Uses whose expiry Lifetime cuts are stored as seldom as others. A Touch would not tell the
+// time of the use.
+func TestUsesNearTheEndOfLifetime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProbe()
 		timeouts := session.Timeouts{Idle: hour, Lifetime: hour + time.Minute + time.Microsecond}
@@ -282,28 +311,29 @@ func TestLastTouch(t *testing.T) {
 		p.take()
 		for range 5 {
 			require.NoError(t, same(t, f, s).Flush(t.Context()))
-			time.Sleep(10 * time.Minute)
+			time.Sleep(hour/20 - time.Second)
+			require.NoError(t, same(t, f, s).Flush(t.Context()))
+			time.Sleep(5 * time.Minute)
 		}
-		require.Equal(t, map[string]int{"Retrieve": 5, "Touch": 1}, p.take())
-		require.Equal(t, s.Created().Add(hour+time.Minute), same(t, f, s).Expires())
+		require.Equal(t, map[string]int{"Retrieve": 10, "Flush": 5}, p.take())
+		require.Equal(t, s.Info().Created.Add(hour+time.Minute), same(t, f, s).Info().Expires)
 	})
 }
 
-// A write moves the expiry no oftener than a use does, but at once if the session
-// may live longer, or less long, than it might before.
+// A write moves the expiry no oftener than a use does, but at once if the timeouts have changed.
 func TestWritesMoveTheExpirySeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
 		f := factory(t, session.Config{}, newImmortal())
 		s := created(t, f)
-		first := s.Expires()
+		first := s.Info().Expires
 		for range 3 {
 			time.Sleep(hour/20 - time.Second)
 			write := func() time.Time {
 				require.NoError(t, session.Update(s, "n", func(n int) int { return n + 1 }))
 				require.NoError(t, s.Flush(ctx))
-				require.Equal(t, s.Expires(), same(t, f, s).Expires())
-				return s.Expires()
+				require.Equal(t, s.Info().Expires, same(t, f, s).Info().Expires)
+				return s.Info().Expires
 			}
 			require.Equal(t, first, write())
 			time.Sleep(time.Second)
@@ -313,19 +343,19 @@ func TestWritesMoveTheExpirySeldom(t *testing.T) {
 
 		require.NoError(t, s.SetTimeouts(session.Timeouts{Idle: hour, Lifetime: hour + time.Minute}))
 		require.NoError(t, s.Flush(ctx))
-		deadline := s.Created().Add(hour + time.Minute)
-		require.Equal(t, deadline, s.Expires(), "the end came nearer")
+		deadline := s.Info().Created.Add(hour + time.Minute)
+		require.Equal(t, deadline, s.Info().Expires, "an earlier expiry is stored at once")
 		time.Sleep(time.Until(deadline) - time.Minute)
 		require.NoError(t, s.Set("n", 1))
 		require.NoError(t, s.Flush(ctx))
-		require.Equal(t, deadline, s.Expires(), "and can't be moved")
+		require.Equal(t, deadline, s.Info().Expires, "no use moves the expiry beyond Lifetime")
 		require.NoError(t, s.SignIn(t.Context(), "ada"))
 		require.NoError(t, s.Flush(ctx))
-		require.Equal(t, time.Now().Add(hour).UTC(), s.Expires(), "but by signing in")
+		require.Equal(t, time.Now().Add(hour).UTC(), s.Info().Expires, "a sign-in begins a new Lifetime")
 	})
 }
 
-// Moving the expiry loses to whoever has changed the session, without an error.
+// If moving the expiry conflicts with a write of another request, there is no error.
 func TestTouchMeetsConflict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
@@ -343,7 +373,7 @@ func TestTouchMeetsConflict(t *testing.T) {
 	})
 }
 
-// A wrapper that has Touch and can't may say so when it is called.
+// A wrapper may have a Touch that says only when it is called that the store can't.
 func TestTouchUnsupported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
@@ -351,7 +381,7 @@ func TestTouchUnsupported(t *testing.T) {
 		s := created(t, f)
 		time.Sleep(10 * time.Minute)
 		require.NoError(t, same(t, f, s).Flush(ctx))
-		require.Equal(t, s.Expires().Add(10*time.Minute), same(t, f, s).Expires())
+		require.Equal(t, s.Info().Expires.Add(10*time.Minute), same(t, f, s).Info().Expires)
 	})
 }
 
@@ -368,13 +398,21 @@ func TestLastSeen(t *testing.T) {
 		s := created(t, f)
 		require.NoError(t, s.SignIn(t.Context(), "ada"))
 		require.NoError(t, s.Flush(ctx))
+		time.Sleep(time.Minute) // less than a twentieth of Idle
+		again := same(t, f, s)
+		require.NoError(t, again.SignIn(ctx, "ada"))
+		require.NoError(t, again.Flush(ctx))
+		s = again
+		d, _, err := f.Inspect(ctx, s.Key())
+		require.NoError(t, err)
+		require.Equal(t, d.SignedInAt, d.LastSeen, "a sign-in is a use")
 		for range 3 {
 			time.Sleep(10 * time.Minute)
 			require.NoError(t, same(t, f, s).Flush(ctx))
 			for info, err := range f.SubjectSessions(ctx, "ada") {
 				require.NoError(t, err)
 				require.Equal(t, time.Now().UTC(), info.LastSeen)
-				require.Equal(t, s.Created(), info.Created)
+				require.Equal(t, s.Info().Created, info.Created)
 				require.Equal(t, time.Now().Add(hour).UTC(), info.Expires)
 			}
 		}
@@ -389,11 +427,11 @@ func TestSweeper(t *testing.T) {
 		time.Sleep(session.DefaultIdle + 10*time.Minute)
 		synctest.Wait()
 		sweeps := p.take()["DeleteExpired"]
-		require.GreaterOrEqual(t, sweeps, 70*4/25, "every 5 minutes, give or take a quarter")
+		require.GreaterOrEqual(t, sweeps, 70*4/25, "a sweep every 5 minutes, plus or minus a quarter")
 		require.LessOrEqual(t, sweeps, 70*4/15+1)
 		n, err := f.DeleteExpired(t.Context())
 		require.NoError(t, err)
-		require.Zero(t, n, "the sweeper has deleted it")
+		require.Zero(t, n, "the sweeper has deleted the session")
 
 		require.NoError(t, f.Close())
 		p.take()
@@ -415,7 +453,7 @@ func TestSweeperOff(t *testing.T) {
 	})
 }
 
-// Close does not wait for a sweep that takes long; it ends it.
+// Close cancels a sweep that takes long.
 func TestCloseEndsSweep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProbe()
@@ -429,4 +467,35 @@ func TestCloseEndsSweep(t *testing.T) {
 		require.NoError(t, f.Close())
 		require.Zero(t, time.Since(start))
 	})
+}
+
+// A session that just fits in its cookie also fits with another expiry.
+func TestExpiryOfLargestCookie(t *testing.T) {
+	for name, timeouts := range map[string]session.Timeouts{"default": {}, "persistent": {Persistent: true}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx := t.Context()
+				store, err := cookie.New(cookie.Options{Secrets: []session.Secret{secret(1)}, Unrevocable: true})
+				require.NoError(t, err)
+				f := factory(t, session.Config{Timeouts: timeouts, SweepInterval: -1}, store)
+				var largest *session.Session
+				for size := 2800; ; size++ {
+					s := f.NewSession()
+					require.NoError(t, s.Set("n", text(size)))
+					if err := s.Flush(ctx); err != nil {
+						require.ErrorIs(t, err, session.ErrTooLarge)
+						break
+					}
+					largest = s
+				}
+				for range 6 { // more than a record keeps write numbers
+					time.Sleep(30 * time.Minute)
+					before := largest.ID().Reveal()
+					require.NoError(t, largest.Flush(ctx))
+					require.NotEqual(t, before, largest.ID().Reveal())
+					largest = same(t, f, largest)
+				}
+			})
+		})
+	}
 }

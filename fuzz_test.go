@@ -14,7 +14,7 @@ import (
 
 var idForm = regexp.MustCompile(`\A[A-Za-z0-9_-]{32}\z`)
 
-// Only what has the form of an ID is asked for, and nothing is found.
+// The store is asked for well-formed IDs only, and finds none.
 func FuzzID(f *testing.F) {
 	f.Add("")
 	f.Add(strings.Repeat("a", 32))
@@ -22,14 +22,14 @@ func FuzzID(f *testing.F) {
 	p := newProbe()
 	sessions := factory(f, session.Config{}, p)
 	f.Fuzz(func(t *testing.T, id string) {
-		_, err := sessions.Retrieve(t.Context(), session.ID(id))
+		_, err := sessions.Retrieve(t.Context(), session.NewID(id))
 		require.ErrorIs(t, err, session.ErrNotFound)
 		require.Equal(t, idForm.MatchString(id), p.take()["Retrieve"] == 1)
 	})
 }
 
-// A cookie of any bytes opens no session and is no reason to panic, whether IDs
-// are drawn or are tokens.
+// A cookie of random bytes finds no session and causes no panic, whether IDs are random or are the
+// tokens of sessions in cookies.
 func FuzzCookieHeader(f *testing.F) {
 	f.Add("__Host-session=" + strings.Repeat("a", 32))
 	f.Add("a=b; __Host-session=; __Host-session=\"x\";;;=")
@@ -45,41 +45,8 @@ func FuzzCookieHeader(f *testing.F) {
 	})
 }
 
-// What the codec makes of any bytes, it makes of them again, and it never panics.
-// Gob is left out: encoding/gob is not made for hostile bytes, see [session.Gob].
-func FuzzJSONCodec(f *testing.F) {
-	for _, v := range []any{1, "x", []string{"a"}, map[string]float64{"a": 1.5}, nested{"a", []nested{{"b", nil}}}} {
-		data, err := session.JSON.Marshal(v)
-		require.NoError(f, err)
-		f.Add(data)
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		again[int](t, session.JSON, data)
-		again[string](t, session.JSON, data)
-		again[[]string](t, session.JSON, data)
-		again[map[string]float64](t, session.JSON, data)
-		again[nested](t, session.JSON, data)
-	})
-}
-
-type nested struct {
-	Name string
-	Sub  []nested
-}
-
-func again[T any](t *testing.T, c session.Codec, data []byte) {
-	var v, w T
-	if c.Unmarshal(data, &v) != nil {
-		return
-	}
-	stored, err := c.Marshal(v)
-	require.NoError(t, err, "%s of %#v", c.Name(), v)
-	require.NoError(t, c.Unmarshal(stored, &w), "%s of %q", c.Name(), stored)
-	require.Equal(t, fmt.Sprintf("%#v", v), fmt.Sprintf("%#v", w))
-}
-
-// operation is one of a random program: who does what to which key.
-type operation struct{ who, what, key, value int }
+// operation is one step of a random program: which session does what, to which name.
+type operation struct{ who, what, name, value int }
 
 func program(code []byte) []operation {
 	var ops []operation
@@ -89,41 +56,42 @@ func program(code []byte) []operation {
 	return ops
 }
 
-func (o operation) do(t *testing.T, s *session.Session) {
-	key := fmt.Sprint("k", o.key)
+// do returns the value that the operation has popped, or 0.
+func (o operation) do(t *testing.T, s *session.Session) (popped int) {
+	name := fmt.Sprint("k", o.name)
 	switch o.what {
 	case 0:
-		require.NoError(t, s.Set(key, o.value))
+		require.NoError(t, s.Set(name, o.value))
 	case 1:
-		require.NoError(t, s.Delete(key))
+		require.NoError(t, s.Delete(name))
 	case 2:
-		_, err := session.Pop[int](s, key)
-		if err != nil {
-			require.ErrorIs(t, err, session.ErrNoValue)
-		}
+		var err error
+		popped, err = session.Pop[int](s, name)
+		require.NoError(t, err)
 	default:
-		require.NoError(t, session.Update(s, key, func(n int) int { return n + 1 }))
+		require.NoError(t, session.Update(s, name, func(n int) int { return n + 1 }))
 	}
+	return popped
 }
 
-// apply is the model: what the operation means to a plain map. Deleting what the
-// session had not is no change.
-func (o operation) apply(m map[string]int, had bool) {
-	key := fmt.Sprint("k", o.key)
+// apply is the model: it does the operation on a plain map. Deleting a name without a value changes
+// nothing, and a Pop deletes only the value that it has popped.
+func (o operation) apply(m map[string]int, had bool, popped int) {
+	name := fmt.Sprint("k", o.name)
 	switch o.what {
 	case 0:
-		m[key] = o.value
+		m[name] = o.value
 	case 1, 2:
-		if had {
-			delete(m, key)
+		if had && (o.what == 1 || m[name] == popped) {
+			delete(m, name)
 		}
 	default:
-		m[key]++
+		m[name]++
 	}
 }
 
-// Two sessions of a client change the same record, in whatever order they are
-// stored: the result is that of one after the other, and loses neither.
+// Two Sessions change the same record. In whatever order they are stored, the result is as if one ran
+// after the other, and no change is lost.
 func FuzzMerge(f *testing.F) {
 	f.Add([]byte{0, 1, 6, 7, 2, 3, 0x28, 0x29, 4, 5})
 	f.Add([]byte("two tabs of one browser"))
@@ -136,26 +104,26 @@ func FuzzMerge(f *testing.F) {
 			require.NoError(t, base.Set("k1", 20))
 			require.NoError(t, base.Flush(t.Context()))
 			tabs := []*session.Session{same(t, sessions, base), same(t, sessions, base)}
-			had := make([]bool, len(ops))
+			had, popped := make([]bool, len(ops)), make([]int, len(ops))
 			for i, o := range ops {
-				had[i] = tabs[o.who].Has(fmt.Sprint("k", o.key))
-				o.do(t, tabs[o.who])
+				had[i] = tabs[o.who].Has(fmt.Sprint("k", o.name))
+				popped[i] = o.do(t, tabs[o.who])
 			}
 			want := map[string]int{"k0": 10, "k1": 20}
 			for _, who := range []int{first, 1 - first} {
 				require.NoError(t, tabs[who].Flush(t.Context()))
 				for i, o := range ops {
 					if o.who == who {
-						o.apply(want, had[i])
+						o.apply(want, had[i], popped[i])
 					}
 				}
 			}
 			got := map[string]int{}
 			result := same(t, sessions, base)
-			for _, key := range result.Keys() {
-				n, err := session.Get[int](result, key)
+			for _, name := range result.Names() {
+				n, err := session.Get[int](result, name)
 				require.NoError(t, err)
-				got[key] = n
+				got[name] = n
 			}
 			require.Equal(t, want, got, "tab %d first, %v", first, ops)
 			require.NoError(t, result.Destroy(t.Context()))

@@ -3,50 +3,57 @@ package session
 import (
 	"slices"
 	"time"
+
+	"gosession.dev/session/internal/meta"
+	"gosession.dev/session/internal/uptime"
 )
 
-// identity holds what this process, the store and the client know about a session's ID.
-// Everything that changes one of them goes through the methods below.
-// The mutex of the Session guards it.
+// identity holds what this process, the store and the client know about a session's ID. The
+// mutex of the Session guards it. Only the methods below change its fields.
 //
-// The states of phase, and what leads from one to another:
+// The phases, and the transitions from one to another:
 //
 //	fresh      The store has no such session, and there is no ID.
-//	  -> live       Create has stored it, and, for a sign-in, the checks after it passed.
-//	  -> lost       The checks failed, or a sign-in that has begun it anew was refused.
-//	live       The store has the session under id, as far as is known.
-//	  -> live       Flush and Touch keep the ID; ChangeID has stored it under another.
-//	  -> lost       The store says that it is gone: ended, expired or renamed elsewhere.
-//	  -> fresh      The same, but this request signs in: it begins a new session.
-//	overtaken  The client's ID was changed while this request was on its way. The session
-//	           reads as empty, and changes to it are dropped.
+//	  -> live       Create has stored it and, for a sign-in, the checks after it passed.
+//	  -> lost       The checks failed, or the sign-in that began the session anew was refused
+//	                or discarded.
+//	  -> overtaken  The sign-in that began the session anew was discarded.
+//	live       The store has the session under id, as far as this process knows.
+//	  -> live       Flush and Touch keep the ID; ChangeID has stored it under another one.
+//	  -> lost       The store says that it is gone: ended, expired, or renamed elsewhere.
+//	  -> fresh      The same, but this request signs in and begins a new session.
+//	overtaken  Another request changed the client's ID while this one was in flight. The
+//	           session reads as empty, and changes to it are dropped.
 //	  -> fresh      SignIn: the request has presented a credential of its own.
-//	lost       Nothing can be stored any more.
+//	lost       The session has ended, and its changes can't be stored.
 //	  -> fresh      SignIn, as above.
 //	destroyed  Destroy has ended the session.
 //
-// Beside the phase, unsure holds a write that was to give the session an ID and got no
-// answer. Until its outcome is known the ID stays what it was. The client learns an ID
-// when the session has become live under it, and not before.
+// Beside the phase, unsure holds a write that gives the session a new ID and got no answer.
+// Until its outcome is known, the session keeps its old ID. The client learns an ID only after
+// the session has become live under it.
 type identity struct {
 	phase  phase
-	id     ID     // "" until stored
-	key    string // of id, to the store
-	stored stored
-	unsure *pending
+	id     ID       // zero until the session is stored
+	key    string   // the key for id in the store
+	stored stored   // the session as it was read or written last
+	unsure *pending // a write of unknown outcome that gives the session an ID; else nil
 
-	// origin is the key that the client has asked for, if the store had a mark under it
-	// instead of a session, or a record that can't be decoded. Destroy ends what is there,
-	// and follows the mark; so do the seats of a subject.
+	// origin is the key of the ID that the client has sent, if the store has a mark under it,
+	// or a record that can't be decoded, or if a sign-in replaces its session because that is
+	// gone. Destroy and takeOwnSeat follow the mark, and Destroy ends what it finds.
 	origin string
 
-	anew         bool // fresh, of a sign-in that has found its session gone
-	wasOvertaken bool // a live session that another request has renamed meanwhile
+	gone         *goneSession // the lost or overtaken session that a sign-in replaces, until the new one is stored; else nil
+	wasOvertaken bool         // whether another request has renamed the session while it was live here
 
-	client     client      // of the request; nil outside of one
+	lapse   lapse // whether the session that the client has asked for has lapsed
+	forgets bool  // whether the response clears the cookie, because Lapsed was called
+
+	client     client      // the client of the request; nil outside of one
 	told       clientState // what the client knew when it sent the request
-	headerSent bool        // it is too late to tell the client
-	ending     bool        // a Destroy got no answer, and may have ended the session
+	headerSent bool        // whether it is too late to send the client a cookie
+	ending     bool        // whether a Destroy got no answer, and may have ended the session
 }
 
 type phase int
@@ -59,29 +66,37 @@ const (
 	destroyed
 )
 
-// stored is what the store is known to have.
+// lapse says what became of the session whose ID the client has sent.
+type lapse int
+
+const (
+	notLapsed     lapse = iota
+	lapsed              // There is no session under the ID; it may have got another one.
+	lapsedForGood       // There is no session under another ID either.
+)
+
+// goneSession holds what is restored if a sign-in that replaces a lost or overtaken session is
+// discarded.
+type goneSession struct {
+	phase        phase // overtaken or lost
+	subject      string
+	wasOvertaken bool
+	why          EventReason
+}
+
+// stored holds the record of a session as far as this process knows it.
 type stored struct {
+	data    []byte // the encoded values, not sealed
 	created time.Time
 	expires time.Time
 	version uint64
 	subject string
-	meta    meta
-	seenAt  time.Duration // the uptime at which the store was last known to have it
+	size    int // the size of the data before sealing
+	meta    meta.Meta
+	seenAt  time.Duration // the uptime when the store last had the record
 }
 
-// client is the request that a session belongs to.
-type client interface {
-	// gone returns an error if the client no longer waits for the response.
-	gone() error
-}
-
-// clientState is what a client learns by the cookie.
-type clientState struct {
-	id       ID
-	deadline int64 // of a persistent cookie, in Unix milliseconds; else 0
-}
-
-// settle notes that p was stored.
+// settle updates the session after p was stored.
 func (s *Session) settle(p pending) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,24 +106,34 @@ func (s *Session) settle(p pending) {
 		s.stored.expires = p.record.Expires
 		return
 	}
-	s.unsure, s.tried, s.inFlight = nil, nil, 0
+	s.unsure, s.unanswered, s.inFlight = nil, nil, 0
 	s.id, s.key = p.id, p.record.Key
 	if s.f.inCookie {
-		s.id = ID(p.record.Key)
+		s.id = NewID(p.record.Key)
 	}
-	s.phase, s.origin, s.wanted, s.anew = live, "", false, false
+	s.phase, s.origin, s.wanted, s.gone = live, "", false, nil
 	s.stored = stored{
+		data:    p.data,
 		created: p.record.Created,
 		expires: p.record.Expires,
 		version: p.record.Version,
 		subject: p.record.Subject,
+		size:    len(p.data),
 		meta:    p.meta,
-		seenAt:  uptime(),
+		seenAt:  uptime.Now(),
 	}
 	s.changes = append([]change(nil), s.changes[p.changes:]...)
+	if p.discarded {
+		s.stored.version = 0 // read the session again, and apply the changes made since then to it
+		if len(s.changes) == 0 {
+			s.state = s.storedStateLocked()
+		}
+		s.edits++
+	}
+	s.rewatchLocked()
 }
 
-// fail notes that p was not stored, or that it got no answer.
+// fail updates the session after p has failed or got no answer.
 func (s *Session) fail(p pending) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,144 +142,101 @@ func (s *Session) fail(p pending) {
 	case p.unanswered && (p.step == create || p.step == rename):
 		s.unsure = &p
 	case p.unanswered && p.step == flush:
-		s.tried = append(s.tried, attempt{p.number, p.changes})
+		if p.changes > 0 {
+			s.unanswered = append(s.unanswered, unansweredWrite{p.number, p.changes})
+		}
 		s.stored.version = 0 // the next write reads the session first
 	}
 	s.inFlight = s.coveredLocked()
 }
 
-// coveredLocked is how many of the changes a write of unknown outcome covers.
+// coveredLocked returns how many of the changes are in writes of unknown outcome.
 func (s *Session) coveredLocked() int {
 	n := 0
 	if s.unsure != nil {
 		n = s.unsure.changes
 	}
-	for _, t := range s.tried {
+	for _, t := range s.unanswered {
 		n = max(n, t.changes)
 	}
 	return n
 }
 
-// end drops all that the session holds but its ID, which the cookie of a response in
-// flight may still need.
-func (s *Session) end(how phase) {
+// end removes the contents of the session, and then ends its contexts. The ID stays: the cookie
+// of a response in flight may need it.
+func (s *Session) end(how phase, why EventReason) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.endLocked(how)
+	ending := s.endLocked(how, why)
+	s.mu.Unlock()
+	ending.end()
 }
 
-func (s *Session) endLocked(how phase) {
+// endLocked is like end, but leaves it to the caller to end the contexts.
+func (s *Session) endLocked(how phase, why EventReason) endingContexts {
 	s.wasOvertaken = s.wasOvertaken || s.phase == overtaken
 	if s.phase != destroyed {
 		s.phase = how
 	}
 	s.state = state{}
-	s.changes, s.tried, s.unsure, s.inFlight = nil, nil, nil, 0
+	s.changes, s.unanswered, s.unsure, s.inFlight = nil, nil, nil, 0
 	s.edits++
+	if s.why == "" {
+		s.why = why
+	}
+	return s.unwatchLocked(&EndedError{s.why})
 }
 
-// beginAnew makes a session that was found gone a new one, of the changes that this
-// request has made and not stored, if one of them is a sign-in of another subject. The
-// changes may run code of the caller, so the session is not locked meanwhile.
+// beginAnew replaces a session that was found gone by a new one, if the pending changes have a
+// sign-in of another subject. The new session has only the pending changes of this request.
+// They may run the application's code, so the session is not locked while they are applied.
 func (s *Session) beginAnew() (begun bool, err error) {
-	for {
+	var ending endingContexts
+	defer ending.end()
+	err = computeSteadily(func() (done bool, err error) {
 		s.mu.Lock()
 		in, now := s.pendingSignInLocked(), s.nowLocked()
 		before, changes := s.edits, slices.Clone(s.changes)
 		begins := s.phase == live && in != nil && s.stored.subject != in.subject
 		s.mu.Unlock()
 		if !begins {
-			return false, nil
+			return true, nil
 		}
 		anew := newState(now)
-		if err := applyAll(&anew, changes); err != nil {
+		if err := s.computeAll(&anew, changes); err != nil {
 			return false, err
 		}
 		s.mu.Lock()
+		defer s.mu.Unlock()
 		if begun = s.edits == before; begun {
-			s.beginLocked(anew, now)
+			ending = s.beginLocked(anew, now)
 		}
-		s.mu.Unlock()
-		if begun {
-			return true, nil
-		}
-	}
+		return begun, nil
+	})
+	return begun, err
 }
 
-// beginLocked makes the session a new one in that state.
-func (s *Session) beginLocked(anew state, now time.Time) {
+// beginLocked replaces the session by a new one in state anew. It returns the contexts of the
+// old one, which the caller ends.
+func (s *Session) beginLocked(anew state, now time.Time) (ending endingContexts) {
+	ending = s.unwatchLocked(&EndedError{ReasonUnknown})
 	if s.key != "" && !s.f.inCookie {
 		s.origin = s.key
 	}
-	s.phase, s.id, s.key, s.unsure, s.tried, s.inFlight = fresh, "", "", nil, nil, 0
-	s.anew, s.wasOvertaken = true, false
+	s.gone = &goneSession{lost, s.stored.subject, s.wasOvertaken, s.why}
+	s.why = ""
+	s.phase, s.id, s.key, s.unsure, s.unanswered, s.inFlight = fresh, ID{}, "", nil, nil, 0
+	s.wasOvertaken = false
 	s.stored = stored{created: now, seenAt: s.stored.seenAt}
 	s.state = anew
 	s.edits++
+	return ending
 }
 
-// clientState returns what the client has to know of s.
-func (s *Session) clientState() (clientState, phase) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.clientStateLocked(), s.phase
-}
+// hasEndedLocked reports whether the session was destroyed, or found gone.
+func (s *Session) hasEndedLocked() bool { return s.phase == lost || s.phase == destroyed }
 
-func (s *Session) clientStateLocked() clientState {
-	c := clientState{id: s.id}
-	m := &s.stored.meta
-	if t := s.f.timeouts(&state{subject: s.stored.subject, own: m.own}); t.Persistent {
-		c.deadline = t.deadline(m.start).UnixMilli()
-	}
-	return c
-}
-
-// news returns what the client has to know of the session as it is stored, and whether
-// the client did not know that when it sent the request.
-func (s *Session) news() (now clientState, isNews bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now = s.clientStateLocked()
-	return now, s.phase == live && now != s.told
-}
-
-// wasKnown reports whether the client has sent a cookie of the session.
-func (s *Session) wasKnown() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.told.id != "" || s.origin != ""
-}
-
-// closeHeader notes that the client can't be told anything any more. Unless forced, it
-// does so only if there is nothing left to store, and reports whether it did.
-func (s *Session) closeHeader(forced bool) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !forced && !s.isSettledLocked() {
-		return false
-	}
-	s.headerSent = true
-	return true
-}
-
-// openHeader undoes closeHeader.
-func (s *Session) openHeader() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.headerSent = false
-}
-
-// belongTo notes which request the session belongs to, whose client has sent its ID.
-func (s *Session) belongTo(c client, headerSent bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.client, s.headerSent = c, headerSent
-	if s.phase == live {
-		s.told = s.clientStateLocked()
-	}
-}
-
-// endedKeyLocked is the key by which Destroy looks for the session; "" if it never was stored.
+// endedKeyLocked returns the key by which Destroy looks for the session, or "" if it was never
+// stored.
 func (s *Session) endedKeyLocked() string {
 	switch {
 	case s.key != "":

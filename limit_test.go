@@ -16,8 +16,8 @@ import (
 
 	"gosession.dev/session"
 	"gosession.dev/session/driver"
+	"gosession.dev/session/driver/intercept"
 	"gosession.dev/session/drivers/memory"
-	"gosession.dev/session/internal/intercept"
 )
 
 func limited(t *testing.T, cfg session.Config) *session.Factory {
@@ -28,7 +28,7 @@ func limited(t *testing.T, cfg session.Config) *session.Factory {
 	return f
 }
 
-// signIn stores a session with a value and gives it to the subject.
+// signIn stores a session with a value, and signs the subject in to it.
 func signIn(t *testing.T, f *session.Factory, subject string) (*session.Session, error) {
 	t.Helper()
 	s := created(t, f)
@@ -62,13 +62,13 @@ func TestTheOldestSessionEnds(t *testing.T) {
 		}
 		bob, err := signIn(t, f, "bob")
 		require.NoError(t, err)
-		require.NoError(t, all[2].SignIn(t.Context(), "ada"), "proved again who she is")
+		require.NoError(t, all[2].SignIn(t.Context(), "ada"), "another sign-in in the same session")
 		require.NoError(t, all[2].Flush(t.Context()))
 		require.True(t, isAlive(t, f, all[2]) && isAlive(t, f, all[3]) && isAlive(t, f, all[4]) && isAlive(t, f, bob))
 		time.Sleep(time.Minute)
 		_, err = signIn(t, f, "ada")
 		require.NoError(t, err)
-		require.True(t, isAlive(t, f, all[2]), "she signed in later than session 3")
+		require.True(t, isAlive(t, f, all[2]), "its last sign-in is later than that of session 3")
 		require.False(t, isAlive(t, f, all[3]))
 	})
 }
@@ -79,14 +79,14 @@ func TestSignInIsRefused(t *testing.T) {
 	require.NoError(t, err)
 	_, err = signIn(t, f, "ada")
 	require.NoError(t, err)
-	require.NoError(t, first.SignIn(t.Context(), "ada"), "it has its seat")
+	require.NoError(t, first.SignIn(t.Context(), "ada"), "the session has its seat")
 	require.NoError(t, first.Flush(t.Context()))
 
 	third, err := signIn(t, f, "ada")
 	require.ErrorIs(t, err, session.ErrTooManySessions)
 	require.NotErrorIs(t, err, session.ErrNotFound)
 	kept, err := f.Retrieve(t.Context(), third.ID())
-	require.NoError(t, err, "the session goes on without a subject")
+	require.NoError(t, err, "the session stays, without a subject")
 	require.Empty(t, kept.Subject())
 	require.Empty(t, third.Subject())
 	require.ErrorIs(t, third.RequireRecent(time.Hour), session.ErrNotRecent)
@@ -100,7 +100,7 @@ func TestSignInIsRefused(t *testing.T) {
 	require.NoError(t, err, "a seat is free again")
 }
 
-// However many sign in at once, no more than the limit stay, and one does.
+// However many sign-ins happen at the same time, the limit holds, and at least one succeeds.
 func TestLimitHoldsAtOnce(t *testing.T) {
 	for _, refuse := range []bool{false, true} {
 		f := limited(t, session.Config{MaxPerSubject: 2, RefuseAtMax: refuse})
@@ -146,8 +146,7 @@ func TestRefusedSignInOverHTTP(t *testing.T) {
 	}
 }
 
-// A store that fails when it counts does not undo a sign-in; a store that fails
-// before refuses nothing.
+// If the sessions can't be counted, a sign-in succeeds, or, with RefuseAtMax, fails.
 func TestCountingFails(t *testing.T) {
 	down := errors.New("down")
 	for _, refuse := range []bool{false, true} {
@@ -184,14 +183,14 @@ func (s *uncountable) SubjectSessions(ctx context.Context, subject string) iter.
 
 func TestLimitOfConfig(t *testing.T) {
 	for want, cfg := range map[string]session.Config{
-		"must be positive": {MaxPerSubject: -1},
-		"needs one":        {RefuseAtMax: true},
+		"must not be negative":  {MaxPerSubject: -1},
+		"if RefuseAtMax is set": {RefuseAtMax: true},
 	} {
 		_, err := cfg.New(memory.New(memory.Options{}))
 		require.ErrorContains(t, err, want)
 	}
 	_, err := session.Config{MaxPerSubject: 1}.New(struct{ driver.Store }{memory.New(memory.Options{})})
-	require.ErrorContains(t, err, "lists the sessions of a subject")
+	require.ErrorContains(t, err, "can't list the sessions of a subject (Config.MaxPerSubject)")
 }
 
 func TestRequireRecent(t *testing.T) {
@@ -200,7 +199,7 @@ func TestRequireRecent(t *testing.T) {
 		f := limited(t, session.Config{})
 		s := created(t, f)
 		require.ErrorIs(t, s.RequireRecent(time.Hour), session.ErrNotRecent, "nobody has signed in")
-		require.Zero(t, s.Authenticated())
+		require.Zero(t, s.Info().SignedInAt)
 		require.NoError(t, s.SignIn(t.Context(), "ada"))
 		require.NoError(t, s.Flush(ctx))
 		require.NoError(t, s.RequireRecent(5*time.Minute))
@@ -240,25 +239,25 @@ func TestDevices(t *testing.T) {
 		for info, err := range f.SubjectSessions(ctx, "ada") {
 			require.NoError(t, err)
 			require.Equal(t, "Firefox on Linux", info.Label)
-			require.Equal(t, s.Key(), info.Key)
-			require.WithinDuration(t, signedIn, info.Authenticated, time.Second)
+			require.Equal(t, s.Handle(), info.Handle)
+			require.WithinDuration(t, signedIn, info.SignedInAt, time.Second)
 			require.WithinDuration(t, signedIn.Add(-time.Minute), info.Created, time.Second)
 			require.WithinDuration(t, time.Now(), info.LastSeen, time.Second)
 		}
 	})
 }
 
-// around is a store around another, of somebody else.
+// around is a wrapper that has Unwrap and none of the optional interfaces.
 type around struct{ driver.Store }
 
 func (a around) Unwrap() driver.Store { return a.Store }
 
 func TestLimitNeedsListerInAllLayers(t *testing.T) {
 	_, err := session.Config{MaxPerSubject: 1}.New(around{memory.New(memory.Options{})})
-	require.ErrorContains(t, err, "MaxPerSubject needs a store that lists")
+	require.ErrorContains(t, err, "can't list the sessions of a subject (Config.MaxPerSubject)")
 }
 
-// However long counting takes, seats are counted: only each call has a time limit.
+// Only each call of the store has a time limit, and not the counting of sessions as a whole.
 func TestCountingTakesLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := memory.New(memory.Options{})
@@ -273,6 +272,6 @@ func TestCountingTakesLong(t *testing.T) {
 		f := factory(t, quiet(session.Config{MaxPerSubject: 3, StoreTimeout: 2 * time.Second, SweepInterval: -1}), slow)
 		s := signedIn(t, f, "ada")
 		require.Len(t, ofSubject(t, free, "ada"), 3)
-		require.Contains(t, ofSubject(t, free, "ada"), s.Key())
+		require.Contains(t, ofSubject(t, free, "ada"), s.Handle())
 	})
 }

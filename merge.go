@@ -3,9 +3,11 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"gosession.dev/session/driver"
+	"gosession.dev/session/internal/keylock"
 )
 
 // write stores what has to be stored, unless the session turns out to be gone.
@@ -13,61 +15,49 @@ func (s *Session) write(ctx context.Context) error {
 	return s.exclusively(ctx, func() error { return s.writeExclusively(ctx) })
 }
 
-// writeExclusively is write for the holder of the token.
+// writeExclusively is like write, for callers that run in exclusively.
 func (s *Session) writeExclusively(ctx context.Context) error {
 	err := s.merge(ctx)
 	switch {
 	case isGone(err), isClientGone(err) && (s.IsNew() || s.signsIn()):
 		s.drop(ctx)
 	case errors.Is(err, ErrConflict):
-		s.f.meter.mergesFailed.Add(1)
+		s.f.counts.mergesFailed.Add(1)
 	}
 	return err
 }
 
-// drop ends a session that was found gone, with the changes that were to be stored.
+// drop ends a session that was found gone, and drops its pending changes.
 func (s *Session) drop(ctx context.Context) {
 	s.mu.Lock()
-	key, wasLive, changed := s.key, s.phase == live, len(s.changes) > 0
-	s.endLocked(lost)
+	asks := s.phase == live && (len(s.changes) > 0 || s.watch != nil) // whether the reason is needed
+	in := s.pendingSignInLocked()
 	s.mu.Unlock()
-	if changed {
-		s.f.meter.dropped.Add(1)
+	why := ReasonUnknown
+	if asks {
+		why = s.whyGone(ctx)
 	}
-	if !wasLive || !changed {
-		return
-	}
-	if _, err := s.f.mark(ctx, key); err == nil {
-		s.mu.Lock()
-		s.wasOvertaken = true
-		s.mu.Unlock()
-	}
-}
-
-// exclusively runs do while no other write of this session is under way.
-func (s *Session) exclusively(ctx context.Context, do func() error) error {
+	var ending endingContexts
+	defer ending.end()
 	s.mu.Lock()
-	if s.writing == nil {
-		s.writing = make(chan struct{}, 1)
+	defer s.mu.Unlock()
+	if s.pendingSignInLocked() != in {
+		return // another goroutine has just signed in; the next write decides whether that begins a new session
 	}
-	writing := s.writing
-	s.mu.Unlock()
-	select {
-	case writing <- struct{}{}:
-		defer func() { <-writing }()
-		return do()
-	case <-ctx.Done():
-		return ctx.Err()
+	if len(s.changes) > 0 {
+		s.f.counts.dropped.Add(1)
 	}
+	s.wasOvertaken = s.wasOvertaken || why == ReasonChangedID
+	ending = s.endLocked(lost, why)
 }
 
-// maxTaken is how many IDs in a row may be taken before we stop drawing.
+// maxTaken is how many IDs in a row may be taken before a write gives up.
 const maxTaken = 10
 
-// merge writes on the condition that no other request has written since the session
-// was read. If one has, it reads the session again, applies the changes of this request
-// to that, and tries again for as long as StoreTimeout. So no request loses another's
-// change.
+// merge stores the session on the condition that no other request has stored it since it was
+// read (optimistic concurrency). After a conflict merge reads the session again, applies the
+// changes of this request to the new state, and tries again, for at most StoreTimeout. So no
+// request loses another's change.
 func (s *Session) merge(ctx context.Context) error {
 	m := merging{s: s, f: s.f, ctx: ctx, until: time.Now().Add(s.f.cfg.StoreTimeout)}
 	defer m.giveTurn()
@@ -78,36 +68,37 @@ func (s *Session) merge(ctx context.Context) error {
 	}
 }
 
-// merging is a merge under way.
+// merging is the state of a call of merge.
 type merging struct {
 	s     *Session
 	f     *Factory
 	ctx   context.Context
-	until time.Time // when conflicts are given up
+	until time.Time // when to give up after a conflict
 
-	conflicts int
-	taken     int           // IDs that were taken
-	reloaded  bool          // the version that the store did not tell was read
-	lookedFor bool          // the outcome of an unanswered write was looked for
-	latency   time.Duration // of the last write
+	conflicts int           // the number of conflicts
+	taken     int           // the number of new IDs that were taken
+	reloaded  bool          // whether the session was read again, for its version or its size
+	lookedFor bool          // whether the outcome of an unanswered write was looked for
+	latency   time.Duration // the latency of the last write
 
-	turn    *turn          // to write, after a conflict; nil if it is not held
-	turnKey string         // whose turn it is
-	stored  *driver.Record // what was stored under that key at last
+	turn   *keylock.Lock  // the lock that gives this write its turn after a conflict; nil if it is not held
+	stored *driver.Record // the record that was last stored, for the next holder of that lock
 }
 
-// round makes one attempt to store the session, and reports whether another follows.
+// round makes one attempt to store the session, and reports whether another has to follow.
 func (m *merging) round() (again bool, err error) {
 	p, err := m.s.next()
-	if err != nil || p.step == nothing {
-		return false, err
-	}
-	if p.versionUnknown() && !m.reloaded {
+	stale := err == nil && p.readsFirst() ||
+		errors.Is(err, ErrTooLarge) && p.step != create // another request may have made the session smaller
+	if stale && !m.reloaded {
 		m.reloaded = true
 		if err := m.s.reload(m.ctx); err != nil {
 			return m.failed(&p, err)
 		}
 		return true, nil
+	}
+	if err != nil || p.step == nothing {
+		return false, err
 	}
 	foundOut := p.unanswered
 	if err := m.store(&p); err != nil {
@@ -121,11 +112,10 @@ func (m *merging) round() (again bool, err error) {
 	if p.step == flush {
 		m.stored = p.record
 	}
-	return foundOut, nil // there may be changes that it does not cover
+	return foundOut, nil // an unanswered write does not have the changes made since
 }
 
-// next returns the write of unknown outcome, if there is one, or what has to be stored
-// now.
+// next returns the write of unknown outcome, if there is one, and else what has to be stored now.
 func (s *Session) next() (pending, error) {
 	s.mu.Lock()
 	unsure := s.unsure
@@ -136,7 +126,8 @@ func (s *Session) next() (pending, error) {
 	return s.prepare()
 }
 
-// store has the store write p, or finds out what has become of it.
+// store writes p. If p is a write of unknown outcome, store finds out whether it was done, and
+// does it if it was not.
 func (m *merging) store(p *pending) error {
 	if p.unanswered {
 		err := m.findOut(p)
@@ -150,7 +141,7 @@ func (m *merging) store(p *pending) error {
 	if err := m.s.admit(m.ctx, p); err != nil {
 		return err
 	}
-	m.until = m.until.Add(time.Since(began)) // however many seats there are to count
+	m.until = m.until.Add(time.Since(began)) // counting sessions takes nothing from StoreTimeout
 	if err := m.s.awaited(p); err != nil {
 		return err
 	}
@@ -161,30 +152,36 @@ func (m *merging) store(p *pending) error {
 	return err
 }
 
-// failed decides what follows an error of a round.
+// failed decides whether to go on after an error of a round.
 func (m *merging) failed(p *pending, err error) (again bool, _ error) {
 	m.s.fail(*p)
 	switch {
+	case errors.Is(err, errDiscarded):
+		return true, nil
+	case p.step == touch && errors.Is(err, errors.ErrUnsupported):
+		m.f.noTouch.Store(true)
+		return true, nil
+	case p.movesOnly() && errors.Is(err, ErrConflict):
+		m.s.forgetVersion()
+		return !m.reloaded, nil // the competing write has moved the expiry too, unless its request stays idle
+	case p.movesOnly() && !isGone(err):
+		return false, m.postpone(err)
 	case p.unanswered:
-		return m.unanswered(p, err)
+		return m.unanswered(err)
 	case isGone(err) && p.replaces, errors.Is(err, ErrConflict) && p.replaces:
 		m.conflicts++
 		return m.pause(err)
 	case isGone(err):
 		return m.gone(err)
-	case errors.Is(err, ErrConflict) && p.changes == 0 && p.step == flush:
-		m.s.forgetVersion()
-		return false, nil // only the expiry had to move, and the competing write moved it
 	case errors.Is(err, ErrConflict):
 		return m.conflict(err)
+	case errors.Is(err, ErrTooLarge):
+		return false, fmt.Errorf("%w; %s", err, m.s.largest())
 	case errors.Is(err, driver.ErrExists):
 		m.taken++
 		if m.taken == maxTaken {
 			return false, errors.New("new IDs are taken again and again; Config.IDs is not random")
 		}
-		return true, nil
-	case p.step == touch && errors.Is(err, errors.ErrUnsupported):
-		m.f.noTouch.Store(true)
 		return true, nil
 	case errors.Is(err, ErrTooManySessions) && p.signIn != nil: // nothing was stored
 		return false, errors.Join(err, m.s.withdrawSignIn(m.ctx))
@@ -192,8 +189,8 @@ func (m *merging) failed(p *pending, err error) (again bool, _ error) {
 	return false, err
 }
 
-// gone goes on after the session was found gone: a sign-in begins a new one, unless the
-// session was of the same subject, which means that it was ended on purpose.
+// gone decides whether to go on after the session was found gone. A sign-in begins a new
+// session, unless the old one was of the same subject: then it was ended on purpose.
 func (m *merging) gone(err error) (again bool, _ error) {
 	again, cause := m.s.beginAnew()
 	if cause != nil {

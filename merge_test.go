@@ -15,7 +15,7 @@ import (
 	"gosession.dev/session/drivers/memory"
 )
 
-// stores are the kinds of store that merging has to cope with.
+// stores returns the kinds of store that merging has to cope with.
 func stores() map[string]driver.Store {
 	return map[string]driver.Store{
 		"memory":                memory.New(memory.Options{}),
@@ -27,24 +27,24 @@ func stores() map[string]driver.Store {
 func values(t *testing.T, s *session.Session) map[string]any {
 	t.Helper()
 	got := map[string]any{}
-	for _, key := range s.Keys() {
-		v, err := session.Get[any](s, key)
+	for _, name := range s.Names() {
+		v, err := session.Get[any](s, name)
 		require.NoError(t, err)
-		got[key] = v
+		got[name] = v
 	}
 	return got
 }
 
-// Promise 1, one case after another: a and b have read the same session, b stores
-// first, then a. What is there afterwards has both.
+// No update is lost. a and b have read the same session; first b and then a stores its changes. The
+// store then has the changes of both.
 func TestMerge(t *testing.T) {
 	ctx := t.Context()
 	increment := func(s *session.Session) error {
 		return session.Update(s, "n", func(n int) int { return n + 1 })
 	}
 	type do = func(*session.Session) error
-	set := func(key string, v any) do { return func(s *session.Session) error { return s.Set(key, v) } }
-	del := func(key string) do { return func(s *session.Session) error { return s.Delete(key) } }
+	set := func(name string, v any) do { return func(s *session.Session) error { return s.Set(name, v) } }
+	del := func(name string) do { return func(s *session.Session) error { return s.Delete(name) } }
 	seq := func(steps ...do) do {
 		return func(s *session.Session) error {
 			for _, step := range steps {
@@ -59,8 +59,8 @@ func TestMerge(t *testing.T) {
 		a, b do
 		want map[string]any
 	}{
-		"different keys":        {set("a", 1), set("b", 2), map[string]any{"n": 10., "old": "x", "a": 1., "b": 2.}},
-		"same key, later wins":  {set("a", 1), set("a", 2), map[string]any{"n": 10., "old": "x", "a": 1.}},
+		"different names":       {set("a", 1), set("b", 2), map[string]any{"n": 10., "old": "x", "a": 1., "b": 2.}},
+		"same name, later wins": {set("a", 1), set("a", 2), map[string]any{"n": 10., "old": "x", "a": 1.}},
 		"updates of one value":  {increment, increment, map[string]any{"n": 12., "old": "x"}},
 		"several updates":       {seq(increment, increment), seq(increment, increment, increment), map[string]any{"n": 15., "old": "x"}},
 		"delete and set":        {del("old"), set("b", 2), map[string]any{"n": 10., "b": 2.}},
@@ -88,7 +88,7 @@ func TestMerge(t *testing.T) {
 				require.NoError(t, b.Flush(ctx))
 				require.NoError(t, a.Flush(ctx))
 				require.Equal(t, tt.want, values(t, same(t, f, s)))
-				require.Equal(t, tt.want, values(t, a), "a itself shows what is stored")
+				require.Equal(t, tt.want, values(t, a), "a has the merged values")
 			})
 		}
 	}
@@ -109,14 +109,13 @@ func TestMergeSubjectAndTimeouts(t *testing.T) {
 			require.NoError(t, signIn.Flush(ctx))
 			got := same(t, f, signIn)
 			require.Equal(t, "ada", got.Subject())
-			require.Equal(t, own, got.Timeouts())
+			require.Equal(t, own, got.Info().Timeouts)
 			require.True(t, got.Has("a"))
 		})
 	}
 }
 
-// Changes that are made while a write is under way are neither lost nor stored
-// twice.
+// Changes that are made while a write is under way are stored once.
 func TestChangeDuringFlush(t *testing.T) {
 	ctx := t.Context()
 	p := newProbe()
@@ -139,7 +138,7 @@ func TestChangeDuringFlush(t *testing.T) {
 	require.Equal(t, map[string]any{"n": 2., "a": 2.}, values(t, same(t, f, s)))
 }
 
-// An Update may use the session that it changes.
+// The function given to Update may read the session.
 func TestUpdateMayReadTheSession(t *testing.T) {
 	s := created(t, factory(t, session.Config{}, newProbe()))
 	require.NoError(t, s.Set("step", 5))
@@ -153,8 +152,8 @@ func TestUpdateMayReadTheSession(t *testing.T) {
 	require.Equal(t, 5, n)
 }
 
-// A session can't be merged if the value that an Update depends on has become
-// something else. Nothing is stored then.
+// If another request has stored a value of another type, an Update of the value can't be merged.
+// Nothing is stored then.
 func TestMergeWithAnotherType(t *testing.T) {
 	ctx := t.Context()
 	f := factory(t, session.Config{}, newProbe())
@@ -164,12 +163,11 @@ func TestMergeWithAnotherType(t *testing.T) {
 	require.NoError(t, b.Flush(ctx))
 	require.NoError(t, session.Update(a, "n", func(n int) int { return n + 1 }))
 	err := a.Flush(ctx)
-	require.EqualError(t, err, `session: flush: value "n" can't be read as int: a JSON string is not a int`)
+	require.EqualError(t, err, `session: flush: value "n" can't be read as int: can't decode a JSON string as int`)
 	require.Equal(t, map[string]any{"n": "a string"}, values(t, same(t, f, s)))
 }
 
-// Conflicts without end are given up when the time is over; the pauses between
-// are bounded.
+// A write gives up after StoreTimeout of conflicts. The pauses between its tries are bounded.
 func TestEndlessConflicts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProbe()
@@ -189,7 +187,7 @@ func TestEndlessConflicts(t *testing.T) {
 	})
 }
 
-// 16 goroutines with a Session each of one client add 50 times.
+// 16 goroutines, each with a Session of its own for one client, add 50 times.
 func TestUpdatesAddUp(t *testing.T) {
 	for kind, store := range stores() {
 		t.Run(kind, func(t *testing.T) {
@@ -213,8 +211,8 @@ func TestUpdatesAddUp(t *testing.T) {
 	}
 }
 
-// Promise 2, as a race: whoever flushes while the session is ended or renamed
-// either comes before or is told, and nothing is left under the old ID.
+// A Flush that races with the end or an ID change of the session either is stored before, or fails
+// with ErrNotFound. Nothing is left under the old ID.
 func TestNoResurrection(t *testing.T) {
 	for _, end := range []string{"Destroy", "ChangeID", "DestroySubject"} {
 		for kind, store := range stores() {
@@ -257,7 +255,7 @@ func TestNoResurrection(t *testing.T) {
 					}
 				}
 				for range f.Sessions(ctx) {
-					t.Fatal("a session is left")
+					t.Fatal("Sessions() yields a session; want none")
 				}
 			})
 		}

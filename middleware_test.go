@@ -14,7 +14,7 @@ import (
 	"gosession.dev/session"
 )
 
-// current is the session of a request, in a handler that expects one.
+// current returns the session of a request, which must have one.
 func current(t testing.TB, r *http.Request) *session.Session {
 	t.Helper()
 	s, err := session.FromContext(r.Context())
@@ -27,7 +27,7 @@ func quiet(c session.Config) session.Config {
 	return c
 }
 
-// counter adds 1 and answers with the result.
+// counter is a handler that adds 1 to a value and writes the result.
 func counter(t testing.TB) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		s := current(t, r)
@@ -38,7 +38,7 @@ func counter(t testing.TB) http.HandlerFunc {
 	}
 }
 
-// Promise 3, in calls of the store and in headers.
+// What requests cost, in calls of the store and in header fields.
 func TestRequestsCost(t *testing.T) {
 	p := newProbe()
 	f := factory(t, session.Config{}, p)
@@ -108,7 +108,7 @@ func TestFactoriesAreToldApart(t *testing.T) {
 	require.Error(t, err)
 }
 
-// Promise 2: a late write of a request in flight is dropped, and is no error page.
+// If the session ends while a request is in flight, its changes are dropped without an error page.
 func TestLateWriteIsDropped(t *testing.T) {
 	for name, end := range map[string]func(*session.Factory, *session.Session) error{
 		"destroyed": func(f *session.Factory, s *session.Session) error { return f.Destroy(context.Background(), s.Key()) },
@@ -118,7 +118,7 @@ func TestLateWriteIsDropped(t *testing.T) {
 			called := false
 			f := factory(t, session.Config{OnError: func(http.ResponseWriter, *http.Request, error) { called = true }}, newProbe())
 			s := created(t, f)
-			id := string(s.ID())
+			id := s.ID().Reveal()
 			w := exchanged(f, func(w http.ResponseWriter, r *http.Request) {
 				mine := current(t, r)
 				require.NoError(t, mine.Set("late", 1))
@@ -129,7 +129,7 @@ func TestLateWriteIsDropped(t *testing.T) {
 			require.Equal(t, "page", w.Body.String())
 			require.Nil(t, cookieOf(w))
 			require.False(t, called)
-			_, err := f.Retrieve(t.Context(), session.ID(id))
+			_, err := f.Retrieve(t.Context(), session.NewID(id))
 			require.ErrorIs(t, err, session.ErrNotFound)
 
 			s = created(t, f)
@@ -137,24 +137,24 @@ func TestLateWriteIsDropped(t *testing.T) {
 				mine := current(t, r)
 				require.NoError(t, mine.Set("late", 1))
 				require.NoError(t, end(f, s))
-				require.ErrorIs(t, mine.Flush(r.Context()), session.ErrNotFound, "who asks is told")
-				require.Same(t, mine, current(t, r), "and gets no new session either")
-			}, string(s.ID()))
+				require.ErrorIs(t, mine.Flush(r.Context()), session.ErrNotFound, "Flush reports it")
+				require.Same(t, mine, current(t, r), "FromContext returns no new session")
+			}, s.ID().Reveal())
 		})
 	}
 }
 
 func TestSignOut(t *testing.T) {
 	f := factory(t, session.Config{}, newProbe())
-	id := string(created(t, f).ID())
+	id := created(t, f).ID().Reveal()
 	w := exchanged(f, func(w http.ResponseWriter, r *http.Request) {
 		require.NoError(t, current(t, r).Destroy(r.Context()))
 	}, id)
-	require.Equal(t, "__Host-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax", w.Header().Get("Set-Cookie"))
-	_, err := f.Retrieve(t.Context(), session.ID(id))
+	require.Equal(t, "__Host-session=; Path=/; Expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0; HttpOnly; Secure; SameSite=Lax", w.Header().Get("Set-Cookie"))
+	_, err := f.Retrieve(t.Context(), session.NewID(id))
 	require.ErrorIs(t, err, session.ErrNotFound)
 
-	id = string(created(t, f).ID())
+	id = created(t, f).ID().Reveal()
 	w = exchanged(f, func(w http.ResponseWriter, r *http.Request) {
 		old := current(t, r)
 		require.NoError(t, old.Destroy(r.Context()))
@@ -164,7 +164,7 @@ func TestSignOut(t *testing.T) {
 	}, id)
 	require.Len(t, w.Header().Values("Set-Cookie"), 1)
 	require.NotEqual(t, id, cookieOf(w).Value)
-	s, err := f.Retrieve(t.Context(), session.ID(cookieOf(w).Value))
+	s, err := f.Retrieve(t.Context(), session.NewID(cookieOf(w).Value))
 	require.NoError(t, err)
 	require.True(t, s.Has("flash"))
 }
@@ -172,7 +172,7 @@ func TestSignOut(t *testing.T) {
 func TestPanicStoresNothing(t *testing.T) {
 	p := newProbe()
 	f := factory(t, session.Config{}, p)
-	id := string(created(t, f).ID())
+	id := created(t, f).ID().Reveal()
 	p.take()
 	require.PanicsWithValue(t, "oops", func() {
 		exchanged(f, func(w http.ResponseWriter, r *http.Request) {
@@ -187,7 +187,7 @@ func TestPanicStoresNothing(t *testing.T) {
 func TestConcurrentFromContext(t *testing.T) {
 	p := newProbe()
 	f := factory(t, session.Config{}, p)
-	id := string(created(t, f).ID())
+	id := created(t, f).ID().Reveal()
 	p.take()
 	exchanged(f, func(w http.ResponseWriter, r *http.Request) {
 		var wg sync.WaitGroup

@@ -17,11 +17,11 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// Signing out during an outage fails, and leaves the client its cookie.
+// A sign-out during an outage fails, and the client keeps its cookie.
 func TestSignOutFails(t *testing.T) {
 	p := newProbe()
 	f := factory(t, quiet(session.Config{}), p)
-	id := string(created(t, f).ID())
+	id := created(t, f).ID().Reveal()
 	outage := errors.New("connection refused")
 	w := exchanged(f, func(w http.ResponseWriter, r *http.Request) {
 		s := current(t, r)
@@ -33,13 +33,13 @@ func TestSignOutFails(t *testing.T) {
 	require.Equal(t, "try again\n", w.Body.String())
 }
 
-// Promise 6 in HTTP: an outage is 503, whatever the handler would have written.
+// An outage is answered with 503, whatever the handler has written.
 func TestOutageIs503(t *testing.T) {
 	outage := errors.New("connection refused")
 	p := newProbe()
 	var log strings.Builder
 	f := factory(t, session.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, p)
-	id := string(created(t, f).ID())
+	id := created(t, f).ID().Reveal()
 	page := func(w http.ResponseWriter, r *http.Request) {
 		s, err := session.FromContext(r.Context())
 		if err != nil {
@@ -75,9 +75,9 @@ func TestOutageIs503(t *testing.T) {
 	}
 	p.fail(nil)
 	require.Equal(t, http.StatusCreated, exchanged(f, func(w http.ResponseWriter, r *http.Request) {
-		require.True(t, current(t, r).Keys() == nil || len(current(t, r).Keys()) == 0)
+		require.True(t, current(t, r).Names() == nil || len(current(t, r).Names()) == 0)
 		w.WriteHeader(http.StatusCreated)
-	}, id).Code, "and is in again when the store is")
+	}, id).Code, "the user is signed in again when the store works")
 }
 
 func TestOnError(t *testing.T) {
@@ -89,19 +89,19 @@ func TestOnError(t *testing.T) {
 		wantCode int
 		wantBody string
 	}{
-		"answers": {"Flush",
+		"OnError answers": {"Flush",
 			func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(418); fmt.Fprint(w, "own page") },
 			func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "page") }, 418, "own page"},
-		"only looks": {"Flush",
+		"OnError writes nothing": {"Flush",
 			func(w http.ResponseWriter, r *http.Request) {},
 			func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "page") }, 503, ""},
-		"handler answers by itself": {"Retrieve",
+		"the handler answers": {"Retrieve",
 			func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(418); fmt.Fprint(w, "own page") },
 			func(w http.ResponseWriter, r *http.Request) { http.Error(w, "handler's page", 500) }, 500, "handler's page\n"},
-		"handler just returns": {"Retrieve",
+		"the handler returns": {"Retrieve",
 			func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "own page") },
 			func(w http.ResponseWriter, r *http.Request) {}, 200, "own page"},
-		"too late": {"late",
+		"the header has left": {"late",
 			func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "own page") },
 			func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "page") }, 200, "page"},
 	} {
@@ -112,7 +112,7 @@ func TestOnError(t *testing.T) {
 				require.ErrorIs(t, err, outage)
 				tt.onError(w, r)
 			}}, p)
-			id := string(created(t, f).ID())
+			id := created(t, f).ID().Reveal()
 			p.fail(outage, tt.fail)
 			w := exchanged(f, func(w http.ResponseWriter, r *http.Request) {
 				s, err := session.FromContext(r.Context())
@@ -134,14 +134,27 @@ func TestOnError(t *testing.T) {
 	}
 }
 
-func TestTooLargeIs500(t *testing.T) {
-	p := newProbe()
-	f := factory(t, quiet(session.Config{}), p)
-	p.fail(fmt.Errorf("2 MiB: %w", driver.ErrTooLarge), "Create")
-	require.Equal(t, http.StatusInternalServerError, exchanged(f, counter(t)).Code)
+// The status tells whether a later request may succeed.
+func TestOnErrorStatus(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want int
+	}{
+		{errors.New("connection refused"), 503},
+		{fmt.Errorf("2 MiB: %w", driver.ErrTooLarge), 413},
+	} {
+		for name, onError := range map[string]func(http.ResponseWriter, *http.Request, error){
+			"default": nil, "silent": func(http.ResponseWriter, *http.Request, error) {},
+		} {
+			p := newProbe()
+			f := factory(t, quiet(session.Config{OnError: onError}), p)
+			p.fail(tt.err, "Create")
+			require.Equal(t, tt.want, exchanged(f, counter(t)).Code, name)
+		}
+	}
 }
 
-// Promise 8: the user of a session that can't be decoded is not locked out.
+// A user whose session can't be decoded gets a new one, and the store keeps the record.
 func TestCorruptSessionIsLeftBehind(t *testing.T) {
 	var log strings.Builder
 	p, onError := newProbe(), 0
@@ -156,17 +169,17 @@ func TestCorruptSessionIsLeftBehind(t *testing.T) {
 	require.NoError(t, p.Store.Flush(t.Context(), rec))
 	p.take()
 
-	read := exchanged(f, func(w http.ResponseWriter, r *http.Request) { current(t, r); current(t, r) }, string(s.ID()))
+	read := exchanged(f, func(w http.ResponseWriter, r *http.Request) { current(t, r); current(t, r) }, s.ID().Reveal())
 	require.Equal(t, 200, read.Code)
 	require.Nil(t, cookieOf(read))
 	require.Equal(t, 1, strings.Count(log.String(), "\n"))
 	require.Contains(t, log.String(), string(s.Key()))
-	require.NotContains(t, log.String(), string(s.ID()))
+	require.NotContains(t, log.String(), s.ID().Reveal())
 	require.NotContains(t, log.String(), "canary")
 
-	w := exchanged(f, counter(t), string(s.ID()))
+	w := exchanged(f, counter(t), s.ID().Reveal())
 	require.NotNil(t, cookieOf(w))
-	require.NotEqual(t, string(s.ID()), cookieOf(w).Value)
+	require.NotEqual(t, s.ID().Reveal(), cookieOf(w).Value)
 	require.Zero(t, onError)
 	require.Equal(t, map[string]int{"Retrieve": 2, "Create": 1}, p.take())
 	left, err := p.Store.Retrieve(t.Context(), string(s.Key()))
@@ -174,13 +187,13 @@ func TestCorruptSessionIsLeftBehind(t *testing.T) {
 	require.Equal(t, "garbage-canary", string(left.Data), "neither overwritten nor deleted")
 }
 
-// A closed tab loses nothing: the commit does not end with the request.
+// If the client goes away, the changes are stored: the commit does not end with the request.
 func TestClientGoesAway(t *testing.T) {
 	f := factory(t, session.Config{}, newProbe())
 	s := created(t, f)
 	ctx, cancel := context.WithCancel(t.Context())
 	r := httptest.NewRequestWithContext(ctx, "GET", "/", nil)
-	r.Header.Set("Cookie", "__Host-session="+string(s.ID()))
+	r.Header.Set("Cookie", "__Host-session="+s.ID().Reveal())
 	f.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		require.NoError(t, current(t, r).Set("n", 1))
 		cancel()

@@ -13,21 +13,21 @@ import (
 
 	"gosession.dev/session"
 	"gosession.dev/session/driver"
+	"gosession.dev/session/driver/intercept"
 	"gosession.dev/session/drivers/memory"
-	"gosession.dev/session/internal/intercept"
 	"gosession.dev/session/sessiontest"
 )
 
-// kinds of fault that a call of the store can meet.
+// The kinds of fault of a store call.
 var faultKinds = []string{"unmade", "lost", "lost and the context ends", "another writes before", "another takes before"}
 
-// fault is one in the order of the calls.
+// fault is a fault of the call with a number.
 type fault struct {
 	at   int
 	kind string
 }
 
-// run is a request whose store meets faults.
+// run is a request whose store has faults.
 type run struct {
 	t      *testing.T
 	f      *session.Factory
@@ -36,10 +36,10 @@ type run struct {
 	cancel context.CancelFunc // of the operation under way
 	faults []fault
 	call   int
-	stale  bool // a sign-in was refused, because its mark could not be read
-	others bool // have written
-	took   int  // of the token
-	wanted int  // Updates
+	stale  bool // whether a sign-in was refused, because its mark could not be read
+	others bool // whether other requests have written
+	took   int  // the number of times that the token was taken
+	wanted int  // the number of Updates
 }
 
 func (r *run) around(ctx context.Context, _ string, do func(context.Context) error) error {
@@ -75,7 +75,7 @@ func (r *run) around(ctx context.Context, _ string, do func(context.Context) err
 	return do(ctx)
 }
 
-// another is a request of the same client to another process.
+// another serves a request of the same client in another process.
 func (r *run) another(do func(*session.Session)) {
 	if s, err := r.other.Retrieve(context.Background(), r.s.ID()); err == nil {
 		r.others = true
@@ -83,7 +83,7 @@ func (r *run) another(do func(*session.Session)) {
 	}
 }
 
-// do does one operation, and repeats it as a caller would.
+// do does one operation, and tries again as a caller would.
 func (r *run) do(name string) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -127,18 +127,18 @@ func (r *run) increment() error {
 	return err
 }
 
-// check looks at what is stored when no fault is left.
+// check compares the stored session with what the calls have returned, after the faults are over.
 func (r *run) check(destroyed bool) {
 	ctx := context.Background()
 	live := 0
 	for key, err := range r.f.Sessions(ctx) {
 		require.NoError(r.t, err)
 		if !r.stale {
-			require.Equal(r.t, r.s.Key(), key, "no other session")
+			require.Equal(r.t, r.s.Key(), key, "there is no other session")
 		}
 		live++
 	}
-	if r.stale { // what could not be ended either is logged, and nobody knows its ID
+	if r.stale { // a session that could not be ended is logged, and no client knows its ID
 		return
 	}
 	if destroyed {
@@ -157,8 +157,8 @@ func (r *run) check(destroyed bool) {
 	require.LessOrEqual(r.t, r.took, 1, "one gets the token")
 }
 
-// Wherever one or two calls of the store fail or get no answer, no Update counts twice or
-// is lost, no token is taken twice, and there is one session, under the ID that is told.
+// Whichever one or two calls of the store fail or get no answer: no Update counts twice or is lost,
+// no token is taken twice, and there is one session, under the ID that the client was told.
 func TestOutcomes(t *testing.T) {
 	first := []string{"update", "change ID", "sign in", "take"}
 	second := []string{"flush", "update", "change ID", "sign in", "take", "destroy"}
@@ -236,8 +236,8 @@ func outcome(t *testing.T, name string, store driver.Store, known bool, a, b str
 	r.check(last == "destroy")
 }
 
-// Goroutines of one request share its session while the store fails now and then: no
-// Update counts twice, one of them gets the token, and there is at most one session.
+// Goroutines of one request use its session while the store fails now and then: no Update counts
+// twice, one goroutine gets the token, and there is at most one session.
 func TestGoroutinesOfARequest(t *testing.T) {
 	ctx := t.Context()
 	for seed := range uint64(150) {
@@ -308,7 +308,7 @@ func TestGoroutinesOfARequest(t *testing.T) {
 			continue
 		}
 		require.NoError(t, s.Flush(ctx), "seed %d", seed)
-		if s.ID() == "" {
+		if s.ID().Reveal() == "" {
 			continue
 		}
 		again := same(t, f, s)

@@ -20,9 +20,9 @@ import (
 	"gosession.dev/session/sessiontest"
 )
 
-// A request with an ID that another request has changed.
+// Requests with an ID that another request has changed.
 
-// renamed returns a session with a value whose ID was changed, and the old ID.
+// renamed returns a session whose ID was changed, with a value, and its old ID.
 func renamed(t testing.TB, f *session.Factory) (s *session.Session, old session.ID) {
 	t.Helper()
 	s = created(t, f)
@@ -37,33 +37,33 @@ func post() *http.Request {
 	return httptest.NewRequest("POST", "https://example.com/", strings.NewReader("a=1"))
 }
 
-// handling is an http.Handler of the middleware and a handler that gets its session.
+// handling returns the Handler of f around a handler that calls h with its session.
 func handling(t testing.TB, f *session.Factory, h func(r *http.Request, s *session.Session)) http.Handler {
 	return f.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { h(r, current(t, r)) }))
 }
 
-// Whether a request was overtaken is judged by when its header arrived, or, if it has a
-// body, by whether the mark still exists.
+// A request was overtaken if its header arrived at most 15 s after the ID change. A request with a
+// body may have been sent long before, so it was overtaken as long as the mark exists.
 func TestOvertakenOrLapsed(t *testing.T) {
 	chunked := func() *http.Request {
 		return httptest.NewRequest("POST", "https://example.com/", struct{ io.Reader }{strings.NewReader("a=1")})
 	}
 	for name, tt := range map[string]struct {
 		request     func() *http.Request
-		after       time.Duration // the ID change, the header arrives
-		asksAfter   time.Duration // that, FromContext is called
+		after       time.Duration // from the ID change to the arrival of the header
+		asksAfter   time.Duration // from that to FromContext
 		isOvertaken bool
 	}{
-		"at once":                        {get, 0, 0, true},
-		"after 15 s":                     {get, 15 * time.Second, 0, true},
-		"after 16 s":                     {get, 16 * time.Second, 0, false},
-		"it arrived before, asks late":   {get, 14 * time.Second, 9 * time.Minute, true},
-		"with a body, after 16 s":        {post, 16 * time.Second, 0, true},
-		"with a body, after 9 min":       {post, 9 * time.Minute, 0, true},
-		"with a body, after 11 min":      {post, 11 * time.Minute, 0, false},
-		"of unknown length, after 9 min": {chunked, 9 * time.Minute, 0, true},
-		"of unknown length, after 11":    {chunked, 11 * time.Minute, 0, false},
-		"a long upload":                  {post, time.Second, 9 * time.Minute, true},
+		"at once":                         {get, 0, 0, true},
+		"after 15 s":                      {get, 15 * time.Second, 0, true},
+		"after 16 s":                      {get, 16 * time.Second, 0, false},
+		"after 14 s, FromContext late":    {get, 14 * time.Second, 9 * time.Minute, true},
+		"with a body, after 16 s":         {post, 16 * time.Second, 0, true},
+		"with a body, after 9 min":        {post, 9 * time.Minute, 0, true},
+		"with a body, after 11 min":       {post, 11 * time.Minute, 0, false},
+		"of unknown length, after 9 min":  {chunked, 9 * time.Minute, 0, true},
+		"of unknown length, after 11 min": {chunked, 11 * time.Minute, 0, false},
+		"a long upload":                   {post, time.Second, 9 * time.Minute, true},
 	} {
 		for store, make := range map[string]func(t *testing.T) driver.Store{
 			"marks":    func(t *testing.T) driver.Store { return memory.New(memory.Options{}) },
@@ -88,23 +88,26 @@ func TestOvertakenOrLapsed(t *testing.T) {
 						require.Empty(t, w.Header().Values("Set-Cookie"))
 						return
 					}
-					require.Len(t, sentCookies(w.Header()), 1, "a fresh session")
-					require.NotEqual(t, string(old), sentCookies(w.Header())[0].Value)
+					require.Len(t, sentCookies(w.Header()), 1, "the cookie of a new session")
+					require.NotEqual(t, old.Reveal(), sentCookies(w.Header())[0].Value)
 				})
 			})
 		}
 	}
 }
 
-// An overtaken request reads as empty, sets and clears no cookie and drops its changes,
-// whatever its handler does.
+// The session of an overtaken request reads as empty. Its changes are dropped, and the response
+// neither sets nor clears a cookie, whatever the handler does.
 func TestOvertakenChangesNothing(t *testing.T) {
 	for name, tt := range map[string]struct {
 		do      func(t *testing.T, r *http.Request, s *session.Session)
 		dropped int64
 	}{
 		"reads": {func(t *testing.T, r *http.Request, s *session.Session) {
-			require.Empty(t, s.Keys())
+			require.Empty(t, s.Names())
+			secret, err := session.Get[int](s, "secret")
+			require.NoError(t, err)
+			require.Zero(t, secret)
 			require.Empty(t, s.Subject())
 			require.Empty(t, s.Handle())
 			require.Empty(t, s.Key())
@@ -116,7 +119,7 @@ func TestOvertakenChangesNothing(t *testing.T) {
 		"flushes": {func(t *testing.T, r *http.Request, s *session.Session) {
 			require.NoError(t, s.Set("n", 1))
 			require.ErrorIs(t, s.Flush(r.Context()), session.ErrNotFound)
-			require.ErrorIs(t, s.Flush(r.Context()), session.ErrNotFound, "it stays ended")
+			require.ErrorIs(t, s.Flush(r.Context()), session.ErrNotFound, "the session stays overtaken")
 			require.ErrorIs(t, s.Set("n", 1), session.ErrNotFound)
 			require.Same(t, s, current(t, r))
 		}, 1},
@@ -136,13 +139,13 @@ func TestOvertakenChangesNothing(t *testing.T) {
 			require.ErrorIs(t, err, session.ErrNoValue)
 		}, 0},
 		"waits for the end": {func(t *testing.T, r *http.Request, s *session.Session) {
-			<-s.Done(r.Context()) // the ID was changed elsewhere
+			<-done(t, r.Context(), s) // another request has changed the ID
 		}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, store := tracked(t, session.Config{})
 			s, old := renamed(t, f)
-			store.Calls()
+			store.TakeCalls()
 			dropped := f.Stats().Dropped
 			w := served(handling(t, f, func(r *http.Request, mine *session.Session) {
 				require.True(t, mine.Overtaken())
@@ -151,16 +154,16 @@ func TestOvertakenChangesNothing(t *testing.T) {
 			}), get(), old)
 			require.Equal(t, 200, w.Code)
 			require.Empty(t, w.Header().Values("Set-Cookie"))
-			require.Equal(t, map[string]int{"Retrieve": 1, "Renamed": 1}, store.Calls(), "nothing is written")
+			require.Equal(t, map[string]int{"Retrieve": 1, "Renamed": 1}, store.TakeCalls(), "nothing is written")
 			require.Equal(t, dropped+tt.dropped, f.Stats().Dropped)
 			require.Equal(t, []session.Key{s.Key()}, keysOf(t, f))
-			require.Equal(t, []string{"secret"}, same(t, f, s).Keys())
+			require.Equal(t, []string{"secret"}, same(t, f, s).Names())
 		})
 	}
 }
 
-// Destroy ends the session that the old ID has led to, and leaves the client's cookie
-// alone, which may be of yet another session.
+// Destroy in an overtaken request ends the session under its new ID, and does not clear the client's
+// cookie, which may name another session by now.
 func TestOvertakenDestroys(t *testing.T) {
 	f, _ := tracked(t, session.Config{})
 	signIn := func(r *http.Request) {
@@ -184,7 +187,7 @@ func TestOvertakenDestroys(t *testing.T) {
 		"and sets timeouts of new": {func(r *http.Request) {
 			require.NoError(t, current(t, r).SetTimeouts(session.Timeouts{Persistent: true}))
 		}, false},
-		"and waits for the new one": {func(r *http.Request) { <-current(t, r).Done(r.Context()) }, false},
+		"and waits for the new one": {func(r *http.Request) { <-done(t, r.Context(), current(t, r)) }, false},
 	} {
 		for when, early := range map[string]bool{"overtaken": false, "read before the change": true} {
 			t.Run(when+" "+name, func(t *testing.T) {
@@ -209,7 +212,7 @@ func TestOvertakenDestroys(t *testing.T) {
 					return
 				}
 				require.Len(t, cookies, 1)
-				signedIn, err := f.Retrieve(t.Context(), session.ID(cookies[0].Value))
+				signedIn, err := f.Retrieve(t.Context(), session.NewID(cookies[0].Value))
 				require.NoError(t, err)
 				require.Equal(t, "ada", signedIn.Subject())
 				require.NoError(t, signedIn.Destroy(t.Context()))
@@ -218,7 +221,7 @@ func TestOvertakenDestroys(t *testing.T) {
 	}
 }
 
-// SignIn begins a new session, of this request's own changes, with a cookie.
+// SignIn in an overtaken request begins a new session, with the request's own changes and a cookie.
 func TestOvertakenSignsIn(t *testing.T) {
 	for name, before := range map[string]func(t *testing.T, r *http.Request, s *session.Session){
 		"at once": func(t *testing.T, r *http.Request, s *session.Session) { require.NoError(t, s.Set("own", 1)) },
@@ -226,8 +229,8 @@ func TestOvertakenSignsIn(t *testing.T) {
 			require.NoError(t, s.Set("own", 1))
 			s.Has("n")
 		},
-		"after Done": func(t *testing.T, r *http.Request, s *session.Session) {
-			<-s.Done(r.Context())
+		"after waiting for the end": func(t *testing.T, r *http.Request, s *session.Session) {
+			<-done(t, r.Context(), s)
 			require.NoError(t, s.Set("own", 1))
 		},
 	} {
@@ -240,10 +243,10 @@ func TestOvertakenSignsIn(t *testing.T) {
 				require.False(t, s.Overtaken(), "its changes are stored")
 			}), get(), old)
 			require.Len(t, sentCookies(w.Header()), 1)
-			s, err := f.Retrieve(t.Context(), session.ID(sentCookies(w.Header())[0].Value))
+			s, err := f.Retrieve(t.Context(), session.NewID(sentCookies(w.Header())[0].Value))
 			require.NoError(t, err)
 			require.Equal(t, "ada", s.Subject())
-			require.Equal(t, []string{"own"}, s.Keys(), "nothing of what the mark leads to")
+			require.Equal(t, []string{"own"}, s.Names(), "no value of the session under the new ID")
 			require.NotEqual(t, first.Handle(), s.Handle())
 			require.True(t, same(t, f, first).Has("secret"))
 		})
@@ -262,7 +265,7 @@ func TestOvertakenSignsIn(t *testing.T) {
 	})
 }
 
-// A store that can't tell whether an ID was changed is an outage: the session did not lapse.
+// If the store fails to tell whether an ID was changed, that is an outage, and not a lapsed session.
 func TestTrackerFails(t *testing.T) {
 	var reported error
 	f, store := tracked(t, session.Config{OnError: func(w http.ResponseWriter, r *http.Request, err error) { reported = err }})
@@ -279,12 +282,12 @@ func TestTrackerFails(t *testing.T) {
 	require.ErrorIs(t, reported, sessiontest.ErrOutage)
 }
 
-// A usual request makes 0, 1 or 2 calls, and asks for a mark only if a well-formed ID
-// was not found.
+// A request asks the store for a mark only if a well-formed ID was not found. Others make 0, 1 or 2
+// calls.
 func TestMarksCostUsualRequestsNothing(t *testing.T) {
 	f, store := tracked(t, session.Config{})
 	id := created(t, f).ID()
-	unknown := session.ID(strings.Repeat("x", 32))
+	unknown := session.NewID(strings.Repeat("x", 32))
 	read := func(r *http.Request, s *session.Session) { s.Has("n") }
 	write := func(r *http.Request, s *session.Session) { require.NoError(t, s.Set("n", 1)) }
 	for _, tt := range []struct {
@@ -295,25 +298,24 @@ func TestMarksCostUsualRequestsNothing(t *testing.T) {
 		{id, nil, map[string]int{}},
 		{id, read, map[string]int{"Retrieve": 1}},
 		{id, write, map[string]int{"Retrieve": 1, "Flush": 1}},
-		{"", read, map[string]int{}},
-		{"", write, map[string]int{"Create": 1}},
-		{"malformed", read, map[string]int{}},
-		{"malformed", write, map[string]int{"Create": 1}},
+		{session.ID{}, read, map[string]int{}},
+		{session.ID{}, write, map[string]int{"Create": 1}},
+		{session.NewID("malformed"), read, map[string]int{}},
+		{session.NewID("malformed"), write, map[string]int{"Create": 1}},
 		{unknown, read, map[string]int{"Retrieve": 1, "Renamed": 1}},
 		{id, func(r *http.Request, s *session.Session) { require.NoError(t, s.ChangeID(r.Context())) }, map[string]int{"Retrieve": 1, "ChangeID": 1}},
 	} {
-		store.Calls()
+		store.TakeCalls()
 		served(f.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			if tt.do != nil {
 				tt.do(r, current(t, r))
 			}
 		})), get(), tt.id)
-		require.Equal(t, tt.want, store.Calls())
+		require.Equal(t, tt.want, store.TakeCalls())
 	}
 }
 
-// slowRename is a store that shows the window between the end of the old ID and the
-// return of ChangeID.
+// slowRename is a store that waits between the end of the old ID and the return of ChangeID.
 type slowRename struct {
 	driver.Store
 	renamed func()
@@ -325,7 +327,8 @@ func (s slowRename) ChangeID(ctx context.Context, oldKey string, r *driver.Recor
 	return err
 }
 
-// Without marks the process that changes the ID knows, whenever the other request asks.
+// If the store keeps no marks, the process that changes the ID knows of it from the beginning of
+// ChangeID.
 func TestOvertakenWhileChangeIDReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inWindow := func() {}
@@ -348,8 +351,8 @@ func TestOvertakenWhileChangeIDReturns(t *testing.T) {
 	})
 }
 
-// An ID change that did not happen leaves nothing behind.
-func TestFailedChangeIDOvertakesNobody(t *testing.T) {
+// After a ChangeID that has failed, no request counts as overtaken.
+func TestFailedChangeIDOvertakesNoRequest(t *testing.T) {
 	for name, store := range map[string]func() driver.Store{
 		"marks":    func() driver.Store { return memory.New(memory.Options{}) },
 		"no marks": func() driver.Store { return bare{memory.New(memory.Options{})} },
@@ -369,8 +372,8 @@ func TestFailedChangeIDOvertakesNobody(t *testing.T) {
 	}
 }
 
-// The old IDs of a session end it, for ten minutes. They never read it, change it, or get a
-// cookie of it.
+// For ten minutes after an ID change, the old ID can end the session. It never reads or changes the
+// session, or gets its cookie.
 func TestOldID(t *testing.T) {
 	f, _ := tracked(t, session.Config{})
 	s := created(t, f)
@@ -386,7 +389,7 @@ func TestOldID(t *testing.T) {
 		require.ErrorIs(t, err, session.ErrNotFound)
 		for _, r := range []*http.Request{get(), post()} {
 			w := served(handling(t, f, func(r *http.Request, mine *session.Session) {
-				require.Empty(t, mine.Keys())
+				require.Empty(t, mine.Names())
 				require.Empty(t, mine.Subject())
 				require.Empty(t, mine.Handle())
 				require.NoError(t, mine.Set("secret", 2))
@@ -403,37 +406,37 @@ func TestOldID(t *testing.T) {
 	requireGone(t, f, s)
 }
 
-// Of several cookies the one of a living session wins over one whose ID was changed, and
-// an overtaken one over those that nobody knows.
+// Of several cookies, one with the ID of a live session is preferred to one with an ID that was
+// changed, and that to unknown IDs.
 func TestOvertakenAmongSeveralCookies(t *testing.T) {
 	f, _ := tracked(t, session.Config{})
 	s, old := renamed(t, f)
-	unknown := session.ID(strings.Repeat("x", 32))
+	unknown := session.NewID(strings.Repeat("x", 32))
 	for _, tt := range []struct {
 		ids         []session.ID
 		isOvertaken bool
 	}{
 		{[]session.ID{old, s.ID()}, false},
 		{[]session.ID{s.ID(), old}, false},
-		{[]session.ID{unknown, old, "malformed", s.ID()}, false},
+		{[]session.ID{unknown, old, session.NewID("malformed"), s.ID()}, false},
 		{[]session.ID{unknown, old}, true},
 		{[]session.ID{old, unknown}, true},
-		{[]session.ID{"malformed", old}, true},
-		{[]session.ID{old, "malformed", unknown}, true},
+		{[]session.ID{session.NewID("malformed"), old}, true},
+		{[]session.ID{old, session.NewID("malformed"), unknown}, true},
 		{[]session.ID{unknown, unknown, unknown, unknown, old}, false},
 	} {
 		r := get()
 		for _, id := range tt.ids {
-			r.Header.Add("Cookie", "__Host-session="+string(id))
+			r.Header.Add("Cookie", "__Host-session="+id.Reveal())
 		}
 		w := served(handling(t, f, func(r *http.Request, mine *session.Session) {
 			require.Equal(t, tt.isOvertaken, mine.Overtaken())
-		}), r, "")
+		}), r, session.ID{})
 		require.Empty(t, w.Header().Values("Set-Cookie"), fmt.Sprint(len(tt.ids)))
 	}
 }
 
-// A request that had read the session before its ID was changed can ask too, once it has
+// If the ID changes after a request has read the session, Overtaken returns true once the request has
 // tried to store something.
 func TestOvertakenInFlight(t *testing.T) {
 	f, _ := tracked(t, session.Config{})
@@ -448,9 +451,9 @@ func TestOvertakenInFlight(t *testing.T) {
 	require.Equal(t, int64(1), f.Stats().Dropped)
 }
 
-// A sign-in that finds its session gone begins a new one, of its own changes, with a
-// cookie and without a word to OnError; unless it was of the same subject, which means that
-// it was ended on purpose.
+// A sign-in whose session is gone begins a new one, with its own changes and a cookie, and OnError is
+// not called. But if the session was of the same subject, it was ended on purpose, and the sign-in
+// fails.
 func TestSignInFindsItsSessionGone(t *testing.T) {
 	for name, end := range map[string]func(t *testing.T, s *session.Session){
 		"by a double click": func(t *testing.T, s *session.Session) {
@@ -485,16 +488,17 @@ func TestSignInFindsItsSessionGone(t *testing.T) {
 				require.NoError(t, reported)
 				require.Equal(t, 200, w.Code)
 				require.Len(t, cookies, 1)
-				again, err := f.Retrieve(t.Context(), session.ID(cookies[0].Value))
+				again, err := f.Retrieve(t.Context(), session.NewID(cookies[0].Value))
 				require.NoError(t, err)
 				require.Equal(t, "ada", again.Subject())
-				require.Subset(t, []string{"own"}, again.Keys(), "never of what the mark leads to, nor of another user")
+				require.Subset(t, []string{"own"}, again.Names(), "no value of the session under the new ID, or of another user")
 			})
 		}
 	}
 }
 
-// A write whose answer was lost, by HTTP: the client has the new cookie and is signed in.
+// If the answer to the write of a sign-in is lost, the client still gets the new cookie and is signed
+// in.
 func TestLostAnswersByHTTP(t *testing.T) {
 	for _, refuse := range []bool{false, true} {
 		for _, call := range []string{"Create", "ChangeID", "Flush"} {
@@ -519,23 +523,23 @@ func TestLostAnswersByHTTP(t *testing.T) {
 				require.Equal(t, 200, w.Code)
 				if call != "Flush" {
 					require.Len(t, sentCookies(w.Header()), 1)
-					id = session.ID(sentCookies(w.Header())[0].Value)
+					id = session.NewID(sentCookies(w.Header())[0].Value)
 				}
 				s, err := f.Retrieve(t.Context(), id)
 				require.NoError(t, err)
 				n, err := session.Get[int](s, "n")
 				require.NoError(t, err)
 				require.Equal(t, 1, n, "once")
-				require.Equal(t, []session.Key{s.Key()}, keysOf(t, f), "no orphan that takes a seat")
+				require.Equal(t, []session.Key{s.Key()}, keysOf(t, f), "no orphan counts for MaxPerSubject")
 				require.Equal(t, 200, served(h, get(), id).Code)
 			})
 		}
 	}
 }
 
-// The loser of a race for the last seat goes on under its new ID, which its client is told,
-// and is nobody.
-func TestLoserOfASeatKeepsItsSession(t *testing.T) {
+// If two sign-ins compete for the last session that MaxPerSubject allows, the one that is refused keeps
+// its session, anonymous and under a new ID, and its client gets the cookie.
+func TestRefusedSignInKeepsItsSession(t *testing.T) {
 	var reported error
 	f, _ := tracked(t, session.Config{MaxPerSubject: 1, RefuseAtMax: true, OnError: func(_ http.ResponseWriter, _ *http.Request, err error) { reported = err }})
 	s := created(t, f)
@@ -553,7 +557,7 @@ func TestLoserOfASeatKeepsItsSession(t *testing.T) {
 	require.NoError(t, reported)
 	id := s.ID()
 	if cookies := sentCookies(w.Header()); len(cookies) > 0 {
-		id = session.ID(cookies[0].Value)
+		id = session.NewID(cookies[0].Value)
 	}
 	again, err := f.Retrieve(t.Context(), id)
 	require.NoError(t, err)
@@ -561,7 +565,7 @@ func TestLoserOfASeatKeepsItsSession(t *testing.T) {
 	require.True(t, again.Has("cart"))
 }
 
-// The same with sessions that are kept in cookies and can be revoked.
+// A request is overtaken, too, if its session is kept in a cookie and can be revoked.
 func TestOvertakenInTheCookie(t *testing.T) {
 	f := clientSide(t, cookie.Options{Secrets: []session.Secret{secret(1)}, Revocations: lasting(t)})
 	s, old := renamed(t, f)

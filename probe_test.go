@@ -19,7 +19,7 @@ import (
 	"gosession.dev/session/drivers/memory"
 )
 
-// probe counts the calls that reach a store, and can fail or delay them.
+// probe is a store that counts its calls, and can fail or delay them.
 type probe struct {
 	driver.Store // a memory store
 
@@ -32,14 +32,14 @@ func newProbe() *probe {
 	return &probe{Store: memory.New(memory.Options{}), calls: map[string]int{}}
 }
 
-// intercept has fn called before each call of the store; its error is the call's.
+// intercept makes each call of the store call fn first. If fn returns an error, the call returns it.
 func (p *probe) intercept(fn func(ctx context.Context, call string) error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.before = fn
 }
 
-// fail has the named calls fail with err, or all if none is named.
+// fail makes the named calls fail with err, or all calls if none is named.
 func (p *probe) fail(err error, calls ...string) {
 	p.intercept(func(_ context.Context, call string) error {
 		if len(calls) == 0 || strings.Contains(strings.Join(calls, " "), call) {
@@ -49,7 +49,7 @@ func (p *probe) fail(err error, calls ...string) {
 	})
 }
 
-// take returns the calls since the last take.
+// take returns the numbers of calls since the last take.
 func (p *probe) take() map[string]int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -125,10 +125,15 @@ func (p *probe) SubjectSessions(ctx context.Context, subject string) iter.Seq2[s
 	return p.Store.(driver.SubjectLister).SubjectSessions(ctx, subject)
 }
 
-// bare hides what a store can do beyond the contract.
+// unclosed is a store that several factories use.
+type unclosed struct{ driver.Store }
+
+func (unclosed) Close() error { return nil }
+
+// bare hides the optional interfaces of a store.
 type bare struct{ driver.Store }
 
-// forgetful is a store that does not tell versions after a write.
+// forgetful is a store that does not set the version after a write.
 type forgetful struct{ driver.Store }
 
 func (s forgetful) Create(ctx context.Context, r *driver.Record) error {
@@ -153,7 +158,7 @@ func (s forgetful) ChangeID(ctx context.Context, oldKey string, r *driver.Record
 	return err
 }
 
-// factory makes a factory that is closed at the end of the test.
+// factory returns a factory that is closed at the end of the test.
 func factory(t testing.TB, c session.Config, store driver.Store) *session.Factory {
 	t.Helper()
 	f, err := c.New(store)
@@ -162,7 +167,7 @@ func factory(t testing.TB, c session.Config, store driver.Store) *session.Factor
 	return f
 }
 
-// same returns a second Session of the same client.
+// same returns a second Session with the ID of s.
 func same(t testing.TB, f *session.Factory, s *session.Session) *session.Session {
 	t.Helper()
 	again, err := f.Retrieve(context.Background(), s.ID())
@@ -170,7 +175,7 @@ func same(t testing.TB, f *session.Factory, s *session.Session) *session.Session
 	return again
 }
 
-// created returns a stored session.
+// created returns a new, stored session.
 func created(t testing.TB, f *session.Factory) *session.Session {
 	t.Helper()
 	s, err := f.Create(context.Background())
@@ -178,14 +183,14 @@ func created(t testing.TB, f *session.Factory) *session.Session {
 	return s
 }
 
-// client is a browser: it keeps cookies.
+// client is an HTTP client that keeps cookies.
 type client struct {
 	t   testing.TB
 	url string
 	*http.Client
 }
 
-// serve starts a server for h behind f, over TLS as in production.
+// serve starts a TLS server for h inside of f.Handler.
 func serve(t testing.TB, f *session.Factory, h http.HandlerFunc) *httptest.Server {
 	t.Helper()
 	srv := httptest.NewTLSServer(f.Handler(h))
@@ -210,7 +215,7 @@ func (c *client) get(path string) *http.Response {
 	return resp
 }
 
-// exchanged serves one request that has the cookies given, without a network.
+// exchanged serves one request with these session cookies, without a network.
 func exchanged(f *session.Factory, h http.HandlerFunc, cookies ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest("GET", "https://example.com/", nil)
 	for _, value := range cookies {
@@ -221,8 +226,7 @@ func exchanged(f *session.Factory, h http.HandlerFunc, cookies ...string) *httpt
 	return w
 }
 
-// exchangedLine serves one request that has that Cookie header, and asks for its
-// session.
+// exchangedLine serves one request with this Cookie field by a handler that asks for its session.
 func exchangedLine(f *session.Factory, line string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest("GET", "https://example.com/", nil)
 	r.Header["Cookie"] = []string{line}

@@ -4,35 +4,56 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"gosession.dev/session/driver"
+	"gosession.dev/session/internal/meta"
 	"gosession.dev/session/internal/move"
+	"gosession.dev/session/internal/seal"
+	"gosession.dev/session/internal/uptime"
+	"gosession.dev/session/internal/values"
 )
 
-// retrieve returns the session of an ID that a client has sent.
+// state is the content of a session, wherever it is stored.
+type state struct {
+	values   values.List
+	subject  string
+	handle   meta.Handle
+	label    string
+	start    time.Time // when Lifetime began
+	signedIn time.Time // zero without a subject
+	own      *Timeouts // the timeouts of SetTimeouts, or nil
+}
+
+func (st *state) clone() state {
+	c := *st
+	c.values = slices.Clone(st.values)
+	return c
+}
+
+// newState returns the state of a session that begins at now.
+func newState(now time.Time) state { return state{start: now} }
+
+// retrieve returns the session with an ID that a client has sent.
 func (f *Factory) retrieve(ctx context.Context, id ID) (*Session, error) {
 	if !f.isWellFormed(id) {
 		return nil, ErrNotFound
 	}
 	key := f.storeKey(id)
 	stored, content, err := f.load(ctx, key)
-	f.meter.looked(err)
+	f.counts.looked(err)
 	if err != nil {
 		return nil, err
 	}
-	codec, err := f.codec(stored.meta.codec)
+	codec, err := f.codec(stored.meta.Codec)
 	if err != nil {
 		return nil, err
 	}
-	return &Session{
-		f:        f,
-		codec:    codec,
-		identity: identity{phase: live, id: id, key: key, stored: stored},
-		state:    content,
-	}, nil
+	return f.sessionOf(codec, identity{phase: live, id: id, key: key, stored: stored}, content), nil
 }
 
-// load retrieves a record and takes it apart.
+// load retrieves a record and decodes it.
 func (f *Factory) load(ctx context.Context, key string) (stored, state, error) {
 	rec, err := f.fetch(ctx, key)
 	if err != nil {
@@ -50,87 +71,86 @@ func (f *Factory) fetch(ctx context.Context, key string) (rec *driver.Record, er
 	return rec, err
 }
 
-// decode takes a record apart. The timeouts are enforced here, whatever the store
-// does: an expired record is ErrNotFound.
+// decode decodes a record. It enforces the timeouts, whatever the store does: for an expired
+// record the error is ErrNotFound.
 func (f *Factory) decode(rec *driver.Record) (stored, state, error) {
 	st, content, err := f.takeApart(rec)
-	if errors.Is(err, ErrCorrupt) {
-		f.meter.corrupt.Add(1)
-	}
-	return st, content, err
+	return st, content, f.countCorrupt(err)
 }
 
-// errOnItsWay is no ErrCorrupt: that would sign the user out.
-var errOnItsWay = errors.New("the session is on its way to another backend; open both by drivers/migrate, or end the move by Copy")
+// countCorrupt returns err, and counts it if it says that a record can't be decoded.
+func (f *Factory) countCorrupt(err error) error {
+	if errors.Is(err, ErrCorrupt) {
+		f.meter.Corrupt.Add(1)
+	}
+	return err
+}
+
+// errMoving does not match ErrCorrupt, which would sign the user out.
+var errMoving = fmt.Errorf("%w: the session is being moved to another backend; open both with drivers/migrate, or finish the move with migrate.Move", ErrUnavailable)
 
 func (f *Factory) takeApart(rec *driver.Record) (stored, state, error) {
 	st, content, err := f.describe(rec)
 	if err != nil {
 		return stored{}, state{}, err
 	}
-	codec, err := f.codec(st.meta.codec)
-	if err != nil {
+	if _, err := f.sealing.Open(rec); err != nil {
 		return stored{}, state{}, err
 	}
-	if _, err := f.unseal(rec); err != nil {
-		return stored{}, state{}, err
+	codec, err := f.codec(st.meta.Codec) // only now, because an unknown codec signs the user out, and ErrSealed does not
+	if err == nil {
+		content.values, err = values.Split(codec.Name(), rec.Data, st.meta.Index)
+		st.data = rec.Data
 	}
-	content.values, err = splitValues(codec, rec.Data, st.meta.index.sizesFor(rec.Data))
 	return st, content, err
 }
 
-// describe tells what stands beside the values of a record, sealed or not.
+// describe decodes everything but the values of a record, which may be sealed.
 func (f *Factory) describe(rec *driver.Record) (stored, state, error) {
-	m, err := parseMeta(rec.Meta)
+	m, err := meta.Parse(rec)
 	switch {
 	case err != nil && move.IsNone(rec):
 		return stored{}, state{}, ErrNotFound
 	case err != nil && move.IsFrozen(rec):
-		return stored{}, state{}, errOnItsWay
+		return stored{}, state{}, errMoving
 	case err != nil:
 		return stored{}, state{}, err
 	}
-	completeMeta(&m, rec)
-	content := state{subject: rec.Subject, handle: m.handle, label: m.label, start: m.start, signedIn: m.signedIn, own: m.own}
+	content := stateOf(rec.Subject, &m)
 	if f.expired(&content, m, rec.Expires, f.cfg.Now()) {
 		return stored{}, state{}, ErrNotFound
 	}
-	return stored{created: rec.Created, expires: rec.Expires, version: rec.Version, subject: rec.Subject, meta: m, seenAt: uptime()}, content, nil
+	return stored{created: rec.Created, expires: rec.Expires, version: rec.Version, subject: rec.Subject, size: seal.PlainSize(rec.Data), meta: m, seenAt: uptime.Now()}, content, nil
 }
 
-// completeMeta makes up for what metadata of release 0.1 has not.
-func completeMeta(m *meta, rec *driver.Record) {
-	if m.handle != (handle{}) {
-		return
-	}
-	m.handle = handleOf(rec.Key)
-	if rec.Subject != "" {
-		m.signedIn = m.start
-	}
+// stateOf returns the state of a stored session without its values.
+func stateOf(subject string, m *meta.Meta) state {
+	return state{subject: subject, handle: m.Handle, label: m.Label, start: m.Start, signedIn: m.SignedIn, own: (*Timeouts)(m.Own)}
 }
 
-// codec returns the codec of that name.
-func (f *Factory) codec(name string) (Codec, error) {
-	for _, c := range []Codec{f.cfg.Codec, JSON, Gob} {
-		if c.Name() == name {
-			return c, nil
-		}
-	}
-	return nil, fmt.Errorf("%w: its codec %q is not configured", ErrCorrupt, name)
-}
-
-// recordLocked completes p by the record to store of a session that is used now: under
-// the key of p's ID if p gives one, else under the key that it has.
+// recordLocked completes p by the record to store: under the key of a new ID, if p gives one, and
+// else under the current key. It counts the write as a use of the session, except after StayIdle.
 func (s *Session) recordLocked(p *pending) error {
 	st := &s.state
 	t := s.f.timeouts(st)
-	m := meta{
-		handle: st.handle, start: st.start, signedIn: st.signedIn, seen: p.now, idle: t.Idle, own: st.own,
-		label: st.label, codec: s.codec.Name(), writes: s.stored.meta.writes.with(p.number),
+	used := p.now
+	if s.staysIdle && s.phase == live && p.signIn == nil {
+		used, p.idle = s.stored.meta.LastSeen(s.stored.expires), !s.f.inCookie
 	}
-	expires := t.expires(st.start, p.now)
+	m := meta.Meta{
+		Handle: st.handle, Start: st.start, SignedIn: st.signedIn, Seen: used, Idle: t.Idle, Own: (*meta.Timeouts)(st.own),
+		Label: st.label, Codec: s.codec.Name(), Writes: s.stored.meta.Writes,
+	}
+	if !p.movesOnly() {
+		m.Writes = m.Writes.With(p.number)
+	}
+	m.Sent = s.cookieSentLocked(t, p)
+	expires := t.expires(st.start, used)
 	if s.phase == live && !moves(t, s.stored.meta, s.stored.expires, expires, t.deadline(st.start)) {
-		expires, m.seen = s.stored.expires, s.stored.meta.seen
+		if !expires.Equal(s.stored.expires) { // else Lifetime cuts both expiries, and only Seen tells the use
+			m.Seen = s.stored.meta.Seen
+		}
+		expires = s.stored.expires
 	}
 	p.record = &driver.Record{
 		Key:     p.newKey(),
@@ -140,27 +160,47 @@ func (s *Session) recordLocked(p *pending) error {
 		Version: s.stored.version,
 	}
 	if p.step == touch {
-		return nil // Touch sends the expiry only
+		return nil // Touch stores the expiry only
 	}
-	data, err := joinValues(s.codec, st.values)
+	data, err := values.Join(s.codec.Name(), st.values)
+	if err == nil {
+		err = s.checkSizeLocked(len(data))
+	}
 	if err != nil {
 		return err
 	}
-	if s.f.box == nil && !s.f.inCookie {
-		m.index = newIndex(st.values, data)
+	if !s.f.sealing.Seals() && !s.f.inCookie {
+		m.Index = values.NewIndex(m.Codec, st.values, data)
 	}
 	p.meta, p.data = m, data
 	s.f.encode(p)
 	return nil
 }
 
-// encode puts the data and the metadata of p into its record.
-func (f *Factory) encode(p *pending) {
-	p.record.Data, p.record.Meta = p.data, p.meta.encode()
-	f.seal(p.record)
+// checkSizeLocked returns an error if size, in bytes of encoded values, exceeds [Config].MaxSize.
+// It accepts a session that is stored with as many bytes already.
+func (s *Session) checkSizeLocked(size int) error {
+	limit := s.f.cfg.MaxSize
+	if limit < 0 || size <= limit || size <= s.stored.size {
+		return nil
+	}
+	return fmt.Errorf("%w: its values have %s bytes, and Config.MaxSize is %s; %s", ErrTooLarge, values.Grouped(size), values.Grouped(limit), values.Largest(s.state.values))
 }
 
-// newKey is the key under which p stores the session.
+// largest names the largest values, without their content.
+func (s *Session) largest() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return values.Largest(s.state.values)
+}
+
+// encode puts the data and the metadata of p into its record, and seals it.
+func (f *Factory) encode(p *pending) {
+	p.record.Data, p.record.Meta = p.data, p.meta.Encode()
+	f.sealing.Seal(p.record)
+}
+
+// newKey returns the key under which p stores the session.
 func (p *pending) newKey() string {
 	if p.step == create || p.step == rename {
 		return string(p.id.Key())

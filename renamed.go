@@ -3,32 +3,33 @@ package session
 import (
 	"context"
 	"errors"
-	"sync"
+	"iter"
 	"time"
 
 	"gosession.dev/session/driver"
+	"gosession.dev/session/internal/uptime"
 )
 
-// A request that was sent with an ID which a sign-in changes before the request is
-// served finds nothing under it. If it were given a new session, as anybody is whose
-// session has expired, the cookie of that would replace the one of the sign-in. The mark
-// under the old key tells such a request from others. It never leads into the session.
+// If a sign-in changes the ID while another request with the old ID is in flight, that request
+// finds no session under its ID. If it got a new session, as after an expiry, the new cookie
+// would replace that of the sign-in. The mark under the old key identifies such a request. The
+// mark never gives it access to the session.
 
-// overtakes is how long after a change of the ID a request with the old one may still
-// arrive, because it was sent before. One with a body may have been under way for as
-// long as the mark lasts.
+// overtakes is how long after a change of the ID a request with the old ID may arrive and still
+// count as sent before. A request with a body counts for as long as the mark lasts, because
+// its body may have been under way.
 const overtakes = 15 * time.Second
 
-// overtook reports whether a rename overtook a request, which was sent with the old ID,
-// instead of the client being one that has never learned of it. The time of arrival is
-// an uptime.
+// overtook reports whether a change of the ID has overtaken a request with the old ID. If not,
+// the client has never learned of the new ID. arrived is the uptime when the header of the
+// request arrived.
 func overtook(rename driver.Rename, arrived time.Duration, hasBody bool) bool {
-	renamedAt := uptime() - rename.Age
+	renamedAt := uptime.Now() - rename.Age
 	return arrived <= renamedAt+overtakes || hasBody
 }
 
-// renamed returns the mark under a key that was not found. If there is none, the error
-// matches ErrNotFound. It is a part of a call.
+// renamed returns the mark under a key without a session. If there is none, the error matches
+// ErrNotFound. Its caller is within a call of Factory.call; mark is for others.
 func (f *Factory) renamed(ctx context.Context, key string) (driver.Rename, error) {
 	if f.tracksRenames() {
 		rename, err := f.tracker.Renamed(ctx, key)
@@ -40,11 +41,11 @@ func (f *Factory) renamed(ctx context.Context, key string) (driver.Rename, error
 	return f.renamedHere(ctx, key)
 }
 
-// tracksRenames reports whether the store leaves marks, which all processes see. It is
-// certain after the first call of renamed.
+// tracksRenames reports whether the store keeps marks, which all processes see. A wrapper of a
+// store may say only at the first call of renamed that it does not.
 func (f *Factory) tracksRenames() bool { return f.tracker != nil && !f.noMarks.Load() }
 
-// mark is renamed as a call of its own.
+// mark is like renamed, with a time limit of its own.
 func (f *Factory) mark(ctx context.Context, key string) (rename driver.Rename, err error) {
 	err = f.call(ctx, func(ctx context.Context) (err error) {
 		rename, err = f.renamed(ctx, key)
@@ -53,9 +54,35 @@ func (f *Factory) mark(ctx context.Context, key string) (rename driver.Rename, e
 	return rename, err
 }
 
-// changeID has the store rename a record, and notes that where only this process knows.
-// There the renames of one key follow each other, and a look at them waits: one that
-// fails must not hide one that succeeds.
+// maxHops is how many times the ID of a session may change within the lifetime of a mark.
+const maxHops = 10_000
+
+var errCircle = errors.New("the marks of the store lead in a circle")
+
+// laterKeys yields the keys that a session has got since it had key, in order, by following the
+// marks that renamed returns. An error ends the sequence.
+func laterKeys(ctx context.Context, key string, renamed func(context.Context, string) (driver.Rename, error)) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for range maxHops {
+			rename, err := renamed(ctx, key)
+			if isGone(err) {
+				return
+			}
+			if err != nil {
+				yield("", err)
+				return
+			}
+			if key = rename.To; !yield(key, nil) {
+				return
+			}
+		}
+		yield("", errCircle)
+	}
+}
+
+// changeID calls the store's ChangeID. If the store keeps no marks, changeID notes the change in
+// this process. In that case it lets no other rename of the key, and no look-up of its mark,
+// run at the same time: a failed rename must not hide a successful one.
 func (f *Factory) changeID(ctx context.Context, p *pending) error {
 	if f.tracksRenames() {
 		return f.store.ChangeID(ctx, p.oldKey, p.record)
@@ -63,73 +90,23 @@ func (f *Factory) changeID(ctx context.Context, p *pending) error {
 	defer f.lockRename(ctx, p.oldKey)()
 	err := f.store.ChangeID(ctx, p.oldKey, p.record)
 	if err == nil || isUnknown(err) {
-		f.renames.add(p.oldKey, p.record.Key, err == nil)
+		f.renames.Add(p.oldKey, p.record.Key, err == nil, uptime.Now())
 	}
 	return err
 }
 
-// lockRename keeps others from renaming a key, or from looking whether it was renamed,
-// until unlock is called.
+// lockRename makes other goroutines that rename a key, or look up its mark, wait until unlock is
+// called, but no longer than StoreTimeout.
 func (f *Factory) lockRename(ctx context.Context, key string) (unlock func()) {
-	key = "rename " + key
-	t := f.turns.take(ctx, key, time.Now().Add(f.cfg.StoreTimeout))
-	if t == nil {
+	lock := f.locks.Acquire(ctx, "rename "+key, time.Now().Add(f.cfg.StoreTimeout))
+	if lock == nil {
 		return func() {}
 	}
-	return func() { f.turns.give(key, t, nil) }
+	return func() { lock.Release(nil) }
 }
 
 // renamedHere returns the mark of a key that this process has renamed.
 func (f *Factory) renamedHere(ctx context.Context, key string) (driver.Rename, error) {
 	defer f.lockRename(ctx, key)()
-	return f.renames.find(key)
-}
-
-// maxRenames bounds the memory that renames take: some 30 MB.
-const maxRenames = 100_000
-
-// renames are the keys that this process has changed lately, for stores that are no
-// [driver.RenameTracker]. If there are too many, the oldest are forgotten.
-type renames struct {
-	mu    sync.Mutex // guards what follows
-	byKey map[string]localMark
-	order []string // the oldest in front; a key stands here once
-}
-
-type localMark struct {
-	to string
-	at time.Duration // an uptime
-}
-
-// add notes a rename. One that may have happened does not replace another one.
-func (r *renames) add(key, to string, happened bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.byKey == nil {
-		r.byKey = map[string]localMark{}
-	}
-	if m, noted := r.byKey[key]; noted {
-		if happened {
-			r.byKey[key] = localMark{to, m.at}
-		}
-		return
-	}
-	now := uptime()
-	for len(r.order) > 0 && (len(r.order) >= maxRenames || now-r.byKey[r.order[0]].at > driver.MarkLifetime) {
-		delete(r.byKey, r.order[0])
-		r.order = r.order[1:]
-	}
-	r.byKey[key] = localMark{to, now}
-	r.order = append(r.order, key)
-}
-
-func (r *renames) find(key string) (driver.Rename, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	m, found := r.byKey[key]
-	age := uptime() - m.at
-	if !found || age > driver.MarkLifetime {
-		return driver.Rename{}, ErrNotFound
-	}
-	return driver.Rename{To: m.to, Age: age}, nil
+	return f.renames.Find(key, uptime.Now())
 }

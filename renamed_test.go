@@ -11,13 +11,13 @@ import (
 	"gosession.dev/session"
 )
 
-// Who comes with an old ID after a minute was not overtaken: he gets a new session.
+// A client that sends an old ID a minute after the change was not overtaken, and gets a new session.
 func TestOldIDAfterAWhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProbe()
 		f := factory(t, session.Config{}, p)
 		s := created(t, f)
-		old := string(s.ID())
+		old := s.ID().Reveal()
 		require.NoError(t, s.ChangeID(t.Context()))
 		p.take()
 		late := exchanged(f, counter(t), old)
@@ -28,14 +28,14 @@ func TestOldIDAfterAWhile(t *testing.T) {
 		exchanged(f, func(_ http.ResponseWriter, r *http.Request) {
 			mine := current(t, r)
 			require.NoError(t, mine.Set("n", 1))
-			require.ErrorIs(t, mine.Flush(r.Context()), session.ErrNotFound, "who asks is told")
+			require.ErrorIs(t, mine.Flush(r.Context()), session.ErrNotFound, "Flush of an overtaken session fails")
 		}, old)
 
 		time.Sleep(time.Minute + time.Second)
 		later := exchanged(f, counter(t), old)
 		require.NotNil(t, cookieOf(later))
 		require.NotEqual(t, old, cookieOf(later).Value)
-		again := exchanged(f, counter(t), string(s.ID()))
+		again := exchanged(f, counter(t), s.ID().Reveal())
 		require.Nil(t, cookieOf(again))
 	})
 }

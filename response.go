@@ -7,52 +7,112 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
+
+	"gosession.dev/session/internal/header"
 )
 
-// response is the http.ResponseWriter that handlers get. Each way by which the
-// header can leave goes through begin, which commits the session before.
-type response struct {
+// response is the http.ResponseWriter that handlers get. Every method that makes the header leave
+// calls begin first, which commits the session.
+type response struct{ *responseVeil }
+
+// responseVeil hides what a response holds from package fmt, as veil does for a session.
+type responseVeil struct{ *responseContents }
+
+type responseContents struct {
 	x      *exchange
 	inner  http.ResponseWriter
-	begun  bool   // the session is committed, or failed to be
-	wrote  bool   // the header has left
-	failed error  // of the commit; the answer was OnError's, and next writes no more
-	cookie string // the line that the header has for it; "" if none
+	begun  bool        // the session was committed, or the commit has failed
+	wrote  bool        // the header has left
+	failed error       // of the commit: OnError has answered, and next can't write
+	news   header.Line // in the header, which sets or clears the ID; zero if there is none
+	newsOf *Session    // whose ID news sets; nil if it sets none
+
+	panicked bool // the commit has panicked: nothing more is stored
+
+	before header.Snapshot // the header when the request came in
+	inside []header.Line   // set by handlers inside; an error page keeps them
+	page   header.Snapshot // the header when OnError had answered
 }
 
-// begin commits the session once. After an error there is nothing to be written.
+// begin commits the session, if that was not done yet. After an error, the caller must write
+// nothing.
 func (w *response) begin() error {
 	if !w.begun {
 		w.begun = true
-		if err := w.x.commit(); err != nil {
+		if err := w.commit(); err != nil {
 			w.fail(err)
 		}
 	}
 	return w.failed
 }
 
-// fail answers by OnError.
+// commit stores the session. If a driver or code of the application panics, a handler that
+// recovers, inside or outside, writes the page.
+func (w *response) commit() error {
+	w.failed, w.panicked = errInCompute, true // for code that writes during the commit
+	defer func() {
+		if w.failed = nil; w.panicked {
+			w.x.closeUncommitted()
+		}
+	}()
+	err := w.x.commit()
+	w.panicked = false
+	return err
+}
+
+// fail answers with OnError, which may panic.
 func (w *response) fail(err error) {
 	w.begun, w.wrote, w.failed = true, true, err
-	h := w.inner.Header()
-	for _, field := range []string{"Cache-Control", "Content-Encoding", "Content-Length", "Content-Range", "Content-Type", "Etag", "Last-Modified", "Location"} {
-		h.Del(field) // they were about another body
-	}
-	varyByCookie(h)
-	h.Set("Cache-Control", "no-store")
+	w.startPage()
 	w.x.closeUncommitted()
 	p := &page{ResponseWriter: w.inner, out: w}
+	defer func() {
+		p.begin()
+		w.page = header.SnapshotOf(w.inner.Header())
+	}()
 	w.x.report(p, err)
 	if !p.wrote {
-		p.WriteHeader(http.StatusServiceUnavailable)
+		p.WriteHeader(statusOf(err))
+	}
+}
+
+// startPage resets the header for an error page: the fields that handlers outside have set are as
+// they were before next, and the fields that next has set are removed. The cookies of factories
+// inside stay, because their sessions are stored.
+func (w *response) startPage() {
+	h := w.inner.Header()
+	w.inside = w.x.linesInside(h)
+	w.x.f.newPage(h, w.before, w.inside)
+}
+
+// newPage makes h the header of an error page: that of before, with these lines.
+func (f *Factory) newPage(h http.Header, before header.Snapshot, lines []header.Line) {
+	before.Restore(h)
+	for _, line := range lines {
+		if !line.IsIn(h) {
+			line.Send(h)
+		}
+	}
+	h.Del("Content-Length") // of another page
+	f.vary(h)
+	h["Cache-Control"] = []string{"no-store"}
+}
+
+// end restores the header of an error page, or the lines with IDs, if next has changed them since,
+// because a handler outside may keep the response, with its header, until this one returns.
+func (w *response) end() {
+	switch {
+	case w.failed != nil:
+		w.page.Restore(w.inner.Header())
+	case !w.news.IsZero():
+		w.keepLines()
 	}
 }
 
 func (w *response) Header() http.Header { return w.inner.Header() }
 
-// WriteHeader passes informational responses on without a commit. It ignores a
-// second call: some frameworks call it after Flush.
+// WriteHeader forwards informational responses without a commit. It ignores a second call,
+// because some frameworks call it after Flush.
 func (w *response) WriteHeader(status int) {
 	if 100 <= status && status < 200 && status != http.StatusSwitchingProtocols {
 		if !w.wrote {
@@ -61,8 +121,8 @@ func (w *response) WriteHeader(status int) {
 		return
 	}
 	if w.begin() == nil && !w.wrote {
+		w.inner.WriteHeader(status) // panics if the status is invalid
 		w.wrote = true
-		w.inner.WriteHeader(status)
 	}
 }
 
@@ -70,17 +130,29 @@ func (w *response) Write(b []byte) (int, error) {
 	if err := w.begin(); err != nil {
 		return 0, err
 	}
+	n, err := w.inner.Write(b)
 	w.wrote = true
-	return w.inner.Write(b)
+	return n, err
 }
 
-// ReadFrom lets the connection copy files by itself.
+// ReadFrom lets the connection send files with sendfile.
 func (w *response) ReadFrom(src io.Reader) (int64, error) {
-	if err := w.begin(); err != nil {
-		return 0, err
+	return copyTo(w, w.inner, src)
+}
+
+// copyTo copies src: the beginning through w, and the rest directly to inner, to which w writes.
+// If src is empty or can't be read, nothing is written.
+func copyTo(w, inner io.Writer, src io.Reader) (int64, error) {
+	const beginning = 512 // as many bytes as net/http reads first
+	n, err := io.CopyN(struct{ io.Writer }{w}, src, beginning)
+	switch {
+	case err == io.EOF:
+		return n, nil
+	case err != nil:
+		return n, err
 	}
-	w.wrote = true
-	return io.Copy(w.inner, src)
+	rest, err := io.Copy(inner, src)
+	return n + rest, err
 }
 
 // FlushError is for http.ResponseController.
@@ -93,8 +165,8 @@ func (w *response) FlushError() error {
 	return err
 }
 
-// sent notes whether a Flush or Hijack has sent the header. If the ResponseWriter does
-// not support it, nothing was sent, and the header is open again.
+// sent notes the result of Flush or Hijack, after which it is too late to change the header. If the
+// ResponseWriter does not support the method, the header can still be changed.
 func (w *response) sent(err error) {
 	switch {
 	case err == nil:
@@ -105,11 +177,11 @@ func (w *response) sent(err error) {
 	}
 }
 
-// Flush is for handlers that want an http.Flusher.
+// Flush implements http.Flusher.
 func (w *response) Flush() { _ = w.FlushError() }
 
-// Hijack commits before it gives the connection away. The cookie, if there is
-// one, is in the Header, for the code that then writes the response.
+// Hijack commits the session before it hands over the connection. If there is a cookie to set, it
+// is in Header, for the code that then writes the response.
 func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err := w.begin(); err != nil {
 		return nil, nil, err
@@ -119,31 +191,45 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, rw, err
 }
 
-// putCookie puts the session's cookie into the header.
-func (w *response) putCookie(c *http.Cookie) { w.cookie = sendCookie(w.inner.Header(), c) }
+// send puts the line that sets or clears the ID into the header.
+func (w *response) send(news header.Line) {
+	w.news = news
+	news.Remove(w.inner.Header()) // Factory.Forget may have sent it
+	news.Send(w.inner.Header())
+	w.x.tellOutside(news)
+}
 
-// keepCookie puts it back if a handler has dropped it.
-func (w *response) keepCookie() {
-	if h := w.inner.Header(); w.cookie != "" && !slices.Contains(h["Set-Cookie"], w.cookie) {
-		h.Add("Set-Cookie", w.cookie)
-		noStore(h)
+// keepLines puts the lines with IDs back if a handler has removed them. If the session of the ID
+// has been destroyed since, it replaces the line by one that clears the ID.
+func (w *response) keepLines() {
+	h := w.inner.Header()
+	if w.newsOf != nil && w.newsOf.isDestroyed() {
+		w.takeBack()
+		w.send(w.x.f.forgetting(w.x.inHeader))
+	}
+	for _, line := range append(w.inside, w.news) {
+		if !line.IsZero() && !line.IsIn(h) {
+			line.Send(h)
+		}
 	}
 }
 
-func (w *response) takeCookieBack() {
-	if w.cookie != "" {
-		removeCookie(w.inner.Header(), w.cookie)
-		w.cookie = ""
+// takeBack undoes send.
+func (w *response) takeBack() {
+	if !w.news.IsZero() {
+		w.news.Remove(w.inner.Header())
+		w.news, w.newsOf = header.Line{}, nil
 	}
 }
 
 // Unwrap is for http.ResponseController.
 func (w *response) Unwrap() http.ResponseWriter { return w.inner }
 
-// Format is that of exchange.
+// Format writes what the Format of exchange writes.
 func (w *response) Format(f fmt.State, verb rune) { w.x.Format(f, verb) }
 
-// page notes whether OnError has answered, and keeps the cookie in the header.
+// page is the ResponseWriter for OnError. It notes whether OnError has answered, and keeps the
+// cookies in the header.
 type page struct {
 	http.ResponseWriter
 	out   *response
@@ -153,7 +239,7 @@ type page struct {
 func (p *page) begin() {
 	if !p.wrote {
 		p.wrote = true
-		p.out.keepCookie()
+		p.out.keepLines()
 	}
 }
 
@@ -175,7 +261,7 @@ func (p *page) FlushError() error {
 
 func (p *page) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
-// silent is what OnError gets to write to when it is too late for an answer.
+// silent is the ResponseWriter for OnError when it is too late to answer: it drops everything.
 type silent struct{}
 
 func (silent) Header() http.Header         { return http.Header{} }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -20,8 +21,7 @@ import (
 	"gosession.dev/session"
 )
 
-// Promise 4: whatever makes the header leave, the cookie is in it, over a real
-// connection.
+// Over a real connection, the header has the cookie, whatever makes it leave.
 func TestNoCookieLost(t *testing.T) {
 	f := factory(t, session.Config{}, newProbe())
 	set := func(r *http.Request) { require.NoError(t, current(t, r).Set("n", 1)) }
@@ -31,6 +31,7 @@ func TestNoCookieLost(t *testing.T) {
 		"WriteString":  func(w http.ResponseWriter, r *http.Request) { set(r); io.WriteString(w, "x") },
 		"WriteHeader":  func(w http.ResponseWriter, r *http.Request) { set(r); w.WriteHeader(201) },
 		"redirect":     func(w http.ResponseWriter, r *http.Request) { set(r); http.Redirect(w, r, "/", http.StatusSeeOther) },
+		"no content":   func(w http.ResponseWriter, r *http.Request) { set(r); w.WriteHeader(204) },
 		"not modified": func(w http.ResponseWriter, r *http.Request) { set(r); w.WriteHeader(304) },
 		"Flush":        func(w http.ResponseWriter, r *http.Request) { set(r); w.(http.Flusher).Flush() },
 		"FlushError": func(w http.ResponseWriter, r *http.Request) {
@@ -67,7 +68,7 @@ func TestNoCookieLost(t *testing.T) {
 				resp := c.get("/")
 				require.Equal(t, proto, resp.Proto)
 				require.Len(t, resp.Cookies(), 1)
-				s, err := f.Retrieve(t.Context(), session.ID(resp.Cookies()[0].Value))
+				s, err := f.Retrieve(t.Context(), session.NewID(resp.Cookies()[0].Value))
 				require.NoError(t, err)
 				require.True(t, s.Has("n"))
 			})
@@ -92,7 +93,7 @@ func TestEarlyHintsArePassedOn(t *testing.T) {
 			hints++
 			return nil
 		}}
-		resp, err := p.begin(httptrace.WithClientTrace(t.Context(), trace), "GET", "/", "")
+		resp, err := p.begin(httptrace.WithClientTrace(t.Context(), trace), "GET", "/", session.ID{})
 		require.NoError(t, err)
 		require.NoError(t, resp.Body.Close())
 		require.Equal(t, 1, hints)
@@ -109,7 +110,7 @@ func TestHijack(t *testing.T) {
 		defer conn.Close()
 		fmt.Fprintf(rw, "HTTP/1.1 101 Switching Protocols\r\nSet-Cookie: %s\r\n\r\n", w.Header().Get("Set-Cookie"))
 		require.NoError(t, rw.Flush())
-		require.NoError(t, current(t, r).Set("later", 1), "the cookie is out, so it is stored")
+		require.NoError(t, current(t, r).Set("later", 1), "the client has the cookie, so the value is stored")
 		require.ErrorIs(t, current(t, r).SignIn(t.Context(), "ada"), session.ErrHeaderSent)
 	})))
 	t.Cleanup(srv.Close)
@@ -120,15 +121,15 @@ func TestHijack(t *testing.T) {
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	require.NoError(t, err)
 	require.Len(t, resp.Cookies(), 1)
-	id := session.ID(resp.Cookies()[0].Value)
+	id := session.NewID(resp.Cookies()[0].Value)
 	require.Eventually(t, func() bool {
 		s, err := f.Retrieve(t.Context(), id)
 		return err == nil && s.Has("n") && s.Has("later")
 	}, 5*time.Second, time.Millisecond)
 }
 
-// A value that is set after the header has left is stored if the client has the
-// cookie, and an error if it has not.
+// Set after the header has left stores the value if the client has the cookie, and returns an error
+// otherwise.
 func TestSetAfterTheHeader(t *testing.T) {
 	f := factory(t, session.Config{}, newProbe())
 	w := exchanged(f, func(w http.ResponseWriter, r *http.Request) {
@@ -139,7 +140,7 @@ func TestSetAfterTheHeader(t *testing.T) {
 	})
 	require.Nil(t, cookieOf(w))
 	for range f.Sessions(t.Context()) {
-		t.Fatal("a session that no client knows is stored")
+		t.Fatal("the store has a session whose ID no client knows; want none")
 	}
 
 	s := created(t, f)
@@ -150,14 +151,15 @@ func TestSetAfterTheHeader(t *testing.T) {
 		require.NoError(t, mine.Set("late", 1))
 		require.ErrorIs(t, mine.ChangeID(r.Context()), session.ErrHeaderSent)
 		require.ErrorIs(t, mine.SignIn(t.Context(), "ada"), session.ErrHeaderSent)
-	}, string(id))
+	}, id.Reveal())
 	s, err := f.Retrieve(t.Context(), id)
 	require.NoError(t, err)
 	require.True(t, s.Has("late"))
 	require.Empty(t, s.Subject())
 }
 
-// Frameworks call WriteHeader twice; net/http would name the wrapper in a warning.
+// Some frameworks call WriteHeader twice, for which net/http would log a warning that names our
+// ResponseWriter.
 func TestSecondWriteHeader(t *testing.T) {
 	f := factory(t, session.Config{}, newProbe())
 	var log strings.Builder
@@ -191,8 +193,8 @@ func (l lockedWriter) Write(b []byte) (int, error) {
 	return l.w.Write(b)
 }
 
-// A ResponseWriter that can neither flush nor hijack says so, and the status that
-// the handler then writes still counts.
+// If the ResponseWriter supports neither Flush nor Hijack, the handler gets an error, and can still
+// set the status.
 func TestUnsupportedByTheWriter(t *testing.T) {
 	f := factory(t, session.Config{}, newProbe())
 	rec := httptest.NewRecorder()
@@ -203,4 +205,71 @@ func TestUnsupportedByTheWriter(t *testing.T) {
 		w.WriteHeader(http.StatusTeapot)
 	})).ServeHTTP(struct{ http.ResponseWriter }{rec}, httptest.NewRequest("GET", "/", nil))
 	require.Equal(t, http.StatusTeapot, rec.Code)
+}
+
+// The response to HEAD sets the cookie that the response to GET would set.
+func TestCookieOfHead(t *testing.T) {
+	f := factory(t, session.Config{}, newProbe())
+	overBoth(t, f, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/nothing" {
+			require.NoError(t, current(t, r).Set("n", 1))
+			fmt.Fprint(w, "x")
+		}
+	}, func(t *testing.T, p *peer) {
+		require.Len(t, p.do("HEAD", "/", session.ID{}).Cookies(), 1)
+	})
+}
+
+// A TimeoutHandler outside buffers the response. It has the cookie, whatever the handler does to the
+// header after it has begun to write.
+func TestTimeoutHandlerOutside(t *testing.T) {
+	f := factory(t, session.Config{}, newProbe())
+	for name, h := range map[string]http.HandlerFunc{
+		"return":         func(w http.ResponseWriter, r *http.Request) {},
+		"write":          func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "x") },
+		"write, delete":  func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "x"); w.Header().Del("Set-Cookie") },
+		"write, clear":   func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "x"); clear(w.Header()) },
+		"write, replace": func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "x"); w.Header().Set("Set-Cookie", "a=1") },
+	} {
+		w := httptest.NewRecorder()
+		http.TimeoutHandler(f.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			require.NoError(t, current(t, r).Set("n", 1))
+			h(w, r)
+		})), time.Minute, "").ServeHTTP(w, get())
+		require.Len(t, sentCookies(w.Result().Header), 1, name)
+		require.Contains(t, w.Result().Header.Get("Cache-Control"), "no-store", name)
+	}
+}
+
+// ReadFrom of a source that can't be read does not begin the response, as in net/http.
+func TestReadFromFailingSource(t *testing.T) {
+	f, _ := tracked(t, session.Config{})
+	own := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if _, err := io.Copy(w, iotest.ErrReader(errOfApp)); err != nil {
+			http.Error(w, "sorry", http.StatusInternalServerError)
+		}
+	})
+	for name, h := range map[string]http.Handler{
+		"net/http": own,
+		"Handler":  f.Handler(own),
+		"HandlerFunc": f.HandlerFunc(func(w http.ResponseWriter, _ *http.Request, s *session.Session) error {
+			require.NoError(t, s.Set("n", 1))
+			_, err := io.Copy(w, iotest.ErrReader(errOfApp))
+			return err
+		}),
+	} {
+		s := created(t, f)
+		w := served(h, get(), s.ID())
+		require.Equal(t, 500, w.Code, name)
+		require.False(t, same(t, f, s).Has("n"))
+	}
+
+	for _, size := range []int{0, 1, 511, 512, 513, 100_000} {
+		w := served(f.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			n, err := w.(io.ReaderFrom).ReadFrom(strings.NewReader(strings.Repeat("x", size)))
+			require.NoError(t, err)
+			require.EqualValues(t, size, n)
+		})), get(), session.ID{})
+		require.Equal(t, size, w.Body.Len())
+	}
 }

@@ -17,26 +17,26 @@ import (
 	"gosession.dev/session/sessiontest"
 )
 
-// A session under a secret that this process does not have.
+// Sessions that are sealed under a secret that this process does not have.
 
-// underTwoSecrets returns two factories over one store, of which neither has the secret
-// of the other.
+// underTwoSecrets returns two factories with one store, each with a secret that the other does not
+// have.
 func underTwoSecrets(t *testing.T) (ours, theirs *session.Factory, store *sessiontest.Store) {
 	store = sessiontest.Wrap(t, memory.New(memory.Options{}))
 	of := func(fill byte) *session.Factory {
-		return factory(t, quiet(session.Config{SweepInterval: -1, Keys: []session.Secret{secret(fill)}}), sharedStore{store})
+		return factory(t, quiet(session.Config{SweepInterval: -1, Secrets: []session.Secret{secret(fill)}}), sharedStore{store})
 	}
 	return of(1), of(2), store
 }
 
-// sharedStore is a sessiontest.Store that factories may share.
+// sharedStore is a sessiontest.Store that several factories may share: Close does nothing.
 type sharedStore struct{ *sessiontest.Store }
 
 func (sharedStore) Close() error { return nil }
 
-// With cookies of every kind, in every order: the first session that opens; else 503 if one
-// is sealed; else an overtaken request if the ID of one was changed; else a new session. Only
-// what is malformed is cleared, and only if there is nothing else. At most four are tried.
+// Cookies of every kind, in every order. FromContext returns the first session that can be opened;
+// otherwise ErrSealed if one is sealed, an overtaken session if the ID of one was changed, or a new
+// session. The cookie is cleared only if all are malformed. At most four cookies are tried.
 func TestCookiesOfEveryKind(t *testing.T) {
 	ours, theirs, store := underTwoSecrets(t)
 	known := created(t, ours)
@@ -49,7 +49,7 @@ func TestCookiesOfEveryKind(t *testing.T) {
 	rec.Data[len(rec.Data)-1] ^= 1
 	require.NoError(t, store.Flush(t.Context(), rec))
 	values := map[byte]string{
-		'K': string(known.ID()), 'S': string(created(t, theirs).ID()), 'M': string(old), 'C': string(corrupt.ID()),
+		'K': known.ID().Reveal(), 'S': created(t, theirs).ID().Reveal(), 'M': old.Reveal(), 'C': corrupt.ID().Reveal(),
 		'U': strings.Repeat("u", 32), 'X': "malformed",
 	}
 	h := handlingError(t, ours)
@@ -62,9 +62,9 @@ func TestCookiesOfEveryKind(t *testing.T) {
 			}
 			wellFormed := strings.ReplaceAll(kinds, "X", "")
 			tried := wellFormed[:min(len(wellFormed), 4)]
-			store.Calls()
-			w := served(h, r, "")
-			calls := store.Calls()
+			store.TakeCalls()
+			w := served(h, r, session.ID{})
+			calls := store.TakeCalls()
 			want := "new"
 			switch {
 			case strings.Contains(tried, "K"):
@@ -99,28 +99,31 @@ func TestCookiesOfEveryKind(t *testing.T) {
 	}
 }
 
-// handlingError is a handler that says in X-Found what its session is.
+// handlingError is a handler that sets X-Found to what its session is, also on an error page.
 func handlingError(t *testing.T, f *session.Factory) http.Handler {
-	return f.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s, err := session.FromContext(r.Context())
-		switch {
-		case err != nil:
-			require.ErrorIs(t, err, session.ErrSealed)
-			require.NotErrorIs(t, err, session.ErrCorrupt)
-			require.NotErrorIs(t, err, session.ErrUnavailable)
-			w.Header().Set("X-Found", "sealed")
-		case s.Overtaken():
-			w.Header().Set("X-Found", "overtaken")
-		case s.Has("known"):
-			w.Header().Set("X-Found", "known")
-		default:
-			require.True(t, s.IsNew())
-			w.Header().Set("X-Found", "new")
-		}
-	}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		found := "new"
+		f.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s, err := session.FromContext(r.Context())
+			switch {
+			case err != nil:
+				require.ErrorIs(t, err, session.ErrSealed)
+				require.NotErrorIs(t, err, session.ErrCorrupt)
+				require.NotErrorIs(t, err, session.ErrUnavailable)
+				found = "sealed"
+			case s.Overtaken():
+				found = "overtaken"
+			case s.Has("known"):
+				found = "known"
+			default:
+				require.True(t, s.IsNew())
+			}
+		})).ServeHTTP(w, r)
+		w.Header().Set("X-Found", found)
+	})
 }
 
-// A sealed session that has expired is no reason for 503.
+// A sealed session that has expired is not found, and not answered with 503.
 func TestSealedAndExpired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs, _ := underTwoSecrets(t)
@@ -134,8 +137,8 @@ func TestSealedAndExpired(t *testing.T) {
 	})
 }
 
-// A session that another process has sealed again since it was read is not replaced, not
-// even by a sign-in.
+// If another process has sealed the session under a new secret since it was read, not even a sign-in
+// overwrites it.
 func TestSealedMeanwhile(t *testing.T) {
 	for name, change := range map[string]func(r *http.Request, s *session.Session) error{
 		"Set":    func(r *http.Request, s *session.Session) error { return s.Set("n", 2) },
@@ -144,7 +147,7 @@ func TestSealedMeanwhile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			store := sessiontest.Wrap(t, memory.New(memory.Options{}))
 			config := func(secrets ...session.Secret) session.Config {
-				return quiet(session.Config{SweepInterval: -1, Keys: secrets})
+				return quiet(session.Config{SweepInterval: -1, Secrets: secrets})
 			}
 			old := factory(t, config(secret(1)), sharedStore{store})
 			rotated := factory(t, config(secret(2), secret(1)), sharedStore{store})
@@ -163,20 +166,19 @@ func TestSealedMeanwhile(t *testing.T) {
 	}
 }
 
-// What stands beside the values can be read, counted and ended without the secret.
+// Without the secret, the Info of sessions can be read, and they can be counted and ended.
 func TestSealedIsListedAndRevoked(t *testing.T) {
 	ours, theirs, _ := underTwoSecrets(t)
 	s := signedIn(t, theirs, "ada")
 	require.NoError(t, s.Set("secret", 1))
 	require.NoError(t, s.Flush(t.Context()))
 
-	d, err := ours.Inspect(t.Context(), s.Key())
+	d, values, err := ours.Inspect(t.Context(), s.Key())
 	require.NoError(t, err)
-	require.True(t, d.Sealed)
-	require.Nil(t, d.Values)
+	require.Nil(t, values)
 	require.Equal(t, "ada", d.Subject)
 	require.Equal(t, s.Handle(), d.Handle)
-	require.False(t, d.Authenticated.IsZero())
+	require.False(t, d.SignedInAt.IsZero())
 
 	var handles []string
 	for info, err := range ours.SubjectSessions(t.Context(), "ada") {
@@ -190,19 +192,19 @@ func TestSealedIsListedAndRevoked(t *testing.T) {
 
 func TestInspectOfAnonymousHasNoSignIn(t *testing.T) {
 	f, _ := tracked(t, session.Config{})
-	d, err := f.Inspect(t.Context(), created(t, f).Key())
+	d, _, err := f.Inspect(t.Context(), created(t, f).Key())
 	require.NoError(t, err)
-	require.True(t, d.Authenticated.IsZero())
+	require.True(t, d.SignedInAt.IsZero())
 	require.Len(t, d.Handle, 22)
 	require.Empty(t, d.Subject)
 }
 
-// Secrets rotated in the order of Config.Keys sign nobody out, whichever process a request
-// meets.
+// Rotating the secrets as Config.Secrets describes signs no user out, whichever process serves a
+// request.
 func TestRotationSignsNobodyOut(t *testing.T) {
 	store := sessiontest.Wrap(t, memory.New(memory.Options{}))
 	fleet := func(secrets ...session.Secret) *session.Factory {
-		return factory(t, quiet(session.Config{SweepInterval: -1, Keys: secrets}), sharedStore{store})
+		return factory(t, quiet(session.Config{SweepInterval: -1, Secrets: secrets}), sharedStore{store})
 	}
 	steps := [][]session.Secret{
 		{secret(1)},
@@ -235,7 +237,7 @@ func TestRotationSignsNobodyOut(t *testing.T) {
 	require.Equal(t, 18, n)
 }
 
-// clientSide returns a factory that keeps sessions in the cookie.
+// clientSide returns a factory that keeps sessions in cookies.
 func clientSide(t *testing.T, o cookie.Options) *session.Factory {
 	t.Helper()
 	store, err := cookie.New(o)
@@ -243,14 +245,15 @@ func clientSide(t *testing.T, o cookie.Options) *session.Factory {
 	return factory(t, quiet(session.Config{SweepInterval: -1}), store)
 }
 
-// lasting is a store in memory that is taken for one that loses nothing.
+// lasting returns a store in memory that does not say that it may lose writes.
 func lasting(t *testing.T) driver.Store {
 	store := memory.New(memory.Options{})
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
 	return bare{store}
 }
 
-// The same with a session that is the cookie.
+// If the session is kept in a cookie that is sealed under an unknown secret, the answer is 503, unless
+// another cookie has a session that can be opened.
 func TestSealedInTheCookie(t *testing.T) {
 	for name, revocations := range map[string]driver.Store{"revocations": lasting(t), "none": nil} {
 		t.Run(name, func(t *testing.T) {
@@ -265,7 +268,7 @@ func TestSealedInTheCookie(t *testing.T) {
 			require.Equal(t, 503, w.Code)
 			require.Empty(t, sentCookies(w.Header()))
 			r := get()
-			r.Header.Add("Cookie", "__Host-session="+string(sealed.ID()))
+			r.Header.Add("Cookie", "__Host-session="+sealed.ID().Reveal())
 			w = served(h, r, known.ID())
 			require.Equal(t, 200, w.Code)
 			require.Equal(t, "known", w.Header().Get("X-Found"))

@@ -28,7 +28,7 @@ func TestSessionKeepsWhatIsFlushed(t *testing.T) {
 
 	s = same(t, f, s)
 	require.False(t, s.IsNew())
-	require.Equal(t, []string{"langs", "name"}, s.Keys())
+	require.Equal(t, []string{"langs", "name"}, s.Names())
 	require.True(t, s.Has("name"))
 	name, err := session.Get[string](s, "name")
 	require.NoError(t, err)
@@ -38,17 +38,16 @@ func TestSessionKeepsWhatIsFlushed(t *testing.T) {
 	require.False(t, s.Has("name"))
 	require.NoError(t, s.Flush(ctx))
 	s = same(t, f, s)
-	require.Equal(t, []string{"langs"}, s.Keys())
+	require.Equal(t, []string{"langs"}, s.Names())
 	require.NoError(t, s.SignIn(t.Context(), "user:1"))
 	require.NoError(t, s.Clear())
 	require.NoError(t, s.Flush(ctx))
 	s = same(t, f, s)
-	require.Empty(t, s.Keys())
-	require.Equal(t, "user:1", s.Subject(), "Clear removes values and nothing else")
+	require.Empty(t, s.Names())
+	require.Equal(t, "user:1", s.Subject(), "Clear keeps the subject")
 }
 
-// What happens to a value after Set does not leak into the session, nor what
-// happens to one that Get returned.
+// Changes of a value after Set, or of one that Get returned, do not change the session.
 func TestValuesAreCopies(t *testing.T) {
 	s := created(t, factory(t, session.Config{}, newProbe()))
 	cart := []string{"apple"}
@@ -63,7 +62,7 @@ func TestValuesAreCopies(t *testing.T) {
 	require.Equal(t, []string{"apple"}, got)
 }
 
-// Promise 3: an untouched session costs nothing, a change costs one call.
+// An untouched session makes no call of the store; a change makes one.
 func TestFlushOnlyWhenDirty(t *testing.T) {
 	ctx := t.Context()
 	p := newProbe()
@@ -120,7 +119,7 @@ func TestChangeID(t *testing.T) {
 	require.NoError(t, s.ChangeID(ctx))
 	require.Equal(t, map[string]int{"ChangeID": 1}, p.take(), "one call, the pending change in it")
 
-	require.NotEqual(t, string(old), string(s.ID()))
+	require.NotEqual(t, old.Reveal(), s.ID().Reveal())
 	_, err := f.Retrieve(ctx, old)
 	require.ErrorIs(t, err, session.ErrNotFound)
 	require.True(t, same(t, f, s).Has("pending"))
@@ -142,7 +141,7 @@ func TestSignInChangesID(t *testing.T) {
 
 	require.NoError(t, s.SignIn(t.Context(), "user:42"))
 	require.NoError(t, s.Flush(ctx))
-	require.NotEqual(t, string(anonymous), string(s.ID()))
+	require.NotEqual(t, anonymous.Reveal(), s.ID().Reveal())
 	_, err := f.Retrieve(ctx, anonymous)
 	require.ErrorIs(t, err, session.ErrNotFound)
 	again := same(t, f, s)
@@ -164,17 +163,21 @@ func TestDestroy(t *testing.T) {
 	stale := same(t, f, s)
 
 	require.NoError(t, s.Destroy(ctx))
-	require.NoError(t, s.Destroy(ctx), "it is over already")
+	require.NoError(t, s.Destroy(ctx), "the session has ended already")
 	_, err := f.Retrieve(ctx, s.ID())
 	require.ErrorIs(t, err, session.ErrNotFound)
 	_, err = session.Get[int](s, "secret")
-	require.ErrorIs(t, err, session.ErrNoValue)
+	require.ErrorIs(t, err, session.ErrNotFound)
+	_, err = session.Pop[int](s, "secret")
+	require.ErrorIs(t, err, session.ErrNotFound)
+	_, err = session.Take[int](ctx, s, "secret")
+	require.ErrorIs(t, err, session.ErrNotFound)
 
 	for name, err := range map[string]error{
 		"Set":         s.Set("a", 1),
 		"Clear":       s.Clear(),
 		"Update":      session.Update(s, "a", func(n int) int { return n }),
-		"SetSubject":  s.SignIn(t.Context(), "user:1"),
+		"SignIn":      s.SignIn(t.Context(), "user:1"),
 		"SetTimeouts": s.SetTimeouts(session.Timeouts{}),
 		"Flush":       s.Flush(ctx),
 		"ChangeID":    s.ChangeID(ctx),
@@ -189,7 +192,7 @@ func TestDestroy(t *testing.T) {
 	require.ErrorIs(t, f.Destroy(ctx, s.Key()), session.ErrNotFound)
 }
 
-// An outage while signing out must not look like success.
+// A sign-out during an outage must fail.
 func TestDestroyFails(t *testing.T) {
 	ctx := t.Context()
 	p := newProbe()
@@ -205,7 +208,7 @@ func TestDestroyFails(t *testing.T) {
 	require.ErrorIs(t, err, session.ErrNotFound)
 }
 
-// Promise 6: what failed is told, and never ErrNotFound; the changes are kept.
+// The error of a failing store never matches ErrNotFound, and the changes are kept.
 func TestOutageIsNoLogout(t *testing.T) {
 	ctx := t.Context()
 	p := newProbe()
@@ -233,7 +236,7 @@ func TestOutageIsNoLogout(t *testing.T) {
 	require.EqualError(t, f.Ping(ctx), "session: ping: connection refused")
 }
 
-// Promise 7: a store that never answers costs StoreTimeout, and the error says so.
+// A store that never answers costs StoreTimeout, and the error says so.
 func TestStoreTimeout(t *testing.T) {
 	hang := func(ctx context.Context, _ string) error {
 		<-ctx.Done()
@@ -283,7 +286,7 @@ func TestCallersContext(t *testing.T) {
 	require.NoError(t, s.Flush(context.Background()))
 }
 
-// Listing: each step is bounded, what the caller does in between is not.
+// Each step of a listing has a time limit; the time between the steps has none.
 func TestListingTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newProbe()
@@ -383,7 +386,7 @@ func TestConcurrentUse(t *testing.T) {
 				require.NoError(t, s.Set(key, i))
 				require.NoError(t, session.Update(s, "sum", func(n int) int { return n + 1 }))
 				_, _ = session.Get[int](s, key)
-				_ = s.Keys()
+				_ = s.Names()
 				if i%10 == 0 {
 					require.NoError(t, s.Flush(ctx))
 				}
@@ -418,16 +421,16 @@ func TestSubjects(t *testing.T) {
 				return s
 			}
 			here, there, other := signedIn("ada"), signedIn("ada"), signedIn("bob")
-			require.Equal(t, map[session.Key]bool{here.Key(): true, there.Key(): true}, subjectKeys(t, f, "ada"))
+			require.Equal(t, map[string]bool{here.Handle(): true, there.Handle(): true}, subjectHandles(t, f, "ada"))
 
-			require.NoError(t, f.DestroySubject(ctx, "ada", here.Key()))
-			require.Equal(t, map[session.Key]bool{here.Key(): true}, subjectKeys(t, f, "ada"))
+			require.NoError(t, here.DestroyOthers(ctx))
+			require.Equal(t, map[string]bool{here.Handle(): true}, subjectHandles(t, f, "ada"))
 			require.NoError(t, f.DestroySubject(ctx, "ada"))
-			require.NoError(t, f.DestroySubject(ctx, "ada"), "none left is no error")
-			require.Empty(t, subjectKeys(t, f, "ada"))
-			require.Equal(t, map[session.Key]bool{other.Key(): true}, subjectKeys(t, f, "bob"))
+			require.NoError(t, f.DestroySubject(ctx, "ada"), "there is no session left")
+			require.Empty(t, subjectHandles(t, f, "ada"))
+			require.Equal(t, map[string]bool{other.Handle(): true}, subjectHandles(t, f, "bob"))
 
-			require.Error(t, f.DestroySubject(ctx, ""), "it would end everybody's who has not signed in")
+			require.Error(t, f.DestroySubject(ctx, ""), "the empty subject stands for all anonymous sessions")
 			for _, err := range f.SubjectSessions(ctx, "") {
 				require.Error(t, err)
 			}
@@ -440,22 +443,22 @@ func TestSubjects(t *testing.T) {
 	}
 }
 
-// subjectListing is a store that lists subjects and can't end them in one step.
+// subjectListing is a store that can list the sessions of a subject, and can't end them in one step.
 type subjectListing struct{ driver.Store }
 
 func (s subjectListing) SubjectSessions(ctx context.Context, subject string) iter.Seq2[string, error] {
 	return s.Store.(driver.SubjectLister).SubjectSessions(ctx, subject)
 }
 
-func subjectKeys(t *testing.T, f *session.Factory, subject string) map[session.Key]bool {
+func subjectHandles(t *testing.T, f *session.Factory, subject string) map[string]bool {
 	t.Helper()
-	keys := map[session.Key]bool{}
+	handles := map[string]bool{}
 	for info, err := range f.SubjectSessions(t.Context(), subject) {
 		require.NoError(t, err)
 		require.False(t, info.Created.IsZero())
 		require.WithinDuration(t, time.Now(), info.LastSeen, time.Minute)
 		require.True(t, info.Expires.After(time.Now()))
-		keys[info.Key] = true
+		handles[info.Handle] = true
 	}
-	return keys
+	return handles
 }

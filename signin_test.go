@@ -20,16 +20,16 @@ import (
 	"gosession.dev/session/sessiontest"
 )
 
-// A sign-in that finds its session gone begins a new one of this request's changes; an
-// Update among them may read the session.
+// A sign-in whose session is gone begins a new one with the changes of this request. An Update
+// among them may read the session.
 func TestSignInBeginsAnew(t *testing.T) {
 	ctx := t.Context()
 	for name, end := range map[string]func(*session.Factory, *session.Session) error{
-		"signed out":             func(_ *session.Factory, s *session.Session) error { return s.Destroy(ctx) },
-		"renamed":                func(_ *session.Factory, s *session.Session) error { return s.ChangeID(ctx) },
-		"signed in as the same":  func(_ *session.Factory, s *session.Session) error { _ = s.SignIn(ctx, "ada"); return s.Flush(ctx) },
-		"signed in as another":   func(_ *session.Factory, s *session.Session) error { _ = s.SignIn(ctx, "bob"); return s.Flush(ctx) },
-		"ended by somebody else": func(f *session.Factory, s *session.Session) error { return f.Destroy(ctx, s.Key()) },
+		"signed out":               func(_ *session.Factory, s *session.Session) error { return s.Destroy(ctx) },
+		"renamed":                  func(_ *session.Factory, s *session.Session) error { return s.ChangeID(ctx) },
+		"signed in as the same":    func(_ *session.Factory, s *session.Session) error { _ = s.SignIn(ctx, "ada"); return s.Flush(ctx) },
+		"signed in as another":     func(_ *session.Factory, s *session.Session) error { _ = s.SignIn(ctx, "bob"); return s.Flush(ctx) },
+		"ended by another process": func(f *session.Factory, s *session.Session) error { return f.Destroy(ctx, s.Key()) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, _ := onStage(t, session.Config{})
@@ -39,19 +39,19 @@ func TestSignInBeginsAnew(t *testing.T) {
 				require.NoError(t, session.Update(mine, "n", func(n int) int { mine.Has("n"); return n + 1 }))
 				require.NoError(t, end(f, same(t, f, s)))
 				require.NoError(t, mine.SignIn(ctx, "ada"))
-			}, string(s.ID()))
+			}, s.ID().Reveal())
 			require.Equal(t, http.StatusOK, w.Code)
 			require.NotNil(t, cookieOf(w))
-			mine, err := f.Retrieve(ctx, session.ID(cookieOf(w).Value))
+			mine, err := f.Retrieve(ctx, session.NewID(cookieOf(w).Value))
 			require.NoError(t, err)
 			require.Equal(t, "ada", mine.Subject())
-			require.Equal(t, map[string]any{"n": 1.}, values(t, mine), "nothing of what the old ID led to")
+			require.Equal(t, map[string]any{"n": 1.}, values(t, mine), "the new session must have nothing of the old one")
 			require.NotEqual(t, s.Handle(), mine.Handle())
 		})
 	}
 }
 
-// A user who signs in again, and whose session was ended meanwhile, is not signed in.
+// A user who signs in again after the session was ended is not signed in.
 func TestSignInAgainAfterTheEnd(t *testing.T) {
 	ctx := t.Context()
 	f, _ := onStage(t, session.Config{})
@@ -62,7 +62,7 @@ func TestSignInAgainAfterTheEnd(t *testing.T) {
 		require.NoError(t, f.Destroy(ctx, s.Key()))
 		require.ErrorIs(t, mine.Flush(ctx), session.ErrNotFound)
 		require.ErrorIs(t, mine.SignIn(ctx, "ada"), session.ErrNotFound)
-	}, string(s.ID()))
+	}, s.ID().Reveal())
 	require.Nil(t, cookieOf(w))
 	require.Empty(t, ofSubject(t, f, "ada"))
 }
@@ -72,12 +72,12 @@ func TestOvertakenAfterFlush(t *testing.T) {
 	ctx := t.Context()
 	f, _ := onStage(t, session.Config{})
 	s := stored(t, f, map[string]any{"n": 5})
-	old := string(s.ID())
+	old := s.ID().Reveal()
 	require.NoError(t, s.ChangeID(ctx))
 	w := exchanged(f, func(w http.ResponseWriter, r *http.Request) {
 		mine := current(t, r)
 		require.True(t, mine.Overtaken())
-		require.Empty(t, mine.Keys())
+		require.Empty(t, mine.Names())
 		require.NoError(t, mine.Set("x", 1))
 		require.ErrorIs(t, mine.Flush(ctx), session.ErrNotFound)
 		require.True(t, mine.Overtaken(), "after a Flush")
@@ -89,13 +89,13 @@ func TestOvertakenAfterFlush(t *testing.T) {
 		require.ErrorIs(t, mine.Flush(ctx), session.ErrNotFound)
 		require.NoError(t, mine.SignIn(ctx, "ada"))
 		require.NoError(t, mine.Flush(ctx))
-		require.False(t, mine.Overtaken(), "it has a session of its own now")
+		require.False(t, mine.Overtaken(), "the request has a session of its own")
 	}, old)
 	require.NotNil(t, cookieOf(w))
 	require.EqualValues(t, 2, f.Stats().Dropped)
 }
 
-// A client that has gone away gets no seat, though it leaves while seats are counted.
+// A client that goes away while sessions are counted gets no seat.
 func TestClientGoneDuringAdmission(t *testing.T) {
 	for _, known := range []bool{false, true} {
 		f, st := onStage(t, session.Config{MaxPerSubject: 2})
@@ -103,7 +103,7 @@ func TestClientGoneDuringAdmission(t *testing.T) {
 		ctx, leave := context.WithCancel(t.Context())
 		r := httptest.NewRequestWithContext(ctx, "POST", "https://example.com/", nil)
 		if known {
-			r.AddCookie(f.Cookie(stored(t, f, map[string]any{"x": 1})))
+			r.AddCookie(stored(t, f, map[string]any{"x": 1}).Cookie())
 		}
 		w := httptest.NewRecorder()
 		f.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -115,8 +115,7 @@ func TestClientGoneDuringAdmission(t *testing.T) {
 	}
 }
 
-// The time of a seat may be ahead of the clocks; what is recent is judged by the time of
-// the sign-in.
+// The time of a seat may be ahead of the clock. RequireRecent goes by the time of the sign-in.
 func TestSeatAheadIsNotRecent(t *testing.T) {
 	store := memory.New(memory.Options{})
 	ahead := sessiontest.NewClock()
@@ -144,12 +143,12 @@ func (s shared) Renamed(ctx context.Context, key string) (driver.Rename, error) 
 	return s.Store.(driver.RenameTracker).Renamed(ctx, key)
 }
 
-// An attempt can be kept in the session, whatever its codec.
+// An Attempt can be a value of a session with any codec.
 func TestAttemptIsAValue(t *testing.T) {
 	ctx := t.Context()
 	for _, codec := range []session.Codec{session.JSON, session.Gob} {
 		t.Run(codec.Name(), func(t *testing.T) {
-			f, _ := onStage(t, session.Config{Codec: codec})
+			f, _ := onStage(t, session.Config{Codecs: []session.Codec{codec}})
 			attempt, err := f.BeginSignIn(ctx, "ada")
 			require.NoError(t, err)
 			s := stored(t, f, map[string]any{"attempt": attempt})
@@ -164,8 +163,8 @@ func TestAttemptIsAValue(t *testing.T) {
 	}
 }
 
-// The loser of a race for the last seat keeps its session, anonymous, under a new ID that
-// is told as an event.
+// A sign-in that loses the race for the last seat leaves its session anonymous, under a new ID, and
+// makes an event of the ID change.
 func TestDemotion(t *testing.T) {
 	ctx := t.Context()
 	for kind, wrapped := range map[string]func(driver.Store) driver.Store{
@@ -189,11 +188,11 @@ func TestDemotion(t *testing.T) {
 				old := s.ID()
 				call := map[bool]string{true: "ChangeID", false: "Create"}[known]
 				st.then(call, func(ctx context.Context, do func(context.Context) error) error {
-					winner = signedIn(t, f, "ada") // it was admitted before
+					winner = signedIn(t, f, "ada") // admitted before
 					events = nil
 					return do(ctx)
 				})
-				st.then("Flush", beforeIt(func() { require.NoError(t, increment(s)) })) // of another goroutine
+				st.then("Flush", beforeIt(func() { require.NoError(t, increment(s)) })) // by another goroutine
 				err := s.Flush(ctx)
 				require.ErrorIs(t, err, session.ErrTooManySessions)
 				require.NotEqual(t, old, s.ID())
@@ -202,10 +201,13 @@ func TestDemotion(t *testing.T) {
 				after := same(t, f, s)
 				require.Empty(t, after.Subject())
 				require.Equal(t, 1, got[int](t, after, "cart"))
-				require.Equal(t, []session.Key{winner.Key()}, ofSubject(t, f, "ada"))
+				require.Equal(t, []string{winner.Handle()}, ofSubject(t, f, "ada"))
 				require.Len(t, events, 1)
-				require.Equal(t, s.Key(), events[0].Key)
-				require.Empty(t, events[0].Subject)
+				want := session.Event{Kind: session.EventCreated, Handle: s.Handle(), Key: s.Key()}
+				if known {
+					want.Kind, want.OldKey = session.EventChangedID, old.Key()
+				}
+				require.Equal(t, want, events[0])
 
 				require.NoError(t, s.Flush(ctx))
 				require.NoError(t, s.Set("x", 1))
@@ -216,15 +218,15 @@ func TestDemotion(t *testing.T) {
 	}
 }
 
-// forgetfulLister is a forgetful store that lists.
+// forgetfulLister is a forgetful store that lists the sessions of a subject.
 type forgetfulLister struct{ forgetful }
 
 func (s forgetfulLister) SubjectSessions(ctx context.Context, subject string) iter.Seq2[string, error] {
 	return s.Store.(driver.SubjectLister).SubjectSessions(ctx, subject)
 }
 
-// A label and timeouts that a request sets are those of the new user, also if a write of
-// unknown outcome covers them.
+// A label and timeouts that a request sets apply to the new user, even if they are in a write of
+// unknown outcome.
 func TestSignInAsAnotherKeepsLabelAndTimeouts(t *testing.T) {
 	ctx := t.Context()
 	own := session.Timeouts{Idle: 48 * time.Hour, Lifetime: 96 * time.Hour}
@@ -282,7 +284,7 @@ func TestSignInAsAnotherKeepsLabelAndTimeouts(t *testing.T) {
 			for _, s := range []*session.Session{s, same(t, f, s)} {
 				require.Equal(t, "ada", s.Subject())
 				require.Equal(t, map[string]any{"after": 1.}, values(t, s))
-				require.Equal(t, own, s.Timeouts())
+				require.Equal(t, own, s.Info().Timeouts)
 				require.NotEqual(t, handle, s.Handle())
 				require.NotEmpty(t, s.Handle())
 			}
@@ -295,7 +297,8 @@ func TestSignInAsAnotherKeepsLabelAndTimeouts(t *testing.T) {
 	}
 }
 
-// A clock that is behind does not sign in into the past.
+// A process whose clock is behind does not date a sign-in before the last use of the session, which
+// would let the session expire at once.
 func TestSignInByAClockThatIsBehind(t *testing.T) {
 	ctx := t.Context()
 	store := memory.New(memory.Options{})
@@ -315,7 +318,7 @@ func TestSignInByAClockThatIsBehind(t *testing.T) {
 	require.Equal(t, "ada", same(t, right, mine).Subject())
 }
 
-// Nobody learns the new ID before the checks after storing have passed.
+// No client learns the new ID before the checks after storing have passed.
 func TestIDIsToldAfterTheChecks(t *testing.T) {
 	ctx := t.Context()
 	for _, known := range []bool{true, false} {
@@ -323,7 +326,7 @@ func TestIDIsToldAfterTheChecks(t *testing.T) {
 		var told string
 		var cookies []string
 		if known {
-			cookies = []string{string(stored(t, f, map[string]any{"x": 1}).ID())}
+			cookies = []string{stored(t, f, map[string]any{"x": 1}).ID().Reveal()}
 		}
 		w := exchanged(f, func(w http.ResponseWriter, r *http.Request) {
 			s := current(t, r)
@@ -339,20 +342,20 @@ func TestIDIsToldAfterTheChecks(t *testing.T) {
 			require.NoError(t, s.Flush(ctx))
 			require.Equal(t, 2, looks)
 			require.NotEqual(t, before, s.ID())
-			told = string(s.ID())
+			told = s.ID().Reveal()
 		}, cookies...)
 		require.Equal(t, told, cookieOf(w).Value)
 	}
 }
 
-// "Log out everywhere" beats each sign-in that has begun before, wherever it is.
+// DestroySubject refuses each sign-in that has begun before, in whichever process.
 func TestStaleSignIn(t *testing.T) {
 	ctx := t.Context()
 	store := memory.New(memory.Options{})
 	elsewhere := factory(t, quiet(session.Config{}), store)
 	logOut := func() { require.NoError(t, elsewhere.DestroySubject(ctx, "ada")) }
 	for name, tt := range map[string]struct {
-		begins bool // by BeginSignIn
+		begins bool // whether the test calls BeginSignIn
 		at     string
 		stale  bool
 	}{
@@ -422,7 +425,7 @@ func TestStaleSignIn(t *testing.T) {
 				for range f.Sessions(ctx) {
 					n++
 				}
-				require.Zero(t, n, "the session is ended")
+				require.Zero(t, n, "the refused sign-in must leave no session")
 
 				require.NoError(t, s.SignIn(ctx, "ada"), "another attempt")
 				require.NoError(t, s.Flush(ctx))
@@ -433,23 +436,24 @@ func TestStaleSignIn(t *testing.T) {
 	}
 }
 
-// A request that changes the password, ends the others and signs in begins again after.
+// A request that changes the password, ends the other sessions and signs in calls BeginSignIn after
+// DestroyOthers.
 func TestSignInAfterTheEnding(t *testing.T) {
 	ctx := t.Context()
 	f, st := onStage(t, session.Config{})
 	s := signedIn(t, f, "ada")
 	signedIn(t, f, "ada")
-	require.NoError(t, f.DestroySubject(ctx, "ada", s.Key()))
+	require.NoError(t, s.DestroyOthers(ctx))
 	attempt, err := f.BeginSignIn(ctx, "ada")
 	require.NoError(t, err)
 	st.took()
 	require.NoError(t, s.SignIn(ctx, "ada", attempt))
 	require.NoError(t, s.Flush(ctx))
 	require.Equal(t, map[string]int{"ChangeID": 1, "Retrieve": 1}, st.took())
-	require.Equal(t, []session.Key{s.Key()}, ofSubject(t, f, "ada"))
+	require.Equal(t, []string{s.Handle()}, ofSubject(t, f, "ada"))
 }
 
-// A sign-in costs two round trips more: the mark before and after.
+// A sign-in costs two more round trips: to read the mark before and after.
 func TestSignInCosts(t *testing.T) {
 	ctx := t.Context()
 	f, st := onStage(t, session.Config{})
@@ -460,14 +464,14 @@ func TestSignInCosts(t *testing.T) {
 	require.Equal(t, map[string]int{"ChangeID": 1, "Retrieve": 2}, st.took())
 }
 
-// An attempt is good for an hour and for its subject.
+// An attempt is valid for an hour and for its subject.
 func TestAttemptRefused(t *testing.T) {
 	ctx := t.Context()
 	f := sessiontest.New(t)
 	attempt, err := f.BeginSignIn(ctx, "ada")
 	require.NoError(t, err)
-	calls := f.Store.Calls()
-	require.Equal(t, map[string]int{"Retrieve": 1}, calls, "it writes nothing")
+	calls := f.Store.TakeCalls()
+	require.Equal(t, map[string]int{"Retrieve": 1}, calls, "BeginSignIn must write nothing")
 	s := created(t, f.Factory)
 	require.ErrorContains(t, s.SignIn(ctx, "bob", attempt), "another subject")
 	require.ErrorContains(t, s.SignIn(ctx, "ada", session.Attempt{}), "not by BeginSignIn")
@@ -475,7 +479,7 @@ func TestAttemptRefused(t *testing.T) {
 	f.Clock.Advance(time.Hour + time.Second)
 	require.ErrorIs(t, s.SignIn(ctx, "ada", attempt), session.ErrStaleSignIn)
 	f.Clock.Advance(-3 * time.Hour)
-	require.ErrorIs(t, s.SignIn(ctx, "ada", attempt), session.ErrStaleSignIn, "of the future")
+	require.ErrorIs(t, s.SignIn(ctx, "ada", attempt), session.ErrStaleSignIn, "the attempt is from the future")
 	f.Clock.Advance(2 * time.Hour)
 	require.Empty(t, s.Subject())
 	require.NoError(t, s.SignIn(ctx, "ada", attempt))
@@ -489,7 +493,7 @@ func TestAttemptRefused(t *testing.T) {
 	require.Error(t, bad.UnmarshalBinary(make([]byte, 47)))
 }
 
-// The mark of a subject is no session.
+// The mark of a subject does not count as a session.
 func TestSubjectMarkIsNoSession(t *testing.T) {
 	ctx := t.Context()
 	f, st := onStage(t, session.Config{MaxPerSubject: 1})
@@ -502,11 +506,11 @@ func TestSubjectMarkIsNoSession(t *testing.T) {
 		}
 		return n
 	}
-	require.Zero(t, records(), "neither seats nor Revoke write one")
+	require.Zero(t, records(), "neither seats nor Revoke may write a mark")
 	require.NoError(t, f.DestroySubject(ctx, "ada"))
 	require.Equal(t, 1, records())
 	for range f.Sessions(ctx) {
-		t.Error("it is listed")
+		t.Error("Sessions() yields the mark of a subject")
 	}
 	require.Empty(t, ofSubject(t, f, "ada"))
 	require.Empty(t, ofSubject(t, f, "subject-"))
@@ -516,7 +520,7 @@ func TestSubjectMarkIsNoSession(t *testing.T) {
 	require.Equal(t, 1, records())
 }
 
-// After a completed sign-out the Session is over, and the request gets a new one.
+// After Destroy, the Session refuses SignIn, and the request gets a new one.
 func TestSignInAfterSignOut(t *testing.T) {
 	ctx := t.Context()
 	f, _ := onStage(t, session.Config{})
@@ -526,17 +530,17 @@ func TestSignInAfterSignOut(t *testing.T) {
 		require.NoError(t, mine.Destroy(ctx))
 		require.ErrorIs(t, mine.SignIn(ctx, "ada"), session.ErrNotFound)
 		require.NoError(t, current(t, r).SignIn(ctx, "ada"))
-	}, string(s.ID()))
+	}, s.ID().Reveal())
 	require.NotNil(t, cookieOf(w))
 	require.Len(t, ofSubject(t, f, "ada"), 1)
 	require.False(t, isAlive(t, f, s))
 }
 
-// A double click at the sign-in page takes one seat, however often the ID has changed.
+// A double click on the sign-in page takes one seat, however often the ID has changed.
 func TestOwnSeat(t *testing.T) {
 	ctx := t.Context()
 	for _, refuse := range []bool{false, true} {
-		for name, then := range map[string]func(*session.Session){ // of the same client
+		for name, then := range map[string]func(*session.Session){ // what the same client does next
 			"signed in":         func(*session.Session) {},
 			"and changed again": func(s *session.Session) { require.NoError(t, s.ChangeID(ctx)) },
 			"and changed three times": func(s *session.Session) {
@@ -554,7 +558,7 @@ func TestOwnSeat(t *testing.T) {
 				t.Run(name+", read "+arrives, func(t *testing.T) {
 					f, _ := onStage(t, session.Config{MaxPerSubject: 1, RefuseAtMax: refuse})
 					s := stored(t, f, map[string]any{"cart": 1, "factor": true})
-					old, first := string(s.ID()), same(t, f, s)
+					old, first := s.ID().Reveal(), same(t, f, s)
 					click := func() {
 						require.NoError(t, first.SignIn(ctx, "ada"))
 						require.NoError(t, first.Flush(ctx))
@@ -572,10 +576,10 @@ func TestOwnSeat(t *testing.T) {
 						require.NoError(t, mine.SignIn(ctx, "ada"))
 					}, old)
 					require.Equal(t, http.StatusOK, w.Code)
-					mine, err := f.Retrieve(ctx, session.ID(cookieOf(w).Value))
+					mine, err := f.Retrieve(ctx, session.NewID(cookieOf(w).Value))
 					require.NoError(t, err)
 					require.Equal(t, map[string]any{"mine": 1.}, values(t, mine))
-					require.Equal(t, []session.Key{mine.Key()}, ofSubject(t, f, "ada"))
+					require.Equal(t, []string{mine.Handle()}, ofSubject(t, f, "ada"))
 					if name == "signed in" {
 						require.False(t, isAlive(t, f, first))
 					}
@@ -585,7 +589,7 @@ func TestOwnSeat(t *testing.T) {
 	}
 }
 
-// The own seat may change while it is looked for: the sign-in looks again.
+// If the session to replace changes before it is replaced, the sign-in looks for it again.
 func TestOwnSeatChangesMeanwhile(t *testing.T) {
 	ctx := t.Context()
 	for name, do := range map[string]func(*session.Session) error{
@@ -596,7 +600,7 @@ func TestOwnSeatChangesMeanwhile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f, st := onStage(t, session.Config{MaxPerSubject: 1, RefuseAtMax: true})
 			s := created(t, f)
-			old, first := string(s.ID()), same(t, f, s)
+			old, first := s.ID().Reveal(), same(t, f, s)
 			require.NoError(t, first.SignIn(ctx, "ada"))
 			require.NoError(t, first.Flush(ctx))
 			w := exchanged(f, func(w http.ResponseWriter, r *http.Request) {
@@ -605,12 +609,14 @@ func TestOwnSeatChangesMeanwhile(t *testing.T) {
 				st.then("ChangeID", beforeIt(func() { require.NoError(t, do(seat)) }))
 			}, old)
 			require.Equal(t, http.StatusOK, w.Code)
-			require.Equal(t, []session.Key{session.ID(cookieOf(w).Value).Key()}, ofSubject(t, f, "ada"))
+			s, err := f.Retrieve(ctx, session.NewID(cookieOf(w).Value))
+			require.NoError(t, err)
+			require.Equal(t, []string{s.Handle()}, ofSubject(t, f, "ada"))
 		})
 	}
 }
 
-// Clocks apart do not decide whose seat is the oldest: the last to sign in stays.
+// Even if the clocks of processes differ, the last user to sign in keeps the session.
 func TestSeatsByClocksApart(t *testing.T) {
 	store := memory.New(memory.Options{})
 	var fs []*session.Factory
@@ -622,12 +628,12 @@ func TestSeatsByClocksApart(t *testing.T) {
 	for i := range 12 {
 		f := fs[(i*i+i/4)%len(fs)]
 		s := signedIn(t, f, "ada")
-		require.Contains(t, ofSubject(t, fs[0], "ada"), s.Key(), "sign-in %d", i)
+		require.Contains(t, ofSubject(t, fs[0], "ada"), s.Handle(), "sign-in %d", i)
 		require.LessOrEqual(t, len(ofSubject(t, fs[0], "ada")), 2)
 	}
 }
 
-// A sign-in that the listing lacks was ended elsewhere: no cookie is sent.
+// If the listing lacks the session of a sign-in, the session was ended elsewhere, and no cookie is sent.
 func TestSignInThatIsNotListed(t *testing.T) {
 	ctx := t.Context()
 	for _, refuse := range []bool{false, true} {
@@ -648,8 +654,8 @@ func TestSignInThatIsNotListed(t *testing.T) {
 	}
 }
 
-// A sign-in that is refused leaves an overtaken request what it was: it stores nothing, and
-// the client keeps the cookie of the other response.
+// A refused sign-in leaves an overtaken request overtaken: it stores nothing, and the client keeps
+// the cookie of the other response.
 func TestRefusedSignInOfOvertaken(t *testing.T) {
 	ctx := t.Context()
 	for _, race := range []bool{false, true} {
@@ -657,7 +663,7 @@ func TestRefusedSignInOfOvertaken(t *testing.T) {
 			t.Run(fmt.Sprint(when, race), func(t *testing.T) {
 				f, st := onStage(t, session.Config{MaxPerSubject: 1, RefuseAtMax: true})
 				s := stored(t, f, map[string]any{"x": 1})
-				old, bob := string(s.ID()), same(t, f, s)
+				old, bob := s.ID().Reveal(), same(t, f, s)
 				other := func() {
 					require.NoError(t, bob.SignIn(ctx, "bob"))
 					require.NoError(t, bob.Flush(ctx))
@@ -686,19 +692,18 @@ func TestRefusedSignInOfOvertaken(t *testing.T) {
 				for range f.Sessions(ctx) {
 					n++
 				}
-				require.Equal(t, 2, n, "bob's, and the one that was faster")
+				require.Equal(t, 2, n, "bob's session, and that of the faster sign-in")
 			})
 		}
 	}
 }
 
-// A session that takes the place of another one keeps its time of creation, to which a
-// seal is bound.
+// A session that replaces another one keeps its time of creation, on which the seal depends.
 func TestSealedOwnSeat(t *testing.T) {
 	for _, refuse := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			ctx := t.Context()
-			f := factory(t, quiet(session.Config{Keys: []session.Secret{secret(1)}, MaxPerSubject: 3, RefuseAtMax: refuse}), memory.New(memory.Options{}))
+			f := factory(t, quiet(session.Config{Secrets: []session.Secret{secret(1)}, MaxPerSubject: 3, RefuseAtMax: refuse}), memory.New(memory.Options{}))
 			guest := stored(t, f, map[string]any{"cart": 1})
 			clicks := []*session.Session{same(t, f, guest), same(t, f, guest)}
 			for _, s := range clicks {
@@ -708,44 +713,45 @@ func TestSealedOwnSeat(t *testing.T) {
 			}
 			second := same(t, f, clicks[1])
 			require.Equal(t, "ada", second.Subject())
-			require.Equal(t, guest.Created(), second.Created())
-			require.Equal(t, guest.Created(), clicks[1].Created())
+			require.Equal(t, guest.Info().Created, second.Info().Created)
+			require.Equal(t, guest.Info().Created, clicks[1].Info().Created)
 			require.Len(t, ofSubject(t, f, "ada"), 1)
 		})
 	}
 }
 
-// All other sessions are ended, and not the one that is spared under an ID that it had
-// before: of two clicks on "change password", the second does not end the first one's.
-func TestDestroySubjectSparesARenamedSession(t *testing.T) {
+// DestroyOthers spares the session even if another request has changed its ID: of two clicks on
+// "change password", the second does not end the session of the first.
+func TestDestroyOthersSparesARenamedSession(t *testing.T) {
 	ctx := t.Context()
 	for name, hide := range map[string]func(driver.Store) driver.Store{
-		"at once": func(s driver.Store) driver.Store { return s }, "one by one": func(s driver.Store) driver.Store { return onlyLists{s} },
+		"with both": func(s driver.Store) driver.Store { return s }, "one by one": func(s driver.Store) driver.Store { return onlyLists{s} },
+		"at once": unlisted,
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := factory(t, quiet(session.Config{}), hide(memory.New(memory.Options{})))
 			s, other := signedIn(t, f, "ada"), signedIn(t, f, "ada")
-			before := s.Key()
+			second := same(t, f, s)
 			require.NoError(t, s.ChangeID(ctx))
 			require.NoError(t, s.ChangeID(ctx))
-			require.NoError(t, f.DestroySubject(ctx, "ada", before))
-			require.Equal(t, []session.Key{s.Key()}, ofSubject(t, f, "ada"))
+			require.NoError(t, second.DestroyOthers(ctx))
+			same(t, f, s)
 			requireGone(t, f, other)
 		})
 	}
 }
 
-// Signing out ends a session that can't be read, too.
+// Destroy ends a session that can't be read, too.
 func TestDestroyOfACorruptSession(t *testing.T) {
 	store := memory.New(memory.Options{})
 	f := factory(t, quiet(session.Config{}), store)
 	s := signedIn(t, f, "ada")
-	sealing := factory(t, quiet(session.Config{Keys: []session.Secret{secret(1)}}), keep{store})
+	sealing := factory(t, quiet(session.Config{Secrets: []session.Secret{secret(1)}}), keep{store})
 	w := exchanged(sealing, func(w http.ResponseWriter, r *http.Request) {
 		mine := current(t, r)
-		require.True(t, mine.IsNew(), "it is not sealed")
+		require.True(t, mine.IsNew(), "the record is not sealed")
 		require.NoError(t, mine.Destroy(t.Context()))
-	}, string(s.ID()))
+	}, s.ID().Reveal())
 	requireGone(t, f, s)
 	require.Negative(t, cookieOf(w).MaxAge)
 }
@@ -757,8 +763,8 @@ func (circular) Renamed(_ context.Context, key string) (driver.Rename, error) {
 	return driver.Rename{To: key}, nil
 }
 
-// A store whose marks lead in a circle is an error wherever marks are followed, and holds
-// no request for as long as StoreTimeout.
+// If the marks of a store lead in a circle, each call that follows them fails, and long before
+// StoreTimeout.
 func TestMarksInACircle(t *testing.T) {
 	f := factory(t, quiet(session.Config{MaxPerSubject: 1}), circular{onlyLists{memory.New(memory.Options{})}})
 	for name, do := range map[string]func(context.Context, *session.Session) error{
@@ -769,7 +775,7 @@ func TestMarksInACircle(t *testing.T) {
 	} {
 		exchanged(f, func(w http.ResponseWriter, r *http.Request) {
 			require.ErrorContains(t, do(r.Context(), current(t, r)), "circle", name)
-		}, string(gone(t, f)))
+		}, gone(t, f).Reveal())
 	}
 }
 

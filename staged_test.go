@@ -9,12 +9,12 @@ import (
 
 	"gosession.dev/session"
 	"gosession.dev/session/driver"
+	"gosession.dev/session/driver/intercept"
 	"gosession.dev/session/drivers/memory"
-	"gosession.dev/session/internal/intercept"
 	"gosession.dev/session/sessiontest"
 )
 
-// staged is a store some of whose next calls go as a test says.
+// staged is a store in which a test chooses the outcome of the next calls.
 type staged struct {
 	*intercept.Store
 
@@ -23,7 +23,7 @@ type staged struct {
 	calls map[string]int
 }
 
-// act is what happens instead of a call; do makes it.
+// act stands in for a call of the store, and may make the call by do.
 type act func(ctx context.Context, do func(context.Context) error) error
 
 func stage(inner driver.Store) *staged {
@@ -47,21 +47,21 @@ func (st *staged) next(call string) (next act) {
 	return next
 }
 
-// then says how the next calls of a method go, one after another.
+// then chooses the outcomes of the next calls of a method, in order.
 func (st *staged) then(call string, acts ...act) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.acts[call] = append(st.acts[call], acts...)
 }
 
-// heal has all calls go as usual from now on.
+// heal makes all further calls work as usual.
 func (st *staged) heal() {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	clear(st.acts)
 }
 
-// took returns the calls since it was called last.
+// took returns the number of calls by method since its last call.
 func (st *staged) took() map[string]int {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -70,24 +70,24 @@ func (st *staged) took() map[string]int {
 	return taken
 }
 
-// lost is a call that is made and whose answer is lost.
+// lost makes the call and loses its answer.
 func lost(ctx context.Context, do func(context.Context) error) error {
 	_ = do(ctx)
 	return sessiontest.ErrOutage
 }
 
-// unmade is a call that is lost on its way.
+// unmade loses the call on its way.
 func unmade(context.Context, func(context.Context) error) error { return sessiontest.ErrOutage }
 
-// made is a call that goes as usual.
+// made makes the call as usual.
 func made(ctx context.Context, do func(context.Context) error) error { return do(ctx) }
 
-// answered is a call that is not made, and gets an answer.
+// answered returns an act that makes no call and answers err.
 func answered(err error) act {
 	return func(context.Context, func(context.Context) error) error { return err }
 }
 
-// beforeIt has something happen before a call is made.
+// beforeIt returns an act that calls happens before the call.
 func beforeIt(happens func()) act {
 	return func(ctx context.Context, do func(context.Context) error) error {
 		happens()
@@ -95,7 +95,7 @@ func beforeIt(happens func()) act {
 	}
 }
 
-// afterIt has something happen after a call is made.
+// afterIt returns an act that calls happens after the call.
 func afterIt(happens func()) act {
 	return func(ctx context.Context, do func(context.Context) error) error {
 		defer happens()
@@ -110,7 +110,7 @@ func onStage(t testing.TB, cfg session.Config) (*session.Factory, *staged) {
 	return factory(t, quiet(cfg), st), st
 }
 
-// stored returns a session that holds these values.
+// stored returns a stored session with these values.
 func stored(t testing.TB, f *session.Factory, values map[string]any) *session.Session {
 	t.Helper()
 	s := created(t, f)
@@ -121,7 +121,7 @@ func stored(t testing.TB, f *session.Factory, values map[string]any) *session.Se
 	return s
 }
 
-// signedIn returns a session of the subject.
+// signedIn returns a stored session of the subject.
 func signedIn(t testing.TB, f *session.Factory, subject string) *session.Session {
 	t.Helper()
 	s := created(t, f)
@@ -130,14 +130,14 @@ func signedIn(t testing.TB, f *session.Factory, subject string) *session.Session
 	return s
 }
 
-// ofSubject returns the keys of a subject's sessions.
-func ofSubject(t testing.TB, f *session.Factory, subject string) (keys []session.Key) {
+// ofSubject returns the handles of a subject's sessions.
+func ofSubject(t testing.TB, f *session.Factory, subject string) (handles []string) {
 	t.Helper()
 	for info, err := range f.SubjectSessions(context.Background(), subject) {
 		require.NoError(t, err)
-		keys = append(keys, info.Key)
+		handles = append(handles, info.Handle)
 	}
-	return keys
+	return handles
 }
 
 func increment(s *session.Session) error {
@@ -146,6 +146,7 @@ func increment(s *session.Session) error {
 
 func got[T any](t testing.TB, s *session.Session, name string) T {
 	t.Helper()
+	require.True(t, s.Has(name))
 	v, err := session.Get[T](s, name)
 	require.NoError(t, err)
 	return v

@@ -29,7 +29,7 @@ func TestStats(t *testing.T) {
 		require.NoError(t, s.Set("a", 1))
 		require.NoError(t, s.Flush(ctx))
 		require.NoError(t, other.Set("b", 1))
-		require.NoError(t, other.Flush(ctx)) // meets a conflict, and reads the session again
+		require.NoError(t, other.Flush(ctx)) // has a conflict, and reads the session again
 		require.Equal(t, session.Stats{Created: 1, Retrieved: 1, Flushed: 2, Conflicts: 1}, counts(f))
 
 		require.NoError(t, other.ChangeID(ctx))
@@ -50,11 +50,12 @@ func TestStats(t *testing.T) {
 		require.Equal(t, int64(1), got.Expired)
 
 		calls := map[string]int64{}
-		for _, c := range f.Stats().Calls {
-			calls[c.Operation] = c.Count
-			require.Len(t, c.Latency, len(session.LatencyBounds())+1)
-			require.Equal(t, c.Count, c.Latency[0], "a store in memory takes no time here")
-			require.Zero(t, c.Time)
+		for method, h := range f.Stats().Calls {
+			calls[method] = h.Count()
+			require.Len(t, h.Counts, len(h.Bounds)+1)
+			require.IsIncreasing(t, h.Bounds)
+			require.Equal(t, h.Count(), h.Counts[0], "a store in memory takes no time here")
+			require.Zero(t, h.Sum)
 		}
 		require.Equal(t, map[string]int64{
 			"Create": 2, "Retrieve": 4, "Flush": 3, "Touch": 1, "ChangeID": 1, "Destroy": 1, "DestroySubject": 0, "Renamed": 0, "DeleteExpired": 1,
@@ -62,14 +63,14 @@ func TestStats(t *testing.T) {
 	})
 }
 
-// counts are those without the calls.
+// counts returns the Stats of f without Calls.
 func counts(f *session.Factory) session.Stats {
 	s := f.Stats()
 	s.Calls = nil
 	return s
 }
 
-// No count is without a name.
+// Every count has a name in Counters.
 func TestCounters(t *testing.T) {
 	var all session.Stats
 	want := map[int64]bool{}
@@ -95,9 +96,32 @@ func TestCounters(t *testing.T) {
 func TestStatsOfDestroySubject(t *testing.T) {
 	f := factory(t, session.Config{}, memory.New(memory.Options{}))
 	require.NoError(t, f.DestroySubject(t.Context(), "ada"))
-	for _, c := range f.Stats().Calls {
-		require.Equal(t, c.Operation == "DestroySubject", c.Count == 1, c.Operation)
+	for method, h := range f.Stats().Calls {
+		require.Equal(t, method == "DestroySubject", h.Count() == 1, method)
 	}
+}
+
+func TestHistogram(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProbe()
+		f := factory(t, quiet(session.Config{SweepInterval: -1, StoreTimeout: time.Minute}), p)
+		s := created(t, f)
+		for _, d := range []time.Duration{0, 30 * time.Millisecond, 50 * time.Millisecond, 50*time.Millisecond + 1, 10 * time.Second} {
+			p.intercept(func(context.Context, string) error { time.Sleep(d); return nil })
+			same(t, f, s)
+		}
+		h := f.Stats().Calls["Retrieve"]
+		require.Equal(t, 50*time.Millisecond, h.Bounds[10])
+		require.Equal(t, []int64{1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 1}, h.Counts)
+		require.EqualValues(t, 5, h.Count())
+		require.Equal(t, 10*time.Second+130*time.Millisecond+1, h.Sum)
+
+		h.Bounds[0], h.Counts[0] = 0, 0 // the slices belong to the caller
+		again := f.Stats().Calls["Retrieve"]
+		require.Equal(t, 10*time.Microsecond, again.Bounds[0])
+		require.EqualValues(t, 1, again.Counts[0])
+		require.Zero(t, session.Histogram{}.Count())
+	})
 }
 
 func TestStatsOfListings(t *testing.T) {
@@ -117,7 +141,7 @@ func TestStatsOfListings(t *testing.T) {
 		return err
 	}
 	require.NoError(t, list())
-	require.Equal(t, before, counts(f), "nobody has sent an ID")
+	require.Equal(t, before, counts(f), "no client has sent an ID")
 	store.Inject(sessiontest.Fault{Calls: []string{"Sessions", "SubjectSessions"}, Err: sessiontest.ErrOutage})
 	require.Error(t, list())
 	require.Equal(t, before.StoreErrors+2, counts(f).StoreErrors)
@@ -151,23 +175,12 @@ func TestStatsOfFailures(t *testing.T) {
 		require.NoError(t, err)
 		rec.Data = []byte("garbage")
 		require.NoError(t, p.Store.Flush(ctx, rec))
-		require.Equal(t, http.StatusOK, exchanged(f, counter(t), string(s.ID())).Code)
+		require.Equal(t, http.StatusOK, exchanged(f, counter(t), s.ID().Reveal()).Code)
 		require.Equal(t, int64(1), counts(f).Corrupt)
-
-		slow := created(t, f)
-		p.intercept(func(context.Context, string) error { time.Sleep(30 * time.Millisecond); return nil })
-		same(t, f, slow)
-		for _, c := range f.Stats().Calls {
-			if c.Operation == "Retrieve" {
-				require.Equal(t, 30*time.Millisecond, c.Time)
-				require.Equal(t, int64(1), c.Latency[10], "50 ms")
-			}
-		}
-		p.fail(nil)
 
 		before = counts(f)
 		require.NoError(t, f.Ping(ctx))
-		require.Equal(t, before, counts(f), "nobody has sent an ID")
+		require.Equal(t, before, counts(f), "no client has sent an ID")
 		p.fail(errors.New("connection refused"), "Retrieve")
 		require.Error(t, f.Ping(ctx))
 		require.Equal(t, before.StoreErrors+1, counts(f).StoreErrors)
@@ -176,7 +189,7 @@ func TestStatsOfFailures(t *testing.T) {
 		_, err = f.Retrieve(impatient, s.ID())
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		cancel()
-		require.Equal(t, before.StoreErrors+1, counts(f).StoreErrors, "it was not the store's time that was over")
+		require.Equal(t, before.StoreErrors+1, counts(f).StoreErrors, "the deadline of the caller is no outage")
 		_, err = f.Retrieve(ctx, s.ID())
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, before.StoreErrors+2, counts(f).StoreErrors)

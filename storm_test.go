@@ -14,8 +14,8 @@ import (
 	"gosession.dev/session/sessiontest"
 )
 
-// Of requests that change one session at the same time each writes about once, on a
-// store that is as slow as one in another town, and all of them succeed.
+// Many requests change one session at the same time, on a store that is as slow as one in another
+// city. All of them succeed, and each one writes about once.
 func TestConflictStorm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := sessiontest.Wrap(t, memory.New(memory.Options{}))
@@ -33,7 +33,7 @@ func TestConflictStorm(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		calls := store.Calls()
+		calls := store.TakeCalls()
 		store.Heal()
 		n, err := session.Get[int](same(t, f, s), "n")
 		require.NoError(t, err)

@@ -4,25 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
+
+	"gosession.dev/session/internal/meta"
+	"gosession.dev/session/internal/move"
+	"gosession.dev/session/internal/subjectmark"
 )
 
-// Authenticated returns when the user of the session has last signed in, see
-// [Session.SignIn], or the zero time if the session is anonymous.
-func (s *Session) Authenticated() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.state.signedIn
-}
-
-// RequireRecent returns an error that matches [ErrNotRecent] unless the user has
-// signed in within the last age: call it before what changes a password, an address or
-// another factor (OWASP ASVS 5.0, 7.5.1 and 7.5.3). If it fails, authenticate the user
+// RequireRecent returns an error that matches [ErrNotRecent] unless the user has signed in
+// at most age ago. Call it before a change of a password, an address or another
+// authentication factor (OWASP ASVS 5.0, 7.5.1 and 7.5.3). If it fails, authenticate the user
 // again, and call [Session.SignIn].
 func (s *Session) RequireRecent(age time.Duration) error {
 	s.mu.Lock()
-	signedIn, start := !s.state.signedIn.IsZero(), s.state.start // the time of a seat may be later
+	signedIn, start := !s.state.signedIn.IsZero(), s.state.start // signedIn may be later, see seatAfter
 	s.mu.Unlock()
 	if !signedIn || s.f.cfg.Now().Sub(start) > age {
 		return wrap("require recent", ErrNotRecent)
@@ -30,46 +25,151 @@ func (s *Session) RequireRecent(age time.Duration) error {
 	return nil
 }
 
-// DestroySubject ends all sessions of a subject, except the ones whose keys are given, or
-// were theirs before an ID change of the last ten minutes: "log out everywhere", or
-// "everywhere but here" (OWASP ASVS 5.0, 7.4.2 and 7.4.3). Sign-ins that have begun before
-// and are not stored yet fail, with [ErrStaleSignIn]. If there are no sessions,
-// DestroySubject returns nil. If the store can't find the sessions, the error matches
-// [errors.ErrUnsupported]; if it can't end them in one step, they are ended one by one,
-// and after an error the rest of them is still alive.
-func (f *Factory) DestroySubject(ctx context.Context, subject string, except ...Key) error {
-	return wrap("destroy subject", f.destroySubject(ctx, subject, except))
+// DestroySubject ends all sessions of a subject: "log out everywhere" (OWASP ASVS 5.0, 7.4.2).
+// Sign-ins that have begun before and are not stored yet fail with [ErrStaleSignIn]. If the
+// subject has no sessions, DestroySubject returns nil.
+//
+// If the store can neither end nor list the sessions of a subject, the error matches
+// [errors.ErrUnsupported]. After any other error, some of the sessions may still be alive, and
+// those sign-ins may succeed: call it again.
+//
+// To spare the session of the request, call [Session.DestroyOthers].
+func (f *Factory) DestroySubject(ctx context.Context, subject string) error {
+	return wrap("destroy subject", f.destroySubject(ctx, subject))
 }
 
-func (f *Factory) destroySubject(ctx context.Context, subject string, except []Key) error {
-	if err := errNoSubject(subject); err != nil {
+func (f *Factory) destroySubject(ctx context.Context, subject string) error {
+	if err := f.refuseSignIns(ctx, subject); err != nil {
+		return err
+	}
+	err := f.destroyAtOnce(ctx, subject)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return f.destroyListed(ctx, subject, "")
+	}
+	return err
+}
+
+// errAnonymous says that an anonymous session has no other sessions of its user.
+var errAnonymous = errors.New("the session is anonymous, so there are no other sessions of its subject; call SignIn first")
+
+// DestroyOthers ends all other sessions of the session's subject, on all devices. Offer it
+// after a change of a password or of another authentication factor (OWASP ASVS 5.0, 7.4.3).
+// This session stays, even if another request changes its ID at the same time. If this request
+// has called [Session.SignIn] before, the sign-in is stored first.
+//
+// Sign-ins of the subject that other requests have begun before and that are not stored yet
+// fail with [ErrStaleSignIn]. So does a later sign-in of this request with an [Attempt] from
+// before.
+//
+// If the session is anonymous, DestroyOthers fails. If the session has ended, the error matches
+// [ErrNotFound]; if the store can neither end nor list the sessions of a subject,
+// [errors.ErrUnsupported]. After any other error, some of the other sessions may still be alive:
+// call it again.
+//
+// But some stores, such as memcached, can't list the sessions of a subject: they end all but the
+// session under the key of this one. If the ID changes at that moment, this session ends too.
+func (s *Session) DestroyOthers(ctx context.Context) error {
+	return wrap("destroy others", s.destroyOthers(ctx))
+}
+
+func (s *Session) destroyOthers(ctx context.Context) error {
+	if err := s.reentered(); err != nil {
+		return err
+	}
+	if s.signsIn() { // the mark would make the sign-in stale
+		if err := s.write(ctx); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	ended, subject, handle, key := s.hasEndedLocked(), s.stored.subject, s.stored.meta.Handle.String(), s.key
+	s.mu.Unlock()
+	switch {
+	case ended:
+		return ErrNotFound
+	case subject == "":
+		return errAnonymous
+	}
+	if err := s.f.stillAlive(ctx, key, handle); err != nil {
+		return err
+	}
+	if err := s.f.refuseSignIns(ctx, subject); err != nil {
+		return err
+	}
+	err := s.f.destroyListed(ctx, subject, handle)
+	if !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	except := []string{key}
+	for later, err := range laterKeys(ctx, key, s.f.mark) {
+		if err != nil {
+			return err
+		}
+		except = append(except, later)
+	}
+	return s.f.destroyAtOnce(ctx, subject, except...)
+}
+
+// stillAlive returns ErrNotFound if the session that was stored under key has ended. This
+// request may not know that yet, and a session that has ended must not end others.
+func (f *Factory) stillAlive(ctx context.Context, key, handle string) error {
+	for range maxHops {
+		alive, err := f.hasHandle(ctx, Key(key), handle)
+		if alive || err != nil {
+			return err
+		}
+		rename, err := f.mark(ctx, key)
+		if isGone(err) && !f.tracksRenames() {
+			return nil // another process may have changed the ID
+		}
+		if err != nil {
+			return err
+		}
+		key = rename.To
+	}
+	return errCircle
+}
+
+// refuseSignIns makes the sign-ins of a subject fail that have begun and are not stored yet.
+func (f *Factory) refuseSignIns(ctx context.Context, subject string) error {
+	if err := validSubject(subject); err != nil {
 		return err
 	}
 	if !f.marksSubjects() {
 		return errors.ErrUnsupported
 	}
-	if err := f.markSubject(ctx, subject); err != nil {
-		return err
+	return f.markSubject(ctx, subject)
+}
+
+// destroyAtOnce makes the store end the sessions of a subject in one step, except those under
+// the keys in except. If the store can't, the error matches errors.ErrUnsupported.
+func (f *Factory) destroyAtOnce(ctx context.Context, subject string, except ...string) error {
+	if f.destroyer == nil {
+		return errors.ErrUnsupported
 	}
-	except, err := f.withRenamed(ctx, except)
-	if err != nil {
-		return err
+	err := f.call(ctx, func(ctx context.Context) error {
+		return f.destroyer.DestroySubject(ctx, subject, except...)
+	})
+	f.watchers.Wake(bySubject, subject, string(ReasonSubject))
+	if err == nil {
+		f.tell(ctx, Event{Kind: EventEnded, Subject: subject, Reason: ReasonSubject})
 	}
-	err = f.destroyAtOnce(ctx, subject, except)
-	if !errors.Is(err, errors.ErrUnsupported) {
-		return err
-	}
-	// A listing may miss a session that is renamed meanwhile: it is over when two find
-	// nothing more.
+	return err
+}
+
+// destroyListed ends the sessions of a subject one by one, except the session whose handle is
+// spared. A listing may miss a session whose ID is changed meanwhile, so destroyListed returns
+// only after two listings in a row have found nothing to end.
+func (f *Factory) destroyListed(ctx context.Context, subject, spared string) error {
 	ended := map[Key]bool{}
 	for empty := 0; empty < 2; empty++ {
 		before := len(ended)
-		found, err := f.destroyOneByOne(ctx, subject, except, ended)
+		found, err := f.destroyRound(ctx, subject, spared, ended)
 		if err != nil {
 			return err
 		}
 		if found && len(ended) == before {
-			return fmt.Errorf("%w: it lists sessions that have ended", ErrUnavailable)
+			return fmt.Errorf("%w: the store lists sessions that have ended", ErrUnavailable)
 		}
 		if found {
 			empty = -1
@@ -78,52 +178,22 @@ func (f *Factory) destroySubject(ctx context.Context, subject string, except []K
 	return nil
 }
 
-// withRenamed adds to keys the ones that the same sessions have got since.
-func (f *Factory) withRenamed(ctx context.Context, keys []Key) ([]Key, error) {
-	all := slices.Clone(keys)
-	for i := 0; i < len(all) && i < maxHops; i++ {
-		rename, err := f.mark(ctx, string(all[i]))
-		switch {
-		case err == nil:
-			all = append(all, Key(rename.To))
-		case !errors.Is(err, ErrNotFound):
-			return nil, err
-		}
-	}
-	return all, nil
-}
-
-// destroyAtOnce has the store end the sessions of a subject in one step, if it can.
-func (f *Factory) destroyAtOnce(ctx context.Context, subject string, except []Key) error {
-	if f.destroyer == nil {
-		return errors.ErrUnsupported
-	}
-	keys := make([]string, len(except))
-	for i, key := range except {
-		keys[i] = string(key)
-	}
-	err := f.call(ctx, func(ctx context.Context) error {
-		return f.destroyer.DestroySubject(ctx, subject, keys...)
-	})
-	f.watchers.wake(func(s *Session) bool { return s.Subject() == subject })
-	if err == nil {
-		f.tell(ctx, Event{Kind: EventEnded, Subject: subject, Reason: ReasonSubject})
-	}
-	return err
-}
-
-// destroyOneByOne ends the sessions that a listing has, adds them to ended, and reports
-// whether it had any.
-func (f *Factory) destroyOneByOne(ctx context.Context, subject string, except []Key, ended map[Key]bool) (found bool, err error) {
+// destroyRound ends the sessions in one listing and adds their keys to ended. It reports
+// whether the listing had any session to end.
+func (f *Factory) destroyRound(ctx context.Context, subject, spared string, ended map[Key]bool) (found bool, err error) {
 	for key, err := range f.subjectKeys(ctx, subject) {
 		if err != nil {
 			return found, err
 		}
-		if slices.Contains(except, key) {
+		spare, err := f.hasHandle(ctx, key, spared)
+		if err != nil {
+			return found, err
+		}
+		if spare {
 			continue
 		}
 		found = true
-		if err := f.endKey(ctx, key, subject, ReasonSubject); err != nil && !isGone(err) {
+		if err := f.endKey(ctx, Event{Key: key, Subject: subject, Reason: ReasonSubject}); err != nil && !isGone(err) {
 			return found, err
 		}
 		ended[key] = true
@@ -131,10 +201,60 @@ func (f *Factory) destroyOneByOne(ctx context.Context, subject string, except []
 	return found, ctx.Err()
 }
 
+// hasHandle reports whether the session under key has a handle. It is false if there is no
+// session, or its record can't be decoded.
+func (f *Factory) hasHandle(ctx context.Context, key Key, handle string) (bool, error) {
+	if handle == "" {
+		return false, nil
+	}
+	rec, err := f.fetch(ctx, string(key))
+	if err != nil {
+		return false, ignoreUnreadable(err)
+	}
+	m, err := meta.Parse(move.Thawed(rec))
+	return err == nil && m.Handle.String() == handle, ignoreUnreadable(err)
+}
+
+// ignoreUnreadable returns err, or nil if err says that there is no record or that it can't be decoded.
+func ignoreUnreadable(err error) error {
+	if isGone(err) || errors.Is(err, ErrCorrupt) {
+		return nil
+	}
+	return err
+}
+
 // errNoSubject rejects the empty subject, which stands for anonymous sessions.
 func errNoSubject(subject string) error {
 	if subject == "" {
-		return errors.New("the subject is empty, which stands for sessions in which nobody has signed in")
+		return errors.New("the subject is empty, which stands for anonymous sessions")
 	}
 	return nil
+}
+
+// marksSubjects reports whether the store can end all sessions of a subject. If so,
+// DestroySubject and DestroyOthers write a mark.
+func (f *Factory) marksSubjects() bool {
+	return !f.inCookie && (f.destroyer != nil || f.lister != nil)
+}
+
+// subjectMark returns the number of a subject's mark, or 0 if there is none. The number changes
+// when all sessions of the subject are ended.
+func (f *Factory) subjectMark(ctx context.Context, subject string) (number uint64, err error) {
+	if !f.marksSubjects() {
+		return 0, nil
+	}
+	err = f.callAside(ctx, func(ctx context.Context) (err error) {
+		number, err = subjectmark.Read(ctx, f.store.Store, subject)
+		return err
+	})
+	return number, err
+}
+
+// markSubject writes a mark before all sessions of a subject are ended, so that a sign-in that
+// has begun before fails.
+func (f *Factory) markSubject(ctx context.Context, subject string) error {
+	return f.callAside(ctx, func(ctx context.Context) error {
+		now := f.cfg.Now()
+		return subjectmark.Write(ctx, f.store.Store, subject, now, now.Add(subjectmark.Lifetime))
+	})
 }

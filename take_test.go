@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"sync"
 	"testing"
 
@@ -10,6 +11,8 @@ import (
 
 	"gosession.dev/session"
 	"gosession.dev/session/driver"
+	"gosession.dev/session/drivers/cookie"
+	"gosession.dev/session/drivers/memory"
 )
 
 func take(t testing.TB, s *session.Session) (string, error) {
@@ -17,7 +20,7 @@ func take(t testing.TB, s *session.Session) (string, error) {
 	return session.Take[string](context.Background(), s, "token")
 }
 
-// A Take that another was faster than, and that fails then, does not put the value back.
+// A Take that fails after another request has taken the value does not put the value back.
 func TestTakeThatLostAndFailed(t *testing.T) {
 	ctx := t.Context()
 	for name, failure := range map[string]error{"too large": driver.ErrTooLarge, "closed": driver.ErrClosed} {
@@ -34,13 +37,12 @@ func TestTakeThatLostAndFailed(t *testing.T) {
 			require.NoError(t, slow.Set("x", 1))
 			require.NoError(t, slow.Flush(ctx))
 			_, err = take(t, same(t, f, s))
-			require.ErrorIs(t, err, session.ErrNoValue, "it was taken")
+			require.ErrorIs(t, err, session.ErrNoValue, "the value was taken")
 		})
 	}
 }
 
-// A Take that fails does not undo what others of the request have done to the value
-// meanwhile.
+// A Take that fails does not undo what other goroutines of the request have done to the value.
 func TestDeleteDuringTakeThatFails(t *testing.T) {
 	ctx := t.Context()
 	for name, fails := range map[string]act{"answered": answered(driver.ErrTooLarge), "unanswered": unmade} {
@@ -56,7 +58,7 @@ func TestDeleteDuringTakeThatFails(t *testing.T) {
 			st.heal()
 			require.NoError(t, s.Set("x", 1))
 			require.NoError(t, s.Flush(ctx))
-			require.Equal(t, []string{"x"}, same(t, f, s).Keys())
+			require.Equal(t, []string{"x"}, same(t, f, s).Names())
 		})
 	}
 }
@@ -66,8 +68,8 @@ func TestTakeOutcomes(t *testing.T) {
 	ctx := t.Context()
 	for name, tt := range map[string]struct {
 		flush, retrieve []act
-		gets            bool // this request gets it
-		left            bool // somebody can get it later
+		gets            bool // whether this request gets the value
+		left            bool // whether another request can get it later
 	}{
 		"usual":                          {nil, nil, true, false},
 		"answer lost":                    {[]act{lost}, nil, true, false},
@@ -105,7 +107,7 @@ func TestTakeOutcomes(t *testing.T) {
 	}
 }
 
-// Of many requests and goroutines exactly one gets it.
+// Of many requests and goroutines exactly one gets the value.
 func TestTakeAtOnce(t *testing.T) {
 	f, _ := onStage(t, session.Config{})
 	for range 20 {
@@ -130,5 +132,35 @@ func TestTakeAtOnce(t *testing.T) {
 		}
 		wg.Wait()
 		require.Equal(t, 1, winners)
+	}
+}
+
+// Take of a name without a value stores nothing, so it works after the header of the response is
+// sent. Take of a value fails then if it needs a cookie.
+func TestTakeAfterTheHeader(t *testing.T) {
+	onServer := func() *session.Factory { return factory(t, session.Config{}, memory.New(memory.Options{})) }
+	inCookie := func() *session.Factory {
+		return clientSide(t, cookie.Options{Secrets: []session.Secret{secret(1)}, Revocations: lasting(t)})
+	}
+	for name, tt := range map[string]struct {
+		factory func() *session.Factory
+		value   bool
+		want    error
+	}{
+		"no value, new session": {onServer, false, session.ErrNoValue},
+		"no value, in a cookie": {inCookie, false, session.ErrNoValue},
+		"a value, in a cookie":  {inCookie, true, session.ErrHeaderSent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			exchanged(tt.factory(), func(w http.ResponseWriter, r *http.Request) {
+				s := current(t, r)
+				if tt.value {
+					require.NoError(t, s.Set("token", "t"))
+				}
+				w.WriteHeader(200)
+				_, err := take(t, s)
+				require.ErrorIs(t, err, tt.want)
+			})
+		})
 	}
 }

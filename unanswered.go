@@ -7,40 +7,34 @@ import (
 	"slices"
 
 	"gosession.dev/session/driver"
+	"gosession.dev/session/internal/bounded"
+	"gosession.dev/session/internal/meta"
+	"gosession.dev/session/internal/writenumber"
 )
 
-// A write whose answer was lost may have been done. Whether it was is found out before
-// anything else is written: otherwise a user is signed out because the new ID did not
-// reach them, or an Update counts twice.
+// A write whose answer was lost may have been done. The session finds out whether it was before
+// it writes anything else. Otherwise a user would be signed out because the new ID did not
+// reach them, or an Update would count twice.
 
-// isUnknown reports whether a write that returned err may have been done all the same.
-func isUnknown(err error) bool {
-	if err == nil {
-		return false
-	}
-	for _, answer := range []error{
-		ErrNotFound, driver.ErrExists, ErrConflict, ErrTooLarge, ErrCorrupt, ErrClosed, errors.ErrUnsupported,
-	} {
-		if errors.Is(err, answer) {
-			return false
-		}
-	}
-	return true
+// unansweredWrite is a flush that got no answer.
+type unansweredWrite struct {
+	number  uint64 // the write number
+	changes int    // the number of the session's changes in it
 }
 
-// unanswered decides whether to look at once what has become of a write. A store that
-// has not answered in time is not asked again: the next write looks first.
-func (m *merging) unanswered(p *pending, err error) (again bool, _ error) {
-	_, late := errors.AsType[noAnswerError](err)
-	if m.lookedFor || m.ctx.Err() != nil || p.step == touch || late {
+// unanswered decides whether to find out at once whether a write was done that got no answer. If
+// the store did not answer in time, the next write finds out.
+func (m *merging) unanswered(err error) (again bool, _ error) {
+	_, late := errors.AsType[bounded.NoAnswerError](err)
+	if m.lookedFor || m.ctx.Err() != nil || late {
 		return false, err
 	}
 	m.lookedFor, m.reloaded = true, false
 	return true, nil
 }
 
-// findOut finds out whether a create or rename that got no answer was done, and tries it
-// again if it was not. After an error that is an answer it was not done.
+// findOut finds out whether a create or rename that got no answer was done, and does it if it
+// was not. If the error is an answer of the store, see isUnknown, it was not done.
 func (m *merging) findOut(p *pending) error {
 	if p.step == create {
 		return m.findOutCreate(p)
@@ -48,8 +42,8 @@ func (m *merging) findOut(p *pending) error {
 	return m.findOutRename(p)
 }
 
-// findOutCreate tries again under the same ID. If the ID is taken, the record tells which
-// write has taken it.
+// findOutCreate creates the session again under the same ID. If the ID is taken, the record
+// tells which write has taken it.
 func (m *merging) findOutCreate(p *pending) error {
 	err := m.f.call(m.ctx, func(ctx context.Context) error { return m.f.store.Create(ctx, p.record) })
 	if !errors.Is(err, driver.ErrExists) {
@@ -62,45 +56,53 @@ func (m *merging) findOutCreate(p *pending) error {
 	return err
 }
 
-// isOurs reports whether the record under the new key was written by p.
+// isOurs reports whether p has written the record under the new key.
 func (m *merging) isOurs(p *pending) (bool, error) {
 	rec, err := m.f.fetch(m.ctx, p.record.Key)
-	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrCorrupt) {
+	if isGone(err) || errors.Is(err, ErrCorrupt) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	found, err := parseMeta(rec.Meta)
-	if err != nil || !found.writes.has(p.number) {
+	found, err := meta.Parse(rec)
+	if err != nil || !found.Writes.Has(p.number) {
 		return false, nil
 	}
 	p.record.Version = rec.Version
 	return true, nil
 }
 
-// maxLooks is how often findOutRename looks at a record that changes meanwhile.
+// maxLooks is how often findOutRename looks at a record that keeps changing.
 const maxLooks = 10
 
-// findOutRename looks at the old key first. A record under the new one proves nothing:
-// a store that renames in several steps may have left a copy there, while the old one is
-// alive.
+// findOutRename looks at the old key first. A record under the new key proves nothing: a store
+// that renames in several steps may have left a copy there while the old session is alive.
 func (m *merging) findOutRename(p *pending) error {
 	for range maxLooks {
 		old, err := m.f.fetch(m.ctx, p.oldKey)
 		switch {
+		case err == nil && p.discarded:
+			err := m.forestall(p, old)
+			if isGone(err) || errors.Is(err, ErrConflict) {
+				continue // the rename, or another write, was faster
+			}
+			if err != nil {
+				return err
+			}
+			return m.undone(p, errDiscarded)
 		case err == nil && old.Version == p.record.Version:
 			err := m.f.call(m.ctx, func(ctx context.Context) error { return m.f.changeID(ctx, p) })
-			if errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) {
-				continue // the lost one was under way still
+			if isGone(err) || errors.Is(err, ErrConflict) {
+				continue // the first try was still under way
 			}
-			if errors.Is(err, driver.ErrExists) { // by a copy
+			if errors.Is(err, driver.ErrExists) { // the first try has left a copy
 				return errors.Join(err, m.f.remove(m.ctx, p))
 			}
 			return err
 		case err == nil:
 			return m.undone(p, ErrConflict)
-		case !errors.Is(err, ErrNotFound):
+		case !isGone(err):
 			return err
 		}
 		renamed, err := m.wasRenamed(p)
@@ -112,13 +114,23 @@ func (m *merging) findOutRename(p *pending) error {
 	return m.undone(p, ErrConflict)
 }
 
-// wasRenamed reports whether the old record, which is gone, was renamed by p.
+// forestall keeps a discarded rename from being done late. It writes the old record again, so
+// that the version on which the rename depends is gone. Stores that keep sessions in cookies
+// do not write late.
+func (m *merging) forestall(p *pending, old *driver.Record) error {
+	if m.f.inCookie || old.Version != p.record.Version {
+		return nil
+	}
+	return m.f.call(m.ctx, func(ctx context.Context) error { return m.f.store.Flush(ctx, old) })
+}
+
+// wasRenamed reports whether p has renamed the old record, which is gone.
 func (m *merging) wasRenamed(p *pending) (bool, error) {
 	rename, err := m.f.mark(m.ctx, p.oldKey)
 	switch {
 	case !m.f.tracksRenames():
 		return m.isOurs(p)
-	case errors.Is(err, ErrNotFound):
+	case isGone(err):
 		return false, nil
 	case err != nil || rename.To != p.record.Key:
 		return false, err
@@ -126,8 +138,8 @@ func (m *merging) wasRenamed(p *pending) (bool, error) {
 	return true, m.complete(p)
 }
 
-// complete writes a renamed record again: a store that renames in several steps may have
-// got no further than the mark, and lists the record only once it is written.
+// complete writes a renamed record again. A store that renames in several steps may have stopped
+// after the mark, and the write removes the flag of the copy that is pending under the new key.
 func (m *merging) complete(p *pending) error {
 	rec, err := m.f.fetch(m.ctx, p.record.Key)
 	if err != nil {
@@ -135,13 +147,13 @@ func (m *merging) complete(p *pending) error {
 	}
 	p.record.Version = rec.Version
 	err = m.f.call(m.ctx, func(ctx context.Context) error { return m.f.store.Flush(ctx, p.record) })
-	if errors.Is(err, ErrConflict) { // it is complete, by the write that got no answer
+	if errors.Is(err, ErrConflict) { // the unanswered write has completed it
 		p.record.Version, err = 0, nil
 	}
 	return err
 }
 
-// undone returns why p was not done, after it has removed a copy that p may have left.
+// undone removes a copy that p may have left, and returns cause, which is why p was not done.
 func (m *merging) undone(p *pending, cause error) error {
 	if err := m.f.remove(m.ctx, p); err != nil {
 		return err
@@ -149,25 +161,26 @@ func (m *merging) undone(p *pending, cause error) error {
 	return cause
 }
 
-// errHidden: others have written so often since that the record no longer tells whether
-// a write of ours was among them.
-var errHidden = fmt.Errorf("%w: a write got no answer, and later ones hide whether it was done; its changes may be stored or not", ErrUnavailable)
+// errHidden says that the record no longer tells whether an unanswered write was done, because
+// too many writes have followed.
+var errHidden = fmt.Errorf("%w: a write got no answer, and too many others have followed to tell whether it was done; call Discard to go on without its changes", ErrUnavailable)
 
-// findTried looks, among the numbers of a record's last writes, for those of writes that
-// got no answer. The changes of one that is found are stored. If it can't be known, this
-// session stores nothing any more, because they must not be stored twice.
-func (s *Session) findTried(found writeNumbers) error {
+// findUnanswered looks for the session's unanswered writes among the last write numbers of the
+// record. If it finds one, the changes of that write are stored, and findUnanswered drops them. If it
+// can't know, the session stores nothing until Discard, because changes must not be stored
+// twice.
+func (s *Session) findUnanswered(found writenumber.Last) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, t := range slices.Backward(s.tried) {
-		if found.has(t.number) {
+	for _, t := range slices.Backward(s.unanswered) {
+		if found.Has(t.number) {
 			s.changes = append([]change(nil), s.changes[t.changes:]...)
-			s.tried, s.inFlight = nil, 0
+			s.unanswered, s.inFlight = nil, 0
 			s.edits++
 			return nil
 		}
 	}
-	if len(s.tried) > 0 && !found.tellsSince(s.stored.meta.writes) {
+	if len(s.unanswered) > 0 && !found.TellsSince(s.stored.meta.Writes) {
 		return errHidden
 	}
 	return nil

@@ -12,13 +12,13 @@ import (
 
 	"gosession.dev/session"
 	"gosession.dev/session/driver"
+	"gosession.dev/session/driver/intercept"
 	"gosession.dev/session/drivers/memory"
-	"gosession.dev/session/internal/intercept"
 	"gosession.dev/session/sessiontest"
 )
 
-// What is changed after a write of unknown outcome is stored by the next Flush, which
-// finds the outcome out first.
+// A change after a write of unknown outcome is stored by the next Flush, which finds out the outcome
+// first.
 func TestChangesAfterAnUnansweredWrite(t *testing.T) {
 	ctx := t.Context()
 	for call, begin := range map[string]func(*session.Factory) *session.Session{
@@ -61,7 +61,7 @@ func TestChangesAfterAnUnansweredWrite(t *testing.T) {
 	}
 }
 
-// Four newer writes hide whether a write was done: it is not done again.
+// After four newer writes the outcome of a write is not known any more; it is not tried again.
 func TestHiddenWrite(t *testing.T) {
 	ctx := t.Context()
 	for _, newer := range []int{3, 4} {
@@ -92,7 +92,7 @@ func TestHiddenWrite(t *testing.T) {
 				want := 5
 				if newer == 4 {
 					require.ErrorIs(t, err, session.ErrUnavailable)
-					require.ErrorIs(t, s.Flush(ctx), session.ErrUnavailable, "it stays so")
+					require.ErrorIs(t, s.Flush(ctx), session.ErrUnavailable, "the outcome stays unknown")
 					if !done {
 						want = 4
 					}
@@ -105,7 +105,7 @@ func TestHiddenWrite(t *testing.T) {
 	}
 }
 
-// failing is a codec of the caller that fails with an error of this package.
+// failing is a codec of the application that fails with an error of this package.
 type failing struct {
 	session.Codec
 	with error
@@ -120,14 +120,14 @@ func (c *failing) Unmarshal(data []byte, v any) error {
 	return c.Codec.Unmarshal(data, v)
 }
 
-// An error of the caller's code during a merge says nothing of the session.
+// An error of the application's code during a merge does not end the session.
 func TestCallersErrorInMerge(t *testing.T) {
 	ctx := t.Context()
 	for _, err := range []error{
 		session.ErrNotFound, session.ErrConflict, session.ErrTooLarge, session.ErrCorrupt, session.ErrClosed, session.ErrTooManySessions,
 		session.ErrStaleSignIn, session.ErrUnavailable, session.ErrSealed, driver.ErrExists, context.Canceled,
 	} {
-		for _, tells := range []bool{true, false} { // versions
+		for _, tells := range []bool{true, false} { // whether the store tells the version of a record after a write
 			t.Run(fmt.Sprint(err, tells), func(t *testing.T) {
 				codec := &failing{Codec: session.JSON}
 				st := stage(memory.New(memory.Options{}))
@@ -136,7 +136,7 @@ func TestCallersErrorInMerge(t *testing.T) {
 				if !tells {
 					store, want = forgetful{st}, map[string]int{"Retrieve": 1}
 				}
-				f := factory(t, quiet(session.Config{Codec: codec}), store)
+				f := factory(t, quiet(session.Config{Codecs: []session.Codec{codec}}), store)
 				s := stored(t, f, map[string]any{"n": 1})
 				require.NoError(t, increment(s))
 				if tells {
@@ -158,7 +158,7 @@ func TestCallersErrorInMerge(t *testing.T) {
 	}
 }
 
-// A change that is made while a sign-in looks for its seat is applied once.
+// A change that is made while sessions are counted for a sign-in is applied once.
 func TestChangeDuringAdmission(t *testing.T) {
 	ctx := t.Context()
 	for _, refuse := range []bool{false, true} {
@@ -181,8 +181,8 @@ func TestChangeDuringAdmission(t *testing.T) {
 	}
 }
 
-// Conflicts that last as long as calls do are given room: of many writers at a store with
-// long round trips none gives up.
+// The pauses after conflicts take the latency of the store into account: of many writers at a slow
+// store none gives up.
 func TestConflictsOfASlowStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := func(ctx context.Context, _ string, do func(context.Context) error) error {
@@ -226,7 +226,7 @@ func TestFailedChangeIDDoesNotHappenLater(t *testing.T) {
 	}
 }
 
-// A clock that is behind by more than Idle moves no expiry into the past.
+// A process whose clock is behind by more than Idle moves no expiry into the past.
 func TestWriteByAClockThatIsBehind(t *testing.T) {
 	ctx := t.Context()
 	store := memory.New(memory.Options{})
@@ -235,18 +235,18 @@ func TestWriteByAClockThatIsBehind(t *testing.T) {
 	clock.Advance(-5 * time.Hour)
 	late := factory(t, session.Config{Now: clock.Now}, shared{store})
 	s := stored(t, right, map[string]any{"x": 1})
-	expires := s.Expires()
+	expires := s.Info().Expires
 	for range 3 {
 		mine := same(t, late, s)
 		require.NoError(t, increment(mine))
 		require.NoError(t, mine.Flush(ctx))
-		require.False(t, mine.Expires().Before(expires), "%v", mine.Expires())
+		require.False(t, mine.Info().Expires.Before(expires), "%v", mine.Info().Expires)
 	}
 	require.NoError(t, same(t, late, s).Flush(ctx))
 	require.Equal(t, 3, got[int](t, same(t, right, s), "n"))
 }
 
-// A change that is not about a value is not discarded by one of the value "".
+// A change of the value "" drops no change that is about no value.
 func TestEmptyNameReplacesOnlyItself(t *testing.T) {
 	ctx := t.Context()
 	f, _ := onStage(t, session.Config{})
@@ -265,20 +265,19 @@ func TestEmptyNameReplacesOnlyItself(t *testing.T) {
 	require.NoError(t, mine.Flush(ctx))
 	stored := same(t, f, mine)
 	require.Equal(t, map[string]any{"": 3.}, values(t, stored))
-	require.Equal(t, own, stored.Timeouts())
+	require.Equal(t, own, stored.Info().Timeouts)
 	require.Equal(t, "ada", stored.Subject())
 	for info := range f.SubjectSessions(ctx, "ada") {
 		require.Equal(t, "label", info.Label)
 	}
 }
 
-// The second try of a Create is under the same ID; a record of somebody else under it is
-// left alone.
+// The second try of a Create has the same ID. A record of another session under it stays as it is.
 func TestCreateIsTriedUnderTheSameID(t *testing.T) {
 	ctx := t.Context()
 	for name, tt := range map[string]struct {
 		acts []act
-		keys int // that were tried
+		keys int // the number of keys that were tried
 	}{
 		"done": {[]act{lost}, 1}, "not done": {[]act{unmade}, 1}, "taken by another": {[]act{nil}, 2},
 	} {
@@ -310,7 +309,7 @@ func TestCreateIsTriedUnderTheSameID(t *testing.T) {
 			st.then("Create", tt.acts...)
 			require.NoError(t, s.Flush(ctx))
 			require.Len(t, tried, tt.keys)
-			require.Equal(t, []string{"mine"}, same(t, f, s).Keys())
+			require.Equal(t, []string{"mine"}, same(t, f, s).Names())
 		})
 	}
 }

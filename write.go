@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"gosession.dev/session/driver"
+	"gosession.dev/session/internal/meta"
+	"gosession.dev/session/internal/writenumber"
 )
 
-// step is what a session needs the store to do.
+// step is the store call that a session needs.
 type step int
 
 const (
@@ -20,27 +22,30 @@ const (
 	rename
 )
 
-// pending is one attempt to store a session.
+// pending is an attempt to store a session.
 type pending struct {
 	step    step
-	oldKey  string // of the record that is replaced, to the store
-	oldName Key    // the same, to events
-	id      ID     // of the session, once stored
+	oldKey  string // the key of the record that the write replaces, for the store
+	oldName Key    // the same key, for events
+	id      ID     // the ID of the session once it is stored
 	record  *driver.Record
-	data    []byte    // in the record, not sealed
-	meta    meta      // as it is in the record
-	number  uint64    // that identifies the write
-	now     time.Time // when it was prepared
-	changes int       // how many are in the record
-	signIn  *signIn   // that is among them
-	subject string    // whose session it was before
+	data    []byte      // the data of the record before sealing
+	meta    meta.Meta   // the metadata of the record
+	number  uint64      // the write number, which identifies the write
+	now     time.Time   // when the write was prepared
+	changes int         // the number of changes in the record
+	signIn  *signIn     // the sign-in among them; nil if there is none
+	subject string      // the subject of the session before the write
+	handle  meta.Handle // the handle of the session before the write
 
 	startBefore time.Time // when Lifetime began before the sign-in
-	replaces    bool      // the sign-in takes the place of another session of the subject
-	unanswered  bool      // whether it was stored is not known
+	idle        bool      // whether the write does not count as a use of the session, and must not undo another request's use
+	replaces    bool      // whether the sign-in replaces another session of the subject
+	unanswered  bool      // whether the outcome is unknown
+	discarded   bool      // whether the write must not be tried again
 }
 
-// nextLocked returns what a session needs now.
+// nextLocked returns the store call that the session needs now.
 func (s *Session) nextLocked(now time.Time) step {
 	switch {
 	case s.phase == fresh && (s.wanted || !s.emptyLocked()):
@@ -54,28 +59,32 @@ func (s *Session) nextLocked(now time.Time) step {
 	}
 	t := s.f.timeouts(&s.state)
 	switch {
-	case !touchDue(t, s.stored.meta, s.stored.expires, t.expires(s.state.start, now), now):
+	case s.staysIdle:
 		return nothing
-	case s.f.canTouch() && t.Idle == s.stored.meta.idle:
+	case s.cookieDueLocked(t, now) && !s.isPostponedLocked(t, now):
+		return flush
+	case !useDue(t, s.stored.meta, s.stored.expires, now) || s.isPostponedLocked(t, now):
+		return nothing
+	case s.f.canTouch() && t.Idle == s.stored.meta.Idle && !t.deadline(s.state.start).Before(now.Add(t.Idle)):
 		return touch
 	}
-	return flush // also tells the record the new Idle
+	return flush // the metadata has to tell a new Idle, or a use whose expiry Lifetime cuts
 }
 
-// nowLocked is the time as the session sees it: never before it was last used, because
-// the clock of this process may be behind that of another.
+// nowLocked returns the current time, but never a time before the last use of the session: the
+// clock of this process may be behind that of another one.
 func (s *Session) nowLocked() time.Time {
 	now := millis(s.f.cfg.Now())
 	if s.phase == live {
-		if seen := s.stored.meta.lastSeen(s.stored.expires); seen.After(now) {
+		if seen := s.stored.meta.LastSeen(s.stored.expires); seen.After(now) {
 			return seen
 		}
 	}
 	return now
 }
 
-// isSettledLocked reports whether there is nothing to store, or to find out, and no
-// write under way.
+// isSettledLocked reports whether there is nothing to store, no write is under way, and the
+// outcome of each write is known.
 func (s *Session) isSettledLocked() bool {
 	switch {
 	case len(s.writing) > 0 || s.unsure != nil:
@@ -94,14 +103,14 @@ func (s *Session) isSettled() bool {
 	return s.isSettledLocked()
 }
 
-// isUnsure reports whether a write that was to give the session an ID got no answer.
+// isUnsure reports whether a write that gives the session an ID got no answer.
 func (s *Session) isUnsure() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.unsure != nil
 }
 
-// signsIn reports whether a sign-in is still to be stored.
+// signsIn reports whether a sign-in is pending.
 func (s *Session) signsIn() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,7 +126,7 @@ func (s *Session) pendingSignInLocked() *signIn {
 	return nil
 }
 
-// prepare returns what has to be stored; step is nothing if that is nothing.
+// prepare returns the write that the session needs now. Its step may be nothing.
 func (s *Session) prepare() (pending, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,9 +135,9 @@ func (s *Session) prepare() (pending, error) {
 		return pending{}, ErrNotFound
 	}
 	now := s.nowLocked()
-	p := pending{step: s.nextLocked(now), id: s.id, oldKey: s.key, now: now, changes: len(s.changes), subject: s.stored.subject}
+	p := pending{step: s.nextLocked(now), id: s.id, oldKey: s.key, now: now, changes: len(s.changes), subject: s.stored.subject, handle: s.stored.meta.Handle}
 	if s.headerSent && s.f.inCookie && p.changes == 0 {
-		p.step = nothing // the client can't learn of a later expiry
+		p.step = nothing // the cookie with a later expiry can't be sent
 	}
 	if p.step == nothing {
 		return p, nil
@@ -142,20 +151,23 @@ func (s *Session) prepare() (pending, error) {
 			return p, err
 		}
 	}
-	if p.step != touch {
-		p.number = newWriteNumber()
+	if !p.movesOnly() { // the outcome of such a write is never looked for
+		p.number = writenumber.New()
 	}
 	p.signIn = s.pendingSignInLocked()
+	if err := s.recordLocked(&p); err != nil {
+		return p, err
+	}
 	s.inFlight = p.changes
-	return p, s.recordLocked(&p)
+	return p, nil
 }
 
-// drawIDLocked prepares p to give the session an ID.
+// drawIDLocked prepares p to give the session a new ID.
 func (s *Session) drawIDLocked(p *pending) error {
-	p.startBefore, p.oldName = s.stored.meta.start, s.id.Key()
+	p.startBefore, p.oldName = s.stored.meta.Start, s.f.keyOf(s.key)
 	var err error
-	if s.state.handle == (handle{}) {
-		if s.state.handle, err = newHandle(); err != nil {
+	if s.state.handle == (meta.Handle{}) {
+		if s.state.handle, err = meta.NewHandle(); err != nil {
 			return err
 		}
 	}
@@ -163,7 +175,7 @@ func (s *Session) drawIDLocked(p *pending) error {
 	return err
 }
 
-// awaited returns an error if p gives an ID and the client no longer waits for it.
+// awaited returns an error if p gives the session an ID and the client no longer waits for it.
 func (s *Session) awaited(p *pending) error {
 	if p.step != create && p.step != rename {
 		return nil
@@ -180,8 +192,8 @@ func (s *Session) awaited(p *pending) error {
 	return nil
 }
 
-// clientGoneError: the request was given up by its client, which could not learn of a new
-// ID. Nothing was stored.
+// clientGoneError says that the client has closed the request, and could not learn a new ID, so
+// that nothing was stored.
 type clientGoneError struct{ cause error }
 
 func (e clientGoneError) Error() string {
@@ -194,15 +206,15 @@ func isClientGone(err error) bool {
 	return ok
 }
 
-// perform has the store do it. If SetTimeouts has put the end of the session into
-// the past, that is its end.
+// perform makes the store call of p. If SetTimeouts has put the expiry into the past, perform
+// ends the session instead.
 func (f *Factory) perform(ctx context.Context, p *pending) error {
 	if p.step != create && !p.record.Expires.After(f.cfg.Now()) {
 		if err := f.store.Destroy(ctx, p.oldKey); err != nil {
 			return err
 		}
-		f.wake(f.keyOf(p.oldKey))
-		f.tell(ctx, Event{Kind: EventEnded, Key: f.keyOf(p.oldKey), Subject: p.subject, Reason: ReasonShortened})
+		f.wake(f.keyOf(p.oldKey), ReasonShortened)
+		f.tell(ctx, Event{Kind: EventEnded, Handle: p.handle.String(), Key: f.keyOf(p.oldKey), Subject: p.subject, Reason: ReasonShortened})
 		return ErrNotFound
 	}
 	switch p.step {
@@ -216,10 +228,12 @@ func (f *Factory) perform(ctx context.Context, p *pending) error {
 	return f.store.Flush(ctx, p.record)
 }
 
-// versionUnknown reports whether p is a conditional write whose condition is not
-// known, because the store did not tell it after the last write.
-func (p *pending) versionUnknown() bool {
-	return (p.step == flush || p.step == rename) && p.record.Version == 0
+// readsFirst reports whether the session has to be read before p is written. That is so for a
+// conditional write whose version is not known, because the store did not tell it after the
+// last write. It is so too for a write that keeps the expiry: another request may have moved
+// the expiry without a new version.
+func (p *pending) readsFirst() bool {
+	return (p.step == flush || p.step == rename) && (p.record.Version == 0 || p.idle && !p.unanswered)
 }
 
 func (s *Session) emptyLocked() bool {
@@ -234,14 +248,14 @@ func (s *Session) renamesLocked() bool {
 func (f *Factory) drawID() (ID, error) {
 	id, err := f.cfg.IDs.GenerateID()
 	if err != nil {
-		return "", err
+		return ID{}, err
 	}
 	if !f.cfg.IDs.ValidateID(id) || !f.cookieCarries(id) {
-		return "", errors.New("Config.IDs generated an ID that it does not validate, or that no cookie can carry")
+		return ID{}, errors.New("Config.IDs generated an ID that it does not validate, or that no cookie can carry")
 	}
 	return id, nil
 }
 
-// canTouch reports whether the store moves an expiry without rewriting data. A
-// store that wraps others may say only when asked that it can't.
+// canTouch reports whether the store can move an expiry without rewriting data. A store that
+// wraps another one may say only at the first call that it can't.
 func (f *Factory) canTouch() bool { return f.toucher != nil && !f.noTouch.Load() }

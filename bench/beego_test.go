@@ -8,7 +8,7 @@ import (
 	_ "github.com/beego/beego/v2/server/web/session/memcache"
 )
 
-// openBeego opens managers on one server: beego's providers are one for the process.
+// openBeego returns sites that share one server, because beego has one provider per process.
 func openBeego(provider string, config func(*testing.B) string) func(*testing.B, values) site {
 	server := ""
 	return func(b *testing.B, v values) site {
@@ -50,15 +50,15 @@ func openBeego(provider string, config func(*testing.B) string) func(*testing.B,
 				untouched: serve(m.SessionStart, func(*http.Request, session.Store) error { return nil }),
 				read: serve(m.SessionStart, func(r *http.Request, s session.Store) error {
 					n, _ := s.Get(r.Context(), counter).(int)
-					return isOne(n > 0)
+					return checkCounter(n > 0)
 				}),
 				write: serve(m.SessionStart, func(r *http.Request, s session.Store) error {
 					n, _ := s.Get(r.Context(), counter).(int)
-					return isOne(n > 0 && s.Set(r.Context(), counter, n+1) == nil)
+					return checkCounter(n > 0 && s.Set(r.Context(), counter, n+1) == nil)
 				}),
 			},
 		}
-		if provider == "memory" { // the one for memcache panics at it
+		if provider == "memory" { // the memcache provider panics
 			s.works[signin] = serve(m.SessionRegenerateID, func(*http.Request, session.Store) error { return nil })
 		}
 		return s

@@ -5,17 +5,16 @@ import (
 	"strings"
 )
 
-// client sends requests to a handler and is the http.ResponseWriter of the answer.
-// It allocates nothing from one request to the next, so that what is measured is
-// the handler.
+// client sends requests to a handler, and is their http.ResponseWriter. It allocates nothing per
+// request, so that a benchmark measures the handler only.
 type client struct {
 	template http.Request
-	request  *http.Request // as a server hands it on: some libraries write to it
+	request  *http.Request // a copy of template, because some libraries write to it
 	cookie   []string
 
 	header http.Header
 	status int
-	body   string // of an error
+	body   string // only of errors
 }
 
 func newClient() *client {
@@ -36,7 +35,7 @@ func (c *client) reset(cookie string) {
 	c.request.Header["Cookie"] = c.cookie
 }
 
-// newCookie is what to send as Cookie after the answer: its last Set-Cookie.
+// newCookie returns the pair of the last Set-Cookie, to be sent as Cookie, or "" if there is none.
 func (c *client) newCookie() string {
 	set := c.header["Set-Cookie"]
 	if len(set) == 0 {
@@ -58,7 +57,7 @@ func (c *client) Write(p []byte) (int, error) {
 
 var ok = []byte("ok")
 
-// answer ends each handler.
+// answer writes the response of a handler: "ok", or err with status 500.
 func answer(w http.ResponseWriter, err error) {
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)

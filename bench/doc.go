@@ -1,9 +1,9 @@
-// Package bench compares this library with what Go programs use otherwise, and
-// with the floor: the same work without any session library. It is a module of its
-// own, so that nobody who uses the library downloads its peers.
+// Package bench compares this library with other session libraries for Go, and with the floor: the
+// same work without a session library. It is a module of its own, so that applications do not
+// download the other libraries.
 //
 //	go test -C bench -bench .
 //
-// runs everything in one go on one machine, in about seven minutes; README.md has
-// the outcome, and says how to make its tables and charts.
+// runs all benchmarks, in three to seven minutes. README.md has the results, and says how to make
+// its tables and charts.
 package bench

@@ -11,10 +11,10 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// The floor is the bare handler that reads and sets the cookie that a session
-// would have, alone and with the calls that a store can't do without.
+// The floor is a bare handler that reads and sets a cookie like that of a session, alone or with the
+// calls that no store can do without.
 
-// bare does the work of a session's cookie, and nothing else.
+// bare returns a handler that reads and sets the cookie, and calls do with its value.
 func bare(do func(r *http.Request, id string) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := r.Cookie(cookieName)
@@ -34,7 +34,7 @@ func openNone(*testing.B, values) site {
 	}}
 }
 
-// openStatements is a prepared SELECT and, to write, a conditional UPDATE.
+// openStatements returns a floor that executes a prepared SELECT and, to write, a conditional UPDATE.
 func openStatements(synchronous string) func(*testing.B, values) site {
 	return func(b *testing.B, v values) site {
 		db, data := openSQLite(b, synchronous), encoded(v)
@@ -79,7 +79,7 @@ func openStatements(synchronous string) func(*testing.B, values) site {
 	}
 }
 
-// openMemcacheClient is get and, to write, cas.
+// openMemcacheClient opens a floor that executes get and, to write, cas.
 func openMemcacheClient(b *testing.B, v values) site {
 	client, data := memcache.New(startMemcached(b)), encoded(v)
 	client.MaxIdleConns = idleConns
@@ -103,8 +103,9 @@ func openMemcacheClient(b *testing.B, v values) site {
 	}
 }
 
-// openMongoClient is FindOne and, to write, UpdateOne on a condition, of documents as
-// a store has to have them: with a key that can change, which an _id can't, and alive.
+// openMongoClient opens a floor that executes FindOne and, to write, a conditional UpdateOne. Its
+// documents and filters are those that a store needs: a key that can change, unlike an _id, and an
+// expiry that has not passed.
 func openMongoClient(b *testing.B, v values) site {
 	client, err := mongo.Connect(options.Client().ApplyURI(mongoDSN(b)))
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// openGin has no sign-in: gin-contrib/sessions can't change an ID.
+// openGin returns sites without signin, because gin-contrib/sessions cannot change an ID.
 func openGin(open func(*testing.B) sessions.Store) func(*testing.B, values) site {
 	gin.SetMode(gin.ReleaseMode)
 	return func(b *testing.B, v values) site {
@@ -35,7 +35,7 @@ func openGin(open func(*testing.B) sessions.Store) func(*testing.B, values) site
 				untouched: serve(func(sessions.Session) error { return nil }),
 				read: serve(func(s sessions.Session) error {
 					n, _ := s.Get(counter).(int)
-					return isOne(n > 0)
+					return checkCounter(n > 0)
 				}),
 				write: serve(func(s sessions.Session) error {
 					n, _ := s.Get(counter).(int)
@@ -43,7 +43,7 @@ func openGin(open func(*testing.B) sessions.Store) func(*testing.B, values) site
 					if err := s.Save(); err != nil {
 						return err
 					}
-					return isOne(n > 0)
+					return checkCounter(n > 0)
 				}),
 			},
 		}

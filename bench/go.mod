@@ -16,7 +16,10 @@ require (
 	go.mongodb.org/mongo-driver v1.17.3
 	go.mongodb.org/mongo-driver/v2 v2.9.3
 	gonum.org/v1/plot v0.17.0
-	gosession.dev/session v0.0.0
+	gosession.dev/session v0.2.0
+	gosession.dev/session/drivers/memcache v0.2.0
+	gosession.dev/session/drivers/mongo v0.2.0
+	gosession.dev/session/drivers/sqlite v0.2.0
 )
 
 require (
@@ -67,6 +70,5 @@ require (
 	golang.org/x/text v0.39.0 // indirect
 	google.golang.org/protobuf v1.36.6 // indirect
 	gopkg.in/yaml.v3 v3.0.1 // indirect
+	gosession.dev/session/drivers/sqlstore v0.2.0 // indirect
 )
-
-replace gosession.dev/session => ../

@@ -10,7 +10,7 @@ import (
 
 const cookieName = "session"
 
-// openGorilla has no sign-in: gorilla/sessions can't change an ID.
+// openGorilla returns sites without signin, because gorilla/sessions cannot change an ID.
 func openGorilla(open func(*testing.B) sessions.Store) func(*testing.B, values) site {
 	gob.Register(item{})
 	return func(b *testing.B, v values) site {
@@ -38,19 +38,19 @@ func openGorilla(open func(*testing.B) sessions.Store) func(*testing.B, values) 
 				untouched: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answer(w, nil) }),
 				read: serve(false, func(s *sessions.Session) error {
 					n, _ := s.Values[counter].(int)
-					return isOne(n > 0)
+					return checkCounter(n > 0)
 				}),
 				write: serve(true, func(s *sessions.Session) error {
 					n, _ := s.Values[counter].(int)
 					s.Values[counter] = n + 1
-					return isOne(n > 0)
+					return checkCounter(n > 0)
 				}),
 			},
 		}
 	}
 }
 
-// gorillaKeys are for AES and HMAC.
+// gorillaKeys returns keys for HMAC and AES.
 func gorillaKeys() [][]byte { return [][]byte{random(32), random(32)} }
 
 func gorillaCookie(*testing.B) sessions.Store { return sessions.NewCookieStore(gorillaKeys()...) }

@@ -9,31 +9,30 @@ import (
 	"testing"
 )
 
-// Each library does the same work as a handler. What is measured is a whole
-// request through it, in process: from ServeHTTP to its return, cookie included.
+// The kinds of work that a handler does with each library. A benchmark measures a whole request in
+// process: the call of ServeHTTP, cookie included.
 const (
-	untouched = "untouched" // the handler never asks for its session
-	read      = "read"      // one value
-	write     = "write"     // one value is read and changed
+	untouched = "untouched" // the handler does not ask for its session
+	read      = "read"      // the handler reads one value
+	write     = "write"     // the handler reads and changes one value
 	signin    = "signin"    // the session gets a new ID
 )
 
-// sessionCount is how many sessions the requests take in turn.
+// sessionCount is the number of sessions that the requests use in turn.
 const sessionCount = 1000
 
-// library is one way to have sessions.
+// library is a session library with one of its backends.
 type library struct {
-	name    string // and, behind a slash, its backend
-	maxSize int    // of a session, in bytes, where there is a limit: a browser's, or securecookie's
+	name    string // library/backend
+	maxSize int    // of a session in bytes; 0 means no limit
 
-	// open makes what serves the requests of sessions that hold those values, and
-	// closes it with b.
+	// open returns a site whose sessions hold v. It ends with b.
 	open func(b *testing.B, v values) site
 }
 
 // site has a handler for each kind of work that the library can do.
 type site struct {
-	create http.HandlerFunc // puts all values into a new session, if there are sessions
+	create http.HandlerFunc // puts all values into a new session
 	works  map[string]http.Handler
 }
 
@@ -68,13 +67,13 @@ var sizes = []struct {
 	bytes int
 }{{"450B", 450}, {"4KB", 4 << 10}, {"64KB", 64 << 10}}
 
-// TestMain lets the whole of it end within go test's ten minutes, unless the caller
-// says by how much.
+// TestMain sets a default benchtime with which all benchmarks end within go test's default timeout
+// of ten minutes.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	given := false
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.benchtime" })
-	if !given {
+	isSet := false
+	flag.Visit(func(f *flag.Flag) { isSet = isSet || f.Name == "test.benchtime" })
+	if !isSet {
 		_ = flag.Set("test.benchtime", "150ms")
 	}
 	os.Exit(m.Run())
@@ -106,7 +105,7 @@ func (lib library) bench(b *testing.B) {
 	}
 }
 
-// visitors are the clients of a site, each with the cookie of its session.
+// visitors are the clients of a site. Each has the cookie of its session.
 type visitors struct {
 	site    site
 	cookies [sessionCount]string
@@ -119,13 +118,13 @@ func visit(b *testing.B, s site) *visitors {
 		s.create(c, c.request)
 		v.cookies[i] = c.newCookie()
 		if c.status != http.StatusOK || v.cookies[i] == "" {
-			b.Fatalf("create = status %d, cookie %q", c.status, v.cookies[i])
+			b.Fatalf("create = status %d, cookie %q; want 200 and a cookie", c.status, v.cookies[i])
 		}
 	}
 	return v
 }
 
-// request measures one kind of work: each goroutine serves its own part of the
+// request measures one kind of work. Each goroutine sends the requests of its own part of the
 // visitors, in turn.
 func (v *visitors) request(b *testing.B, work string, goroutines int) {
 	handler := v.site.works[work]
@@ -140,7 +139,7 @@ func (v *visitors) request(b *testing.B, work string, goroutines int) {
 				c.reset(*cookie)
 				handler.ServeHTTP(c, c.request)
 				if c.status != http.StatusOK {
-					b.Errorf("%s = status %d, body %q", work, c.status, c.body)
+					b.Errorf("%s = status %d, body %q; want 200", work, c.status, c.body)
 					return
 				}
 				if work == signin {

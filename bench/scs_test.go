@@ -30,12 +30,12 @@ func openSCS(open func(*testing.B) scs.Store) func(*testing.B, values) site {
 			works: map[string]http.Handler{
 				untouched: serve(func(*http.Request) error { return nil }),
 				read: serve(func(r *http.Request) error {
-					return isOne(m.GetInt(r.Context(), counter) > 0)
+					return checkCounter(m.GetInt(r.Context(), counter) > 0)
 				}),
 				write: serve(func(r *http.Request) error {
 					n := m.GetInt(r.Context(), counter)
 					m.Put(r.Context(), counter, n+1)
-					return isOne(n > 0)
+					return checkCounter(n > 0)
 				}),
 				signin: serve(func(r *http.Request) error { return m.RenewToken(r.Context()) }),
 			},
@@ -56,11 +56,11 @@ func scsSQLite(synchronous string) func(*testing.B) scs.Store {
 	}
 }
 
-// scsMongo needs a MongoDB: it looks sessions up by a field with an index, for which
-// the server that the tests build reads all of them.
+// scsMongo needs a MongoDB server. The store of scs finds a session by an indexed field, and FerretDB,
+// which the tests build, would read the whole collection for that.
 func scsMongo(b *testing.B) scs.Store {
 	if os.Getenv("SESSION_TEST_MONGO_URI") == "" {
-		b.Skip("scs: set SESSION_TEST_MONGO_URI to the URI of a MongoDB server to have it measured")
+		b.Skip("scs/mongodbstore needs a MongoDB server: set SESSION_TEST_MONGO_URI to its URI")
 	}
 	return mongodbstore.NewWithCleanupInterval(openMongoV1(b), 0)
 }

@@ -17,7 +17,7 @@ import (
 	"gosession.dev/session/internal/testserver"
 )
 
-// idleConns is enough for all goroutines; gomemcache's own 2 are not.
+// idleConns suffices for all goroutines, unlike gomemcache's default of 2.
 const idleConns = 32
 
 func random(size int) []byte {
@@ -26,10 +26,10 @@ func random(size int) []byte {
 	return b
 }
 
-// isOne fails if a session was not what it should be: the measure would be of
-// something else.
-func isOne(is bool) error {
-	if !is {
+// checkCounter returns an error if a session has no counter, because its benchmark would then
+// measure other work.
+func checkCounter(found bool) error {
+	if !found {
 		return errors.New("the session has no counter")
 	}
 	return nil
@@ -47,7 +47,7 @@ func sqliteDSN(synchronous string) func(*testing.B) string {
 	}
 }
 
-// openSQLite opens a database with the settings that drivers/sqlite has too.
+// openSQLite opens a database with the journal mode, locking and secure_delete of drivers/sqlite.
 func openSQLite(b *testing.B, synchronous string) *sql.DB {
 	db, err := sql.Open("sqlite3", sqliteDSN(synchronous)(b)+"&_journal_mode=WAL&_busy_timeout=5000&_txlock=immediate&_secure_delete=on")
 	if err != nil {

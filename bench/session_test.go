@@ -12,7 +12,7 @@ import (
 	_ "gosession.dev/session/drivers/sqlite"
 )
 
-// openSession is this library, as its README shows it.
+// openSession uses this library as its README shows.
 func openSession(driverName string, dsn func(*testing.B) string) func(*testing.B, values) site {
 	return func(b *testing.B, v values) site {
 		f, err := session.Open(driverName, dsn(b))

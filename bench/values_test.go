@@ -8,8 +8,7 @@ import (
 	"slices"
 )
 
-// values are what a session holds: some small ones and a cart, whose length makes
-// the size.
+// values are the values of a session: some small ones, and a cart whose length makes up the size.
 type values map[string]any
 
 type item struct {
@@ -21,9 +20,9 @@ type item struct {
 // counter is the value that is read and changed.
 const counter = "n"
 
-func init() { gob.Register([]item{}) } // for the libraries that encode by it
+func init() { gob.Register([]item{}) } // for libraries that encode values by gob
 
-// newValues returns values of about that many bytes of JSON.
+// newValues returns values whose JSON has about size bytes.
 func newValues(size int) values {
 	v := values{
 		counter:  1,

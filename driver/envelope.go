@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// envelopeV1 begins every envelope. The high bit keeps it apart from text: a
-// value written by something else is ErrCorrupt, not a garbled record.
+// envelopeV1 is the first byte of every envelope. No ASCII text begins with it: a text
+// that another program has written is ErrCorrupt, and not a garbled record.
 const envelopeV1 = 0x81
 
-// AppendEnvelope appends the encoding of r to b and returns the result. It is
-// for stores that keep a whole record in one value under its key: everything is
-// in it but Key itself. The overhead over Data, Meta and Subject is at most 33
-// bytes, commonly 23. Times are kept in whole milliseconds.
+// AppendEnvelope appends the encoding of r to b and returns the result. It is for stores
+// that keep a whole record in one value under its key: the encoding has all fields but
+// Key. It is at most 33 bytes longer than Data, Meta and Subject together, commonly 23.
+// Times are kept in whole milliseconds.
 //
-// Version 1 is the byte 0x81; Version as 8 bytes, big-endian; Created and
-// Expires as signed varints of Unix milliseconds; Subject, Meta and Data, the
-// first two preceded by their length as an unsigned varint, Data up to the end.
+// The encoding, version 1, is the byte 0x81; Version as 8 bytes, big-endian; Created and
+// Expires as signed varints of Unix milliseconds; Subject and Meta, each preceded by its
+// length as an unsigned varint; and Data up to the end.
 func AppendEnvelope(b []byte, r *Record) []byte {
 	b = append(b, envelopeV1)
 	b = binary.BigEndian.AppendUint64(b, r.Version)
@@ -30,9 +30,9 @@ func AppendEnvelope(b []byte, r *Record) []byte {
 	return append(b, r.Data...)
 }
 
-// ParseEnvelope returns the record that [AppendEnvelope] encoded, with its Key
-// set to key. The error for anything else matches [ErrCorrupt]. Data and Meta of
-// the record alias b: a store that keeps b clones it first.
+// ParseEnvelope returns the record that [AppendEnvelope] encoded, with its Key set to
+// key. If b is not such an encoding, the error matches [ErrCorrupt]. Data and Meta of the
+// record alias b. If b belongs to the store or its client library, pass a clone of it.
 func ParseEnvelope(key string, b []byte) (*Record, error) {
 	if len(b) < 9 || b[0] != envelopeV1 {
 		return nil, fmt.Errorf("%w: not an envelope of version 1", ErrCorrupt)
@@ -53,8 +53,8 @@ func ParseEnvelope(key string, b []byte) (*Record, error) {
 	return r, nil
 }
 
-// parser reads the fields of an envelope from the front of rest. Once bad, it
-// returns zero values, so that errors are looked at once, at the end.
+// parser reads the fields of an envelope from the front of rest. Once bad is set, the
+// values that it returns mean nothing, so that ParseEnvelope checks bad once, at the end.
 type parser struct {
 	rest []byte
 	bad  bool
@@ -78,7 +78,7 @@ func (p *parser) bytes() []byte {
 	return field
 }
 
-// skip drops a varint of n bytes; n is not positive if there was none.
+// skip drops a varint of n bytes. If n is not positive, there was none.
 func (p *parser) skip(n int) {
 	if n <= 0 || p.bad {
 		p.bad = true

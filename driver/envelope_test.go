@@ -26,11 +26,11 @@ func record() *driver.Record {
 
 func TestEnvelopeKeepsEverything(t *testing.T) {
 	for name, change := range map[string]func(*driver.Record){
-		"as it is":   func(*driver.Record) {},
+		"all fields": func(*driver.Record) {},
 		"no data":    func(r *driver.Record) { r.Data = nil },
 		"no meta":    func(r *driver.Record) { r.Meta = nil },
 		"no subject": func(r *driver.Record) { r.Subject = "" },
-		"long":       func(r *driver.Record) { r.Data = bytes.Repeat([]byte{0xff, 0}, 1<<19) },
+		"long data":  func(r *driver.Record) { r.Data = bytes.Repeat([]byte{0xff, 0}, 1<<19) },
 		"before 1970": func(r *driver.Record) {
 			r.Created = time.Date(1066, 10, 14, 9, 0, 0, 0, time.UTC)
 		},
@@ -43,7 +43,7 @@ func TestEnvelopeKeepsEverything(t *testing.T) {
 			change(want)
 			b := driver.AppendEnvelope([]byte("prefix"), want)
 			b, ok := bytes.CutPrefix(b, []byte("prefix"))
-			require.True(t, ok, "AppendEnvelope must append")
+			require.True(t, ok, "AppendEnvelope(prefix) does not begin with the prefix; want it to append")
 			require.LessOrEqual(t, len(b), len(want.Data)+len(want.Meta)+len(want.Subject)+33)
 
 			got, err := driver.ParseEnvelope("k", b)
@@ -56,7 +56,7 @@ func TestEnvelopeKeepsEverything(t *testing.T) {
 	}
 }
 
-// Appending to one field must not run into the next.
+// Appending to one field does not overwrite the next.
 func TestEnvelopeFieldsDoNotOverlap(t *testing.T) {
 	want := record()
 	got, err := driver.ParseEnvelope("k", driver.AppendEnvelope(nil, want))
@@ -65,8 +65,8 @@ func TestEnvelopeFieldsDoNotOverlap(t *testing.T) {
 	require.Equal(t, want.Data, got.Data)
 }
 
-// The header is checked byte by byte: data, which ends the envelope, may be any
-// length, so only what comes before it can be seen to be missing.
+// The envelope is cut off at every byte before Data. Data ends the envelope and has no
+// length of its own, so a cut within it can't be noticed.
 func TestEnvelopeCutOff(t *testing.T) {
 	r := record()
 	b := driver.AppendEnvelope(nil, r)

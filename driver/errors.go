@@ -2,32 +2,32 @@ package driver
 
 import "errors"
 
-// The errors that package session acts on. A store returns them bare or wrapped.
-// Any other error but [errors.ErrUnsupported] is an outage: package session
-// reports it, and never takes it for a session that is not there.
+// The errors that package session acts on. A store returns them bare or wrapped. Any
+// other error, except [errors.ErrUnsupported], is an outage: package session reports it,
+// and never treats it as a missing session.
 var (
-	// ErrNotFound: there is no live record under the key.
+	// ErrNotFound means that there is no live record under the key.
 	ErrNotFound = errors.New("session not found")
 
-	// ErrExists: the key is taken by a live record.
+	// ErrExists means that the key is taken: by a live record, a corrupt one, or a mark.
 	ErrExists = errors.New("session exists already")
 
-	// ErrConflict: the stored record is not of the version that was to be
+	// ErrConflict means that the stored record has another version than the one to be
 	// replaced.
 	ErrConflict = errors.New("session was changed meanwhile")
 
-	// ErrTooLarge: the backend can't hold a record of this size. Wrap it with
+	// ErrTooLarge means that the backend can't hold a record of this size. Wrap it with
 	// the size and the limit.
-	ErrTooLarge = errors.New("session too large for its store")
+	ErrTooLarge = errors.New("the session is too large")
 
-	// ErrCorrupt: what is stored under the key can't be decoded.
+	// ErrCorrupt means that the value under the key can't be decoded.
 	ErrCorrupt = errors.New("session can't be decoded")
 
-	// ErrSealed: a [ClientSide] store was given a token that is sealed under a
-	// secret that it does not have, and that was issued within the last hour. To
-	// package session that is an outage: a process has not got the new secret yet.
+	// ErrSealed means that a [ClientSide] store was given a token that was issued within
+	// the last hour and is sealed under a secret that the store does not have. Package
+	// session treats it as an outage: this process may not have the new secret yet.
 	ErrSealed = errors.New("session is sealed under a secret that is not configured")
 
-	// ErrClosed: the store was closed.
+	// ErrClosed means that the store is closed.
 	ErrClosed = errors.New("session store is closed")
 )

@@ -5,13 +5,13 @@ import (
 	"iter"
 )
 
-// A SubjectLister is a [Store] that can find the sessions of a subject: a user's
-// "my devices".
+// A SubjectLister is a [Store] that can list the sessions of a subject: a user's "my
+// devices".
 //
-// Without it, package session reports [errors.ErrUnsupported].
+// Without it, package session returns [errors.ErrUnsupported].
 type SubjectLister interface {
-	// SubjectSessions is [Store].Sessions for the live records of one subject,
-	// and must yield no others. Package session guarantees that subject is not
-	// empty.
+	// SubjectSessions lists the live records of one subject, by the rules of
+	// [Store.Sessions], and must yield no other keys. Package session guarantees that
+	// subject is not empty.
 	SubjectSessions(ctx context.Context, subject string) iter.Seq2[string, error]
 }

@@ -11,24 +11,23 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// benchData is how much data the records of Bench have: a user, a cart, a flash
-// message.
+// benchData is the size of the data in the records of Bench: a user, a cart, a flash message.
 const benchData = 450
 
-// Bench measures the methods of the stores of tgt, each in a sub-benchmark with
-// a store of its own:
+// Bench measures the methods of the stores of tgt, each in a sub-benchmark with a store of
+// its own:
 //
 //	go test -bench 'Store/Retrieve'
 //
-// Those whose names end in Parallel run from as many goroutines as there are
-// processors, each on its own record.
+// Sub-benchmarks whose names end in Parallel use as many goroutines as there are processors,
+// each with a record of its own.
 func Bench(b *testing.B, tgt Target) {
 	for _, m := range benchmarks {
 		b.Run(m.name, func(b *testing.B) {
 			if m.needs&^tgt.Implements != 0 {
-				b.Skipf("the target implements no %v", m.needs)
+				b.Skipf("Target.Implements has no %v", m.needs)
 			}
-			s, err := tgt.Driver.Open(tgt.DSN(b))
+			s, err := tgt.open(tgt.DSN(b))
 			if err != nil {
 				b.Fatalf("Open(dsn) = %s; want nil", text(err))
 			}
@@ -62,10 +61,10 @@ type benchmark struct {
 	*testing.B
 	s    driver.Store
 	ctx  context.Context
-	keys atomic.Int64 // how many were given out
+	keys atomic.Int64 // how many keys were used
 }
 
-// ok ends the benchmark if a call failed: it would measure something else.
+// ok ends the benchmark if a call has failed, because it would measure something else.
 func (b *benchmark) ok(err error) {
 	if err != nil {
 		b.Helper()
@@ -83,7 +82,7 @@ func (b *benchmark) record() *driver.Record {
 	return r
 }
 
-// created returns a record that is stored, and knows its version.
+// created stores a record and finds out its version.
 func (b *benchmark) created() *driver.Record {
 	b.Helper()
 	r := b.record()
@@ -92,8 +91,8 @@ func (b *benchmark) created() *driver.Record {
 	return r
 }
 
-// know retrieves the version if the store did not tell it. That is part of what
-// a write costs there.
+// know retrieves the version of r if the store has not reported it, which is then a part of
+// the cost of a write.
 func (b *benchmark) know(r *driver.Record) {
 	if r.Version == 0 {
 		stored, err := b.s.Retrieve(b.ctx, r.Key)
@@ -194,8 +193,7 @@ func benchRenamed(b *benchmark) {
 	}
 }
 
-// benchDestroy includes the Create of what it destroys: see there what that
-// costs alone.
+// benchDestroy also measures the Create of each record that it destroys: compare benchCreate.
 func benchDestroy(b *benchmark) {
 	r := b.record()
 	for b.Loop() {
@@ -220,8 +218,7 @@ func benchSessions(b *benchmark) {
 	}
 }
 
-// benchDeleteExpired sweeps where nothing has expired: a thousand live records
-// are what a sweep may cost nothing for.
+// benchDeleteExpired sweeps a store with a thousand live records, of which none has expired.
 func benchDeleteExpired(b *benchmark) {
 	for range 1000 {
 		b.ok(b.s.Create(b.ctx, b.record()))

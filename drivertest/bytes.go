@@ -2,6 +2,7 @@ package drivertest
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
 	"math/rand/v2"
@@ -11,10 +12,10 @@ import (
 )
 
 const (
-	ownsNoBytes = "Bytes: a store must neither keep nor alias the Data and Meta of a record that it is given, " +
-		"and those of a record that it returns belong to the caller."
-	changesVersion = "Of a record that it is given it must change nothing but Version, and that only on success."
-	opaque         = "Package session fills it; to a store all of it but Key, Expires, Subject and Version is opaque."
+	ownsNoBytes = "Bytes: a store must neither keep nor alias the Data and Meta of a record that it is given; " +
+		"the Data and Meta of a record that it returns belong to the caller."
+	changesVersion = "In a record that it is given, a store must change only Version (a ClientSide store also Key), and only on success."
+	opaque         = "Package session fills it; to a store all fields but Key, Expires, Subject and Version are opaque."
 	nilIsEmpty     = "Nil and empty are the same."
 )
 
@@ -65,7 +66,7 @@ func bytesGivenToChangeID(t *trial) {
 	s.holds(want, "Meta")
 }
 
-// What the calls return is left to other checks.
+// Other checks look at what the calls return.
 func bytesOnlyVersion(t *trial) {
 	s := t.open()
 	unchanged := func(call string, r *driver.Record, do func() error) {
@@ -75,7 +76,7 @@ func bytesOnlyVersion(t *trial) {
 			fields = allFields[:len(allFields)-1] // Version is the last
 		}
 		if d := difference(r, want, fields...); d != "" {
-			t.Fatalf("%s(r) makes r%s", call, d)
+			t.Fatalf("%s(r) changes r%s", call, d)
 		}
 	}
 	r := t.record()
@@ -89,32 +90,54 @@ func bytesOnlyVersion(t *trial) {
 	unchanged("ChangeID", staleMoved, func() error { return s.Store.ChangeID(t.ctx, r.Key, staleMoved) })
 	t.expect(s.askVersion(r), nil, "Retrieve(%q)", r.Key)
 	moved := renamed(r, t.key())
+	done, cancel := context.WithCancel(t.ctx)
+	cancel()
+	const late = " with a cancelled context"
+	fresh := t.record()
+	unchanged("Create"+late, fresh, func() error { return s.Store.Create(done, fresh) })
+	unchanged("Flush"+late, r, func() error { return s.Store.Flush(done, r) })
+	unchanged("ChangeID"+late, moved, func() error { return s.Store.ChangeID(done, r.Key, moved) })
 	unchanged("ChangeID", moved, func() error { return s.Store.ChangeID(t.ctx, r.Key, moved) })
 }
 
 func bytesReturned(t *trial) {
 	s := t.open()
-	r := t.record()
-	s.create(r, nil)
-	got := s.retrieve(r.Key)
-	scribble(got)
-	s.holds(r, "Meta")
+	for _, r := range s.createOfSizes() {
+		got := s.retrieve(r.Key)
+		scribble(got)
+		s.holds(r, "Meta")
+	}
 }
 
-// Data and Meta may share an array, but no room to grow.
+// createOfSizes stores a small record, and a large one if the backend can hold it: a store may
+// return its own memory for one and a copy for the other.
+func (h *handle) createOfSizes() []*driver.Record {
+	h.t.Helper()
+	small, large := h.t.record(), h.t.record()
+	h.create(small, nil)
+	large.Data = bytes.Repeat([]byte("0123456789abcdef"), 32<<10/16)
+	err := h.Store.Create(h.t.ctx, large)
+	if errors.Is(err, driver.ErrTooLarge) {
+		return []*driver.Record{small}
+	}
+	h.t.expect(err, nil, "Create(%q) with 32 KiB", large.Key)
+	return []*driver.Record{small, large}
+}
+
+// Data and Meta may share an array, if an append to one does not overwrite the other.
 func bytesAppended(t *trial) {
 	s := t.open()
-	r := t.record()
-	s.create(r, nil)
-	got := s.retrieve(r.Key)
-	data, meta := bytes.Clone(got.Data), bytes.Clone(got.Meta)
-	_ = append(got.Meta, '#')
-	_ = append(got.Data, '#')
-	if !bytes.Equal(got.Data, data) || !bytes.Equal(got.Meta, meta) {
-		t.Fatalf("after appends to both, Retrieve(%q) = Data %q, Meta %q; want %q, %q",
-			r.Key, got.Data, got.Meta, data, meta)
+	for _, r := range s.createOfSizes() {
+		got := s.retrieve(r.Key)
+		data, meta := bytes.Clone(got.Data), bytes.Clone(got.Meta)
+		_ = append(got.Meta, '#')
+		_ = append(got.Data, '#')
+		if !bytes.Equal(got.Data, data) || !bytes.Equal(got.Meta, meta) {
+			t.Fatalf("after appends to both, Retrieve(%q) = Data %s, Meta %s; want %s, %s",
+				r.Key, bytesText(got.Data), bytesText(got.Meta), bytesText(data), bytesText(meta))
+		}
+		s.holds(r, "Meta")
 	}
-	s.holds(r, "Meta")
 }
 
 func bytesEveryValue(t *trial) {
@@ -174,7 +197,7 @@ func bytesEmptyMeta(t *trial) {
 	}
 }
 
-// scribble writes over the bytes of r, as their owner may.
+// scribble overwrites the bytes of r, as their owner may.
 func scribble(r *driver.Record) {
 	for _, b := range [][]byte{r.Data, r.Meta} {
 		for i := range b {
@@ -183,7 +206,7 @@ func scribble(r *driver.Record) {
 	}
 }
 
-// noise returns n characters that hardly compress, always the same.
+// noise returns n characters that hardly compress, the same ones in each call.
 func noise(n int) []byte {
 	random := make([]byte, n)
 	rand.NewChaCha8([32]byte{}).Read(random)
@@ -195,8 +218,8 @@ func mebibyte() []byte { return bytes.Clone(mebibyteOnce()) }
 
 var mebibyteOnce = sync.OnceValue(func() []byte { return noise(1 << 20) })
 
-// fits tells whether a write of much data succeeded. If not, the error has to
-// be ErrTooLarge.
+// fits reports whether a write of a large record has succeeded. It fails the check if the
+// error is not ErrTooLarge.
 func (t *trial) fits(err error, call string, args ...any) bool {
 	t.Helper()
 	if errors.Is(err, driver.ErrTooLarge) {

@@ -5,10 +5,10 @@ import (
 )
 
 const (
-	changeIDMoves  = "After it returned nil the record must be alive under r.Key and must be absent under oldKey."
+	changeIDMoves  = "After ChangeID has returned nil, the record must be live under r.Key and absent under oldKey."
 	changeIDWrites = "ChangeID is a Flush that also moves the record from oldKey to r.Key, which differ."
-	changeIDFails  = "It must judge oldKey first, by the same rules as Flush (ErrConflict, ErrNotFound), " +
-		"and must then return ErrExists if r.Key holds a live record; in each of these cases nothing has changed."
+	changeIDFails  = "ChangeID must check oldKey first, by the same rules as Flush (ErrConflict, ErrNotFound), " +
+		"and must then return ErrExists if r.Key holds a live record; in each of these cases nothing changes."
 	expiredIsAbsent = "Expired means absent, in every method, whether or not the backend has removed the record yet."
 )
 
@@ -23,7 +23,7 @@ var changeIDChecks = []check{
 	{name: "ChangeID/OldKeyFirst", server: true, in: "Store.ChangeID", rule: changeIDFails, fn: changeIDOldKeyFirst},
 	{name: "ChangeID/Version0", server: true, in: "Store.ChangeID", rule: changeIDFails, fn: changeIDVersion0},
 	{name: "ChangeID/Interrupted", server: true, in: "Store.ChangeID", rule: changeIDOrder, fn: changeIDInterrupted},
-	{name: "ChangeID/OverExpired", in: "package driver", rule: expiredIsAbsent, fn: changeIDOverExpired},
+	{name: "ChangeID/OverExpired", in: "package driver", rule: expiredIsAbsent, waits: true, fn: changeIDOverExpired},
 	{name: "ChangeID/Large", in: "Store.ChangeID", rule: changeIDWrites, fn: changeIDLarge},
 	{name: "ChangeID/OneWins", server: true, in: "Store.ChangeID", rule: changeIDFails, fn: changeIDOneWins},
 	{name: "ChangeID/Races", server: true, in: "Store.ChangeID", rule: changeIDMoves, fn: changeIDRaces},
@@ -129,17 +129,19 @@ func changeIDVersion0(t *trial) {
 	s.changeID(r.Key, moved, driver.ErrConflict)
 	s.unchanged(before)
 	s.lacks(moved.Key)
+	s.changeID(t.key(), moved, driver.ErrNotFound)
+	s.lacks(moved.Key)
 }
 
 func changeIDOverExpired(t *trial) {
 	s := t.open()
-	r := t.record()
+	r := nextUser(t.key())
 	s.create(r, nil)
 	old := s.createBrief()
 	t.waitUntil(old.Expires)
 	moved := renamed(r, old.Key)
 	s.changeID(r.Key, moved, nil)
-	s.holds(moved)
+	s.replaces(moved, old)
 }
 
 func changeIDLarge(t *trial) {
@@ -157,7 +159,7 @@ func changeIDLarge(t *trial) {
 	}
 }
 
-// A sign-in that is sent twice: one of the two gets the session.
+// A browser sends a sign-in several times: one of the requests gets the session.
 func changeIDOneWins(t *trial) {
 	const rounds, rivals = 20, 3
 	s := t.open()
@@ -182,9 +184,8 @@ func changeIDOneWins(t *trial) {
 	}
 }
 
-// ChangeID, Flush and, in every other round, Destroy meet on one record. What
-// they returned and what is alive then has to be the result of some order of
-// the three.
+// ChangeID, Flush and, in every other round, Destroy are called on one record at once. Their
+// results, and the record that is live afterwards, must be those of some order of the calls.
 func changeIDRaces(t *trial) {
 	const rounds = 40
 	a, b := t.open(), t.open()
@@ -207,7 +208,7 @@ func changeIDRaces(t *trial) {
 
 func (t *trial) judgeRace(s *handle, r, moved *driver.Record, errs []error) {
 	t.Helper()
-	calls := "ChangeID, Flush, Destroy at once = " + text(errs[0]) + ", " + text(errs[1]) + ", " + text(errs[2])
+	calls := "concurrent ChangeID, Flush, Destroy = " + text(errs[0]) + ", " + text(errs[1]) + ", " + text(errs[2])
 	for _, err := range errs {
 		if err != nil && !gone(err) {
 			t.Fatalf("%s; want nil, ErrConflict or ErrNotFound", calls)
@@ -216,7 +217,7 @@ func (t *trial) judgeRace(s *handle, r, moved *driver.Record, errs []error) {
 	hasMoved, flushed, destroyed := errs[0] == nil, errs[1] == nil, errs[2] == nil
 	switch {
 	case hasMoved && (flushed || destroyed):
-		t.Fatalf("%s; want ChangeID or the others to succeed", calls)
+		t.Fatalf("%s; want either ChangeID or the others to succeed", calls)
 	case !hasMoved && !flushed && !destroyed:
 		t.Fatalf("%s; want one of them to succeed", calls)
 	}

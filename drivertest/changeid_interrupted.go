@@ -10,11 +10,11 @@ import (
 	"gosession.dev/session/driver"
 )
 
-const changeIDOrder = "A backend that has no single step for it orders its steps such that a process that dies between them " +
+const changeIDOrder = "If the backend has no single step for this, the store orders its steps so that a process that dies between them " +
 	"leaves the record usable under oldKey, and at most a copy under r.Key, whose ID no client knows."
 
-// The context of a ChangeID ends at some moment, as its process may: between two
-// steps, if there are several.
+// The context of ChangeID ends at some moment, as a process may die: also between two steps,
+// if the store takes several.
 func changeIDInterrupted(t *trial) {
 	const rounds = 16
 	s := t.open()
@@ -28,16 +28,16 @@ func changeIDInterrupted(t *trial) {
 		errs[i] = s.Store.ChangeID(ctx, r.Key, copyOf(moved[i]))
 		cancel()
 	}
-	time.Sleep(briefly) // until what was sent to a server has come there
+	time.Sleep(briefly) // until the server has received all that was sent to it
 	for i, r := range records {
-		if errs[i] != nil { // other checks look at those that succeed
+		if errs[i] != nil { // other checks look at calls that succeed
 			s.judgeInterrupted(r, moved[i], errs[i])
 		}
 	}
 }
 
 // judgeInterrupted checks that the record is found under one of its keys, and that
-// all of it can be ended.
+// DestroySubject ends it under both.
 func (h *handle) judgeInterrupted(r, moved *driver.Record, err error) {
 	t := h.t
 	t.Helper()
@@ -46,7 +46,7 @@ func (h *handle) judgeInterrupted(r, moved *driver.Record, err error) {
 	_, newErr := h.Store.Retrieve(t.ctx, moved.Key)
 	switch {
 	case oldErr != nil && newErr != nil:
-		t.Fatalf("%s, then Retrieve finds neither; want one of the two", call)
+		t.Fatalf("%s, then Retrieve finds neither key; want one of them", call)
 	case t.tgt.Implements&RenameTracker == 0:
 	case oldErr == nil:
 		h.unmarked(r.Key)
@@ -60,7 +60,7 @@ func (h *handle) judgeInterrupted(r, moved *driver.Record, err error) {
 	}
 }
 
-// listsNot checks that no listing has key, whose record is of subject.
+// listsNot checks that no listing yields key, whose record belongs to subject.
 func (h *handle) listsNot(key, subject string) {
 	h.t.Helper()
 	for _, l := range h.t.lists(h, subject) {
@@ -72,9 +72,15 @@ func (h *handle) listsNot(key, subject string) {
 	}
 }
 
-// lists returns the listings that s has.
+// canList reports whether the backend can list.
+func (t *trial) canList(s *handle) bool {
+	_, err := collect(s.sessions().seq)
+	return !errors.Is(err, errors.ErrUnsupported)
+}
+
+// lists returns all listings that yield the records of subject.
 func (t *trial) lists(s *handle, subject string) (lists []func() listing) {
-	if _, err := collect(s.sessions().seq); !errors.Is(err, errors.ErrUnsupported) {
+	if t.canList(s) {
 		lists = append(lists, s.sessions)
 	}
 	if t.tgt.Implements&SubjectLister != 0 {

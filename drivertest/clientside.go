@@ -11,8 +11,8 @@ var clientSideChecks = []check{
 	{name: "ClientSide/AnotherName", needs: ClientSide, in: "ClientSide.ForCookie",
 		rule: "A token must not be found for another name.", fn: clientSideAnotherName},
 	{name: "ClientSide/TooLarge", needs: ClientSide, in: "ClientSide.ForCookie",
-		rule: "With the name it must have at most 4,096 bytes, which is what browsers keep (RFC 6265bis, 5.7), " +
-			"or the error is ErrTooLarge and r is left as it is.", fn: clientSideTooLarge},
+		rule: "The token and the name together must have at most 4,096 bytes, which is what browsers keep " +
+			"(RFC 6265bis, 5.7); if they are longer, the error is ErrTooLarge and r is left as it is.", fn: clientSideTooLarge},
 }
 
 func clientSideAnotherName(t *trial) {
@@ -26,7 +26,7 @@ func clientSideAnotherName(t *trial) {
 	s.holds(r)
 }
 
-// What fits and what does not is the store's to say, up to the limit.
+// The store decides which size fits, as long as the cookie keeps to the limit.
 func clientSideTooLarge(t *trial) {
 	const limit = 4096
 	s := t.open()
@@ -38,18 +38,18 @@ func clientSideTooLarge(t *trial) {
 		key := r.Key
 		switch err := s.Store.Create(t.ctx, r); {
 		case err == nil && len(cookieName)+len(r.Key) > limit:
-			t.Fatalf("Create with %d bytes of data makes a cookie of %d; want %d at most, or ErrTooLarge", size, len(cookieName)+len(r.Key), limit)
+			t.Fatalf("Create with %d bytes of data makes a cookie of %d bytes; want at most %d, or ErrTooLarge", size, len(cookieName)+len(r.Key), limit)
 		case err != nil && !errors.Is(err, driver.ErrTooLarge):
 			t.Fatalf("Create with %d bytes of data = %s; want nil or ErrTooLarge", size, text(err))
 		case err != nil && r.Key != key:
-			t.Fatalf("Create with %d bytes of data = ErrTooLarge, and r.Key has changed", size)
+			t.Fatalf("Create with %d bytes of data = ErrTooLarge, and changes r.Key; want it as it was", size)
 		}
 	}
 	large := copyOf(fits)
 	large.Data = []byte(strings.Repeat("x", limit))
 	s.flush(large, driver.ErrTooLarge)
 	if large.Key != fits.Key {
-		t.Fatalf("Flush = ErrTooLarge, and r.Key has changed")
+		t.Fatalf("Flush = ErrTooLarge, and changes r.Key; want it as it was")
 	}
 	s.holds(fits)
 }

@@ -11,10 +11,12 @@ import (
 )
 
 const (
-	closedFails    = "Close: after Close every method must fail with ErrClosed."
-	closeOvertakes = "Calls that Close overtakes either finish or fail with ErrClosed or with the backend's error; they never panic."
-	closeAgain     = "It is idempotent: further calls return nil."
-	closesOwn      = "What Open opened, the store's Close closes; a store made from an application's own client leaves that open."
+	closedFails    = "Close: after Close every other method must fail with ErrClosed."
+	closeOvertakes = "A call that is in progress when Close is called either finishes or fails, with ErrClosed or the backend's error; " +
+		"it never panics."
+	closeAgain = "Close is idempotent: further calls return nil."
+	closesOwn  = "The store's Close closes what Open has opened; a store that is made from an application's own client " +
+		"leaves the client open."
 )
 
 var closeChecks = []check{
@@ -38,15 +40,15 @@ func closeThenFails(t *trial) {
 	}
 }
 
-// Closed before the first use, a store has nothing to close yet.
+// A store that is closed before its first use has nothing to close yet.
 func closeBeforeUse(t *trial) {
 	s := t.open()
 	s.close()
 	r := t.record()
 	err := s.Store.Create(t.ctx, r)
-	t.expect(err, driver.ErrClosed, "Create(%q) after Close as first call", r.Key)
+	t.expect(err, driver.ErrClosed, "Create(%q) after Close, as the first use,", r.Key)
 	_, err = s.Store.Retrieve(t.ctx, r.Key)
-	t.expect(err, driver.ErrClosed, "Retrieve(%q) after Close as first call", r.Key)
+	t.expect(err, driver.ErrClosed, "Retrieve(%q) after Close, as the first use,", r.Key)
 }
 
 func closeTwice(t *trial) {
@@ -68,8 +70,8 @@ func closeLeavesOthers(t *trial) {
 	b.holds(flushed)
 }
 
-// Each goroutine makes calls until one fails, or until one has succeeded that
-// began after Close.
+// Each goroutine makes calls until one fails, or until calls have succeeded that began after
+// Close.
 func closeDuringUse(t *trial) {
 	const goroutines, warmUp = 6, 10
 	keeper, s := t.open(), t.open()
@@ -90,11 +92,11 @@ func closeDuringUse(t *trial) {
 			if n == warmUp {
 				warmed()
 			}
-			breathe(n)
+			pauseIn(n)
 			last := closed.Load()
 			err := s.use(t.ctx, records[i])
 			if isAnswer(err) {
-				return fmt.Errorf("a call that Close overtakes = %s; want nil, ErrClosed or the backend's error", text(err))
+				return fmt.Errorf("a call concurrent with Close = %s; want nil, ErrClosed or the backend's error", text(err))
 			}
 			if err != nil || last {
 				return nil
@@ -106,7 +108,7 @@ func closeDuringUse(t *trial) {
 	}
 }
 
-// use makes calls that succeed unless the store is being closed.
+// use makes calls that succeed unless the store is closed.
 func (h *handle) use(ctx context.Context, r *driver.Record) error {
 	stored, err := h.Store.Retrieve(ctx, r.Key)
 	if err != nil {

@@ -2,15 +2,15 @@ package drivertest
 
 import "gosession.dev/session/driver"
 
-const seesWhatReturned = "Consistency: every call must see what calls that returned before it have done, " +
-	"through whichever store of one DSN."
+const seesWhatReturned = "Consistency: every call must see the effects of all calls that returned before it began, " +
+	"through any store of the same DSN."
 
 var consistencyChecks = []check{
 	{name: "Consistency/AnyStore", server: true, in: "package driver", rule: seesWhatReturned, fn: consistencyAnyStore},
 }
 
-// Two stores take turns: what one has done, the other sees at once, and again when it
-// has looked before.
+// Two stores take turns. Each sees at once what the other has written, also under a key that
+// it has looked at before.
 func consistencyAnyStore(t *trial) {
 	const rounds = 20
 	writer, reader := t.open(), t.open()

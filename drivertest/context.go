@@ -9,22 +9,35 @@ import (
 )
 
 const (
-	contextDone = "Context: a method whose context is done must return an error for which errors.Is(err, ctx.Err()) holds, " +
+	contextDone = "Context: if its context is done, a method must return an error for which errors.Is(err, ctx.Err()) holds, " +
 		"and must not write."
+	loopsLook = "Loops: a method that tries again (after a taken key, a lost race, a busy server) must check its context in each round, " +
+		"and gives up after a round that has changed nothing, with an error that names the cause."
 	contextWaits = "A method that waits for the backend returns when its context is done."
 )
 
 var contextChecks = []check{
 	{name: "Context/Cancelled", in: "package driver", rule: contextDone, fn: contextCancelled},
 	{name: "Context/Expired", in: "package driver", rule: contextDone, fn: contextExpired},
+	{name: "Context/Cause", in: "package driver", rule: contextDone, fn: contextCause},
 	{name: "Context/WritesNothing", in: "package driver", rule: contextDone, fn: contextWritesNothing},
-	{name: "Context/Dead", in: "package driver", rule: contextWaits, dead: true, fn: contextDead},
+	{name: "Context/Contended", server: true, in: "package driver", rule: loopsLook, fn: contextContended},
+	{name: "Context/Dead", in: "package driver", rule: contextWaits, given: "DeadDSN", fn: contextDead},
 }
 
 func contextCancelled(t *trial) {
 	ctx, cancel := context.WithCancel(t.ctx)
 	cancel()
 	t.failsWith(ctx, "cancelled")
+}
+
+// errCause is the cause of a cancelled context, which ctx.Err does not return.
+var errCause = errors.New("drivertest: the client has gone")
+
+func contextCause(t *trial) {
+	ctx, cancel := context.WithCancelCause(t.ctx)
+	cancel(errCause)
+	t.failsWith(ctx, "cancelled with a cause")
 }
 
 func contextExpired(t *trial) {
@@ -41,7 +54,7 @@ func (t *trial) failsWith(ctx context.Context, state string) {
 	s.create(r, nil)
 	for _, m := range t.works(s.Store) {
 		if err := m.call(ctx, s.Store, r); !errors.Is(err, ctx.Err()) {
-			t.Errorf("%s with context %s = %s; want %s", m.name, state, text(err), text(ctx.Err()))
+			t.Errorf("%s with a context that is %s = %s; want %s", m.name, state, text(err), text(ctx.Err()))
 		}
 	}
 }
@@ -60,19 +73,19 @@ func contextWritesNothing(t *trial) {
 	}
 }
 
-// All methods wait at once, each for the whole of its time.
+// All methods are called at once, and each waits until its deadline.
 func contextDead(t *trial) {
 	s := t.openDSN(t.tgt.DeadDSN(t.TB))
 	t.callsDead(s, func(m method, err error, took time.Duration) error {
-		if took > deadline+slack {
-			return fmt.Errorf("%s of a server that never answers took %v; want %v and little more", m.name, took, deadline)
+		if took > deadline+t.tgt.slack() {
+			return fmt.Errorf("%s on a server that never answers took %v; want %v and little more", m.name, took, deadline)
 		}
 		return nil
 	})
 }
 
-// callsDead calls every method of a store whose server never answers, but Ping,
-// which has a check of its own.
+// callsDead calls every method of a store whose server never answers, and fails the check if
+// judge returns an error. Ping has a check of its own.
 func (t *trial) callsDead(s *handle, judge func(m method, err error, took time.Duration) error) {
 	t.Helper()
 	r := t.record()

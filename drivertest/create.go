@@ -1,17 +1,20 @@
 package drivertest
 
-import "gosession.dev/session/driver"
+import (
+	"time"
+
+	"gosession.dev/session/driver"
+)
 
 const (
-	createNeverOverwrites = "Create stores r under r.Key, which must not hold a live record: if it does, " +
-		"Create must return ErrExists and leave that record as it is."
-	createTooLarge = "If the backend can't hold a record of this size, Create must return ErrTooLarge and store nothing."
+	createNeverOverwrites = "If r.Key holds a live record, Create must return ErrExists and leave that record as it is."
+	createTooLarge        = "If the backend can't hold a record of this size, Create must return ErrTooLarge and store nothing."
 )
 
 var createChecks = []check{
 	{name: "Create/NeverOverwrites", server: true, in: "Store.Create", rule: createNeverOverwrites, fn: createExists},
 	{name: "Create/OverExpired", in: "Store.Create",
-		rule: "An expired record under the key counts as absent.", fn: createOverExpired},
+		rule: "An expired record under the key counts as absent.", waits: true, fn: createOverExpired},
 	{name: "Create/SetsVersion", in: "Store.Create",
 		rule: "On success Create sets r.Version.", fn: createSetsVersion},
 	{name: "Create/OneWins", server: true, in: "Store.Create", rule: createNeverOverwrites, fn: createOneWins},
@@ -31,10 +34,26 @@ func createOverExpired(t *trial) {
 	s := t.open()
 	old := s.createBrief()
 	t.waitUntil(old.Expires)
-	r := newRecord(old.Key)
-	r.Data = []byte("of the next")
+	r := nextUser(old.Key)
 	s.create(r, nil)
-	s.holds(r)
+	s.replaces(r, old)
+}
+
+// nextUser returns a record that has nothing in common with the record that has expired under key.
+func nextUser(key string) *driver.Record {
+	r := changed(newRecord(key))
+	r.Created = r.Created.Add(7 * time.Second)
+	return r
+}
+
+// replaces checks that nothing of old is left now that r is stored under its key.
+func (h *handle) replaces(r, old *driver.Record) {
+	h.t.Helper()
+	h.holds(r, "Data", "Meta", "Created", "Expires", "Subject")
+	if h.t.tgt.Implements&SubjectLister != 0 {
+		h.t.yields(h.subjectSessions(old.Subject))
+		h.t.yields(h.subjectSessions(r.Subject), r)
+	}
 }
 
 func createSetsVersion(t *trial) {
@@ -45,8 +64,8 @@ func createSetsVersion(t *trial) {
 	s.accepts(r, "Create")
 }
 
-// accepts checks that Flush takes the version that a write has set in r, unless
-// that is 0, not known.
+// accepts checks that Flush accepts the version that a write has set in r, unless the
+// version is 0, which means unknown.
 func (h *handle) accepts(r *driver.Record, write string) {
 	h.t.Helper()
 	if r.Version != 0 {

@@ -5,8 +5,8 @@ import (
 )
 
 const (
-	destroyNotFound = "If there is none, it must return ErrNotFound."
-	destroyIsFinal  = "After Destroy returned nil no call that began before or after it may bring the record back."
+	destroyNotFound = "If there is no live record, Destroy must return ErrNotFound."
+	destroyIsFinal  = "After Destroy has returned nil, no call may bring the record back, not even a call that began before."
 )
 
 var destroyChecks = []check{
@@ -36,7 +36,7 @@ func destroyAbsent(t *trial) {
 	s.destroy(r.Key, driver.ErrNotFound)
 }
 
-// The request that was in flight when the session ended writes what it has.
+// A request was in flight when its session was destroyed, and writes afterwards.
 func destroyThenWrite(t *trial) {
 	s := t.open()
 	r := t.record()
@@ -51,8 +51,8 @@ func destroyThenWrite(t *trial) {
 	s.lacks(r.Key, moved.Key)
 }
 
-// Whatever order the calls take effect in, Destroy finds the record, for nothing
-// else ends or moves it.
+// In whatever order the calls take effect, Destroy finds the record, because no other call
+// ends or moves it.
 func destroyRacesWrites(t *trial) {
 	const rounds = 40
 	a, b := t.open(), t.open()
@@ -70,10 +70,10 @@ func destroyRacesWrites(t *trial) {
 			}
 			return nil
 		})
-		t.expect(errs[2], nil, "Destroy(%q) beside Flush and Touch", r.Key)
+		t.expect(errs[2], nil, "Destroy(%q) concurrent with Flush and Touch", r.Key)
 		for _, err := range errs[:2] {
 			if err != nil && !gone(err) {
-				t.Fatalf("Flush or Touch(%q) beside Destroy = %s; want nil or ErrNotFound", r.Key, text(err))
+				t.Fatalf("Flush or Touch(%q) concurrent with Destroy = %s; want nil or ErrNotFound", r.Key, text(err))
 			}
 		}
 		a.lacks(r.Key)

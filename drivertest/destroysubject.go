@@ -3,15 +3,17 @@ package drivertest
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync/atomic"
 
 	"gosession.dev/session/driver"
 )
 
 const (
-	destroysAllBut = "DestroySubject removes all records of subject but those under the keys in except."
-	leavesNone     = "Every record of the subject that was alive when the call began must be gone when it returned nil, " +
-		"one that is renamed meanwhile included."
+	destroysAllBut = "DestroySubject removes all records of subject except those under the keys in except."
+	leavesNone     = "Every record of the subject that was live when the call began must be gone when the call has returned nil, " +
+		"even if it was renamed meanwhile."
 )
 
 var destroySubjectChecks = []check{
@@ -21,7 +23,11 @@ var destroySubjectChecks = []check{
 		needs: SubjectDestroyer, fn: destroySubjectLeavesOthers},
 	{name: "DestroySubject/Except", in: "SubjectDestroyer.DestroySubject", rule: destroysAllBut,
 		needs: SubjectDestroyer, fn: destroySubjectExcept},
-	{name: "DestroySubject/None", in: "SubjectDestroyer.DestroySubject", rule: "A subject without records is no error.",
+	{name: "DestroySubject/ManyExcept", in: "SubjectDestroyer.DestroySubject", rule: destroysAllBut,
+		needs: SubjectDestroyer, fn: destroySubjectManyExcept},
+	{name: "DestroySubject/ByteByByte", in: "Record.Subject", rule: byteByByte,
+		needs: SubjectDestroyer, fn: destroySubjectByteByByte},
+	{name: "DestroySubject/None", in: "SubjectDestroyer.DestroySubject", rule: "If the subject has no records, DestroySubject returns nil.",
 		needs: SubjectDestroyer, fn: destroySubjectNone},
 	{name: "DestroySubject/NextSignIn", in: "Store.Retrieve",
 		rule:  returnsStored,
@@ -32,11 +38,10 @@ var destroySubjectChecks = []check{
 		needs: SubjectDestroyer, fn: destroySubjectRaces},
 }
 
-// A session gets its subject when it begins, at sign-in by ChangeID, or later by
-// Flush.
+// A session gets its subject from Create, from ChangeID at sign-in, or later from Flush.
 func destroySubjectAll(t *trial) {
 	s := t.open()
-	records := s.createMany(300)
+	records := s.createMany(t.tgt.many())
 	signedIn, flushed := t.of(""), t.of("")
 	s.create(signedIn, nil)
 	s.create(flushed, nil)
@@ -74,6 +79,49 @@ func destroySubjectExcept(t *trial) {
 	s.holds(desk)
 }
 
+// More records are spared than the driver removes in one step, and the others are the first
+// and the last ones in any likely order.
+func destroySubjectManyExcept(t *trial) {
+	const ended = 5 // at each end
+	s := t.open()
+	records := s.createMany(t.tgt.many() + 4*ended)
+	byKey := slices.SortedFunc(slices.Values(records), func(a, b *driver.Record) int { return strings.Compare(a.Key, b.Key) })
+	ends := map[string]bool{}
+	for _, order := range [][]*driver.Record{records, byKey} {
+		for _, r := range slices.Concat(order[:ended], order[len(order)-ended:]) {
+			ends[r.Key] = true
+		}
+	}
+	var spared []string
+	for _, r := range records {
+		if !ends[r.Key] {
+			spared = append(spared, r.Key)
+		}
+	}
+	err := s.Store.(driver.SubjectDestroyer).DestroySubject(t.ctx, records[0].Subject, spared...)
+	t.expect(err, nil, "DestroySubject(%q, except %d keys)", records[0].Subject, len(spared))
+	for _, r := range records {
+		switch _, err := s.Store.Retrieve(t.ctx, r.Key); {
+		case ends[r.Key] && err == nil:
+			t.Fatalf("Retrieve(%q) after DestroySubject(%q, except %d other keys) = a record, nil; want none", r.Key, r.Subject, len(spared))
+		case !ends[r.Key]:
+			t.expect(err, nil, "Retrieve(%q), one of %d keys in except", r.Key, len(spared))
+		}
+	}
+}
+
+func destroySubjectByteByByte(t *trial) {
+	s := t.open()
+	records := s.createLookAlikes()
+	for i, r := range records {
+		s.destroySubject(r.Subject)
+		s.lacks(r.Key)
+		for _, other := range records[i+1:] {
+			s.holds(other)
+		}
+	}
+}
+
 func destroySubjectNone(t *trial) {
 	s := t.open()
 	s.destroySubject("nobody")
@@ -83,7 +131,7 @@ func destroySubjectNone(t *trial) {
 	s.holds(r)
 }
 
-// Logged out everywhere and signed in again, within one step of any clock.
+// A user logs out everywhere and signs in again within one step of any clock.
 func destroySubjectNextSignIn(t *trial) {
 	s := t.open()
 	old, next := t.of("ann"), t.of("ann")
@@ -94,9 +142,9 @@ func destroySubjectNextSignIn(t *trial) {
 	s.lacks(old.Key)
 }
 
-// Somebody logs out everywhere else, again and again, and goes on meanwhile.
+// A user ends all other sessions, again and again, while the user's own session writes.
 func destroySubjectRacesFlush(t *trial) {
-	const rounds, times = 5, 10
+	const rounds, times = 20, 10
 	handles := []*handle{t.open(), t.open()}
 	for range rounds {
 		r := t.of("ann")
@@ -110,7 +158,7 @@ func destroySubjectRacesFlush(t *trial) {
 						return unless(err, nil, "DestroySubject(\"ann\", except %q)", key)
 					}
 				} else if err := handles[0].flushVersion(r); err != nil {
-					return fmt.Errorf("beside DestroySubject(\"ann\", except %q): %w", key, err)
+					return fmt.Errorf("concurrent with DestroySubject(\"ann\", except %q): %w", key, err)
 				}
 			}
 			return nil
@@ -119,7 +167,7 @@ func destroySubjectRacesFlush(t *trial) {
 	}
 }
 
-// The devices of a subject change their IDs for as long as they can.
+// The sessions of a subject change their IDs until DestroySubject has ended them.
 func destroySubjectRaces(t *trial) {
 	const rounds, devices = 10, 3
 	handles := []*handle{t.open(), t.open()}
@@ -135,7 +183,7 @@ func destroySubjectRaces(t *trial) {
 			if i == devices {
 				defer over.Store(true)
 				err := handles[0].Store.(driver.SubjectDestroyer).DestroySubject(t.ctx, subject)
-				return unless(err, nil, "DestroySubject(%q) beside ChangeID", subject)
+				return unless(err, nil, "DestroySubject(%q) concurrent with ChangeID", subject)
 			}
 			return handles[i%2].renameOften(records[i], &over)
 		})
@@ -145,8 +193,8 @@ func destroySubjectRaces(t *trial) {
 	}
 }
 
-// renameOften changes the ID of r until it is gone, and stops some time after
-// over. At last r has the key under which it was seen last.
+// renameOften changes the ID of r many times, until r is gone or over is set. Afterwards r has
+// the last key under which it was found.
 func (h *handle) renameOften(r *driver.Record, over *atomic.Bool) error {
 	const most = 50
 	key := r.Key
@@ -161,7 +209,7 @@ func (h *handle) renameOften(r *driver.Record, over *atomic.Bool) error {
 			return nil
 		}
 		if err != nil {
-			return unless(err, nil, "ChangeID(%q) beside DestroySubject", r.Key)
+			return unless(err, nil, "ChangeID(%q) concurrent with DestroySubject", r.Key)
 		}
 	}
 	return nil

@@ -1,79 +1,39 @@
-// Package drivertest is the conformance suite of package driver: it decides
-// whether a backend keeps the contract. A driver's whole test is
+// Package drivertest is the conformance suite of package driver: it decides whether a
+// driver keeps the contract. These are all the tests that a driver needs:
 //
-//	func TestConformance(t *testing.T) {
-//		drivertest.Run(t, drivertest.Target{
-//			Driver:     sqlite.Driver{},
-//			DSN:        func(t testing.TB) string { return "file:" + filepath.Join(t.TempDir(), "s.db") },
-//			Implements: drivertest.Toucher | drivertest.Pinger | drivertest.SubjectLister,
-//		})
+//	var target = drivertest.Target{
+//		Driver:     sqlite.Driver{},
+//		DSN:        func(t testing.TB) string { return "file:" + filepath.Join(t.TempDir(), "s.db") },
+//		Implements: drivertest.Toucher | drivertest.Pinger | drivertest.SubjectLister,
 //	}
 //
-//	func TestHistories(t *testing.T) { drivertest.Histories(t, target, 3*time.Second) }
+//	func TestConformance(t *testing.T) { drivertest.Run(t, target) }
 //
 //	func BenchmarkStore(b *testing.B) { drivertest.Bench(b, target) }
 //
-// Each check is a subtest named after the method and the rule that it is about,
-// so that -run picks either:
+// Each check is a subtest whose name has the method and the rule, so that -run can select
+// by either:
 //
 //	go test -run 'TestConformance/Flush'
 //	go test -run 'TestConformance//NeverInserts'
 //
-// A check that fails prints the call, what it got, what it wanted, and the
-// sentence of the contract that says so. Run the suite with -race: it drives a
-// store from many goroutines, and the race detector sees what it can't.
+// A check that fails prints the call, what it got, what it wanted, and the sentence of the
+// contract that demands it. Run the suite with -race: it calls a store from many
+// goroutines, and the race detector finds faults that no result shows.
 //
-// [Histories] looks for what no check tries: it holds random calls, also such that
-// meet, against a model of the contract.
+// Package drivertest/histories, a module of its own, looks for faults that no check tries.
+// It makes random calls, one after another and concurrently, and compares their results
+// with a model of the contract.
 package drivertest
 
 import (
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
-	"time"
-
-	"gosession.dev/session/driver"
 )
 
-// Target is a driver, and what the suite has to know about it. Driver and DSN
-// are required.
-type Target struct {
-	// Driver is the driver under test.
-	Driver driver.Driver
-
-	// DSN returns a DSN of a new and empty store; every check asks for one of
-	// its own. A check may open it several times, and must then see the same
-	// records. What has to be removed afterwards is left to t.Cleanup.
-	DSN func(t testing.TB) string
-
-	// BadDSN lists DSNs that Open must refuse. One with an unknown parameter
-	// (a DSN with "?drivertest_unknown=..." after it) is tried in any case.
-	BadDSN []string
-
-	// DeadDSN returns the DSN of a server that accepts connections and never
-	// answers. It is for drivers that use a network; nil leaves out the checks
-	// that need it.
-	DeadDSN func(t testing.TB) string
-
-	// Implements are the optional interfaces that the stores implement: these
-	// and no others. A driver that loses one by a changed signature fails, and
-	// so does one that gains one without saying so here. Lossy counts where Loses
-	// returns a sentence.
-	Implements Interfaces
-
-	// Resolution is the coarsest step of the clock that ends records: a record
-	// may be found for so long after its Expires, and not at all after that.
-	// Zero is right for a store that compares with the time of day.
-	Resolution time.Duration
-
-	// Skip gives, by the name of a check, the reason why it does not apply. A
-	// name that is no check's is a failure, as is a missing reason. A backend
-	// that can't list names the checks of Sessions, Expiry/Sessions and
-	// Keys/Listed.
-	Skip map[string]string
-}
-
-// checks is the whole suite, in the order in which it is best read.
+// checks are all checks, in the order in which they are best read.
 var checks = slices.Concat(
 	openChecks,
 	interfaceChecks,
@@ -96,31 +56,58 @@ var checks = slices.Concat(
 	bytesChecks,
 	parallelChecks,
 	consistencyChecks,
+	answerChecks,
 	contextChecks,
 	errorChecks,
 	closeChecks,
+	neighbourChecks,
+	corruptChecks,
+	leftoverChecks,
+	networkChecks,
 )
 
-// Run checks that the stores of tgt keep the contract of package driver.
+// Run checks that the stores of tgt keep the contract of package driver. Each check is a
+// subtest with a store of its own. Run calls the checks one after another, and in the end
+// those that wait for records to expire, several at once: their waits take most of the time
+// if Target.Resolution is long. Run ends after the first check in which a call hangs.
 func Run(t *testing.T, tgt Target) {
 	t.Helper()
 	tgt.validate(t)
+	tgt.hung = new(atomic.Bool)
+	var waiting []check
 	for _, c := range checks {
+		if c.waits {
+			waiting = append(waiting, c)
+			continue
+		}
 		t.Run(c.name, func(t *testing.T) { c.run(t, tgt) })
+		if tgt.hung.Load() {
+			t.Fatalf("a call of %s hangs; the checks after it are left out, because each may take as long", c.name)
+		}
 	}
+	runTogether(t, tgt, waiting)
 }
 
-func (tgt Target) validate(t testing.TB) {
-	t.Helper()
-	if tgt.Driver == nil || tgt.DSN == nil {
-		t.Fatal("drivertest.Target without Driver or DSN; both are required")
+// runTogether runs several checks at once. It does not call Parallel on the subtests, because
+// those would need a parent of their own, whose name -run would have to select, and would wait
+// for a processor each.
+func runTogether(t *testing.T, tgt Target, checks []check) {
+	const atOnce = 16 // so many stores, with a few connections each
+	var mu sync.Mutex
+	dsn := tgt.DSN
+	tgt.DSN = func(t testing.TB) string {
+		mu.Lock()
+		defer mu.Unlock()
+		return dsn(t)
 	}
-	for name, reason := range tgt.Skip {
-		if !slices.ContainsFunc(checks, func(c check) bool { return c.name == name }) {
-			t.Errorf("Target.Skip names %q; want the name of a check", name)
-		}
-		if reason == "" {
-			t.Errorf("Target.Skip[%q] is empty; want the reason", name)
-		}
+	running := make(chan struct{}, atOnce)
+	var wg sync.WaitGroup
+	for _, c := range checks {
+		wg.Go(func() {
+			running <- struct{}{}
+			defer func() { <-running }()
+			t.Run(c.name, func(t *testing.T) { c.run(t, tgt) })
+		})
 	}
+	wg.Wait()
 }

@@ -1,23 +1,18 @@
-package drivertest
+package drivertest_test
 
 import (
-	"fmt"
-	"sync/atomic"
 	"testing"
 
-	"gosession.dev/session/drivers/memory"
+	"gosession.dev/session/drivertest"
+	"gosession.dev/session/drivertest/internal/faulty"
+	"gosession.dev/session/drivertest/internal/recorder"
 )
 
-var stores atomic.Int64 // how many DSNs were given out
+func TestConformance(t *testing.T) { drivertest.Run(t, faulty.Memory()) }
 
-func memoryTarget() Target {
-	return Target{
-		Driver:     memory.Driver{},
-		DSN:        func(testing.TB) string { return fmt.Sprint("drivertest-", stores.Add(1)) },
-		Implements: Toucher | Pinger | SubjectLister | SubjectDestroyer | RenameTracker | Lossy,
-	}
+func BenchmarkStore(b *testing.B) { drivertest.Bench(b, faulty.Memory()) }
+
+// record runs c on tgt in a bubble of package synctest, and returns what c has reported.
+func record(t *testing.T, c drivertest.Check, tgt drivertest.Target) *recorder.TB {
+	return recorder.InBubble(t, func(tb testing.TB) { c.Run(tb, tgt) })
 }
-
-func TestConformance(t *testing.T) { Run(t, memoryTarget()) }
-
-func BenchmarkStore(b *testing.B) { Bench(b, memoryTarget()) }

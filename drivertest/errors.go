@@ -12,32 +12,39 @@ import (
 )
 
 const (
-	outageIsNoAnswer = "Everything that keeps the store from knowing is another error, and never ErrNotFound: " +
-		"otherwise an outage signs everybody out."
-	hidesSecrets = "No error may contain a key's ID, a record's data or a DSN, for DSNs hold passwords."
+	outageIsNoAnswer = "If the store can't find out whether there is a record, it returns another error, and never ErrNotFound: " +
+		"otherwise an outage signs all users out."
+	hidesPrinted = "A store that is printed, with any verb, must show neither data nor a DSN."
+	hidesSecrets = "No error may contain a session ID, a record's data or a DSN: a DSN may hold a password."
 )
 
 var errorChecks = []check{
-	{name: "Errors/Outage", in: "package driver", rule: outageIsNoAnswer, dead: true, fn: errorsOutage},
+	{name: "Errors/Outage", in: "package driver", rule: outageIsNoAnswer, given: "DeadDSN", fn: errorsOutage},
 	{name: "Errors/HideData", in: "package driver", rule: hidesSecrets, fn: errorsHideData},
+	{name: "Errors/Printed", in: "package driver", rule: hidesPrinted, fn: errorsPrinted},
 	{name: "Errors/HideDSN", in: "package driver", rule: hidesSecrets, fn: errorsHideDSN},
 }
 
-// asksBackend are the methods that have no answer without the backend; the
-// others may have nothing to do.
-var asksBackend = []string{"Create", "Retrieve", "Flush", "ChangeID", "Destroy", "Renamed"}
+// asksBackend are the methods that can't succeed without the backend. DeleteExpired may have
+// nothing to do, and Ping has a check of its own.
+var asksBackend = []string{"Create", "Retrieve", "Flush", "ChangeID", "Destroy", "Sessions", "Touch", "SubjectSessions",
+	"DestroySubject", "Renamed"}
 
 func errorsOutage(t *trial) {
 	s := t.openDSN(t.tgt.DeadDSN(t.TB))
 	t.callsDead(s, func(m method, err error, _ time.Duration) error {
-		if slices.Contains(asksBackend, m.name) && err == nil || isAnswer(err) {
-			return fmt.Errorf("%s of a server that never answers = %s; want another error", m.name, text(err))
+		_, none := errors.AsType[noResultError](err)
+		if none || slices.Contains(asksBackend, m.name) && err == nil || isAnswer(err) {
+			return fmt.Errorf("%s on a server that never answers = %s; want %s", m.name, text(err), anOutage)
 		}
 		return nil
 	})
 }
 
-// isAnswer tells whether err says something about a record.
+// anOutage is how messages call an error for which isAnswer returns false.
+const anOutage = "an error, but not ErrNotFound, ErrConflict or ErrExists"
+
+// isAnswer reports whether err says something about a record.
 func isAnswer(err error) bool {
 	return gone(err) || errors.Is(err, driver.ErrExists)
 }
@@ -46,7 +53,7 @@ func errorsHideData(t *trial) {
 	s := t.open()
 	for _, err := range t.provoke(s) {
 		if t.reveals(err, canary) {
-			t.Errorf("a failing call's error contains the record's data: %q", err)
+			t.Errorf("a call that fails = error %q; want none of the record's data in it", err)
 		}
 	}
 }
@@ -54,13 +61,47 @@ func errorsHideData(t *trial) {
 func errorsHideDSN(t *trial) {
 	s := t.open()
 	for _, err := range t.provoke(s) {
-		if t.reveals(err, t.dsn) {
-			t.Error("a failing call's error contains the DSN")
+		if t.revealsDSN(err, t.dsn) {
+			t.Error("the error of a call that fails contains a part of the DSN; want none")
 		}
 	}
 }
 
-// provoke makes calls fail that have data to tell, and returns their errors.
+// A store that was used is printed, by itself and within other values.
+func errorsPrinted(t *trial) {
+	s := t.open()
+	r := t.record()
+	r.Data, r.Meta, r.Subject = []byte(canary), []byte(canary), canary
+	s.create(r, nil)
+	type exported struct{ Store driver.Store }
+	type unexported struct{ store driver.Store }
+	for _, v := range []any{s.Store, exported{s.Store}, &unexported{s.Store}, []driver.Store{s.Store}} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			if shows(fmt.Sprintf(verb, v), append(partsOf(t.dsn), canary)) {
+				t.Errorf("fmt.Sprintf(%q, %T) shows data or a part of the DSN; want neither", verb, v)
+			}
+		}
+	}
+}
+
+// shows reports whether printed contains one of the secrets, in any spelling.
+func shows(printed string, secrets []string) bool {
+	for _, secret := range secrets {
+		for _, spelling := range spellings(secret) {
+			if len(secret) >= shortestSecret && strings.Contains(printed, spelling) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// spellings returns text in the forms in which verbs print it.
+func spellings(text string) []string {
+	return []string{text, fmt.Sprintf("%x", text), strings.Trim(fmt.Sprint([]byte(text)), "[]"), strings.Trim(fmt.Sprintf("%#v", []byte(text)), "[]byte{}")}
+}
+
+// provoke makes calls fail whose errors could show data, and returns the errors.
 func (t *trial) provoke(s *handle) (errs []error) {
 	t.Helper()
 	r, other, absent := t.record(), t.record(), t.record()
@@ -91,14 +132,33 @@ func (t *trial) provoke(s *handle) (errs []error) {
 	return append(errs, s.Store.Create(t.ctx, absent), s.Store.Flush(t.ctx, copyOf(r)))
 }
 
-// reveals tells whether err contains one of the secrets. Those of a few
-// characters are left out: they may be in any text.
+// shortestSecret is the length of the shortest secret that is looked for. A shorter text may
+// be in any message by chance.
+const shortestSecret = 8
+
+// reveals reports whether err contains one of the secrets.
 func (t *trial) reveals(err error, secrets ...string) bool {
-	const fewest = 8
 	if err == nil {
 		return false
 	}
 	return slices.ContainsFunc(secrets, func(secret string) bool {
-		return len(secret) >= fewest && strings.Contains(fmt.Sprintf("%v %+v", err, err), secret)
+		return len(secret) >= shortestSecret && strings.Contains(fmt.Sprintf("%v %+v", err, err), secret)
 	})
+}
+
+// revealsDSN reports whether err contains a part of dsn.
+func (t *trial) revealsDSN(err error, dsn string) bool { return t.reveals(err, partsOf(dsn)...) }
+
+// partsOf returns dsn and its parts: a host with its port, the elements of a path, the values
+// of parameters. The names of parameters are not secret.
+func partsOf(dsn string) []string {
+	parts := []string{dsn}
+	for _, part := range strings.FieldsFunc(dsn, func(c rune) bool { return strings.ContainsRune("/?&@,;", c) }) {
+		_, value, named := strings.Cut(part, "=")
+		if !named {
+			value = part
+		}
+		parts = append(parts, value)
+	}
+	return parts
 }

@@ -7,29 +7,29 @@ import (
 )
 
 const (
-	expiresWhen = "Expires is when the record becomes absent, in UTC and whole milliseconds."
+	expiresWhen = "Expires is when the record becomes absent, in UTC and whole milliseconds, up to the end of the year 9999."
 	listsNoDead = "Expired records must not be yielded."
 )
 
 var expiryChecks = []check{
 	{name: "Expiry/NotBefore", in: "Record.Expires", rule: expiresWhen, fn: expiryNotBefore},
-	{name: "Expiry/Retrieve", in: "Store.Retrieve", rule: retrieveNotFound, fn: retrieveExpired},
-	{name: "Expiry/Flush", in: "Store.Flush", rule: flushRefuses, fn: flushExpired},
-	{name: "Expiry/ChangeID", in: "Store.ChangeID", rule: changeIDFails, fn: changeIDExpired},
-	{name: "Expiry/Destroy", in: "Store.Destroy", rule: destroyNotFound, fn: destroyExpired},
-	{name: "Expiry/Touch", in: "Toucher.Touch", rule: touchNotFound, needs: Toucher, fn: touchExpired},
-	{name: "Expiry/Sessions", server: true, in: "Store.Sessions", rule: listsNoDead, fn: sessionsExpired},
+	{name: "Expiry/Far", in: "Record.Expires", rule: expiresWhen, fn: expiryFar},
+	{name: "Expiry/Retrieve", in: "Store.Retrieve", rule: retrieveNotFound, waits: true, fn: retrieveExpired},
+	{name: "Expiry/Flush", in: "Store.Flush", rule: flushRefuses, waits: true, fn: flushExpired},
+	{name: "Expiry/ChangeID", in: "Store.ChangeID", rule: changeIDFails, waits: true, fn: changeIDExpired},
+	{name: "Expiry/Destroy", in: "Store.Destroy", rule: destroyNotFound, waits: true, fn: destroyExpired},
+	{name: "Expiry/Touch", in: "Toucher.Touch", rule: touchNotFound, needs: Toucher, waits: true, fn: touchExpired},
+	{name: "Expiry/Sessions", server: true, in: "Store.Sessions", rule: listsNoDead, waits: true, fn: sessionsExpired},
 	{name: "Expiry/SubjectSessions", in: "SubjectLister.SubjectSessions", rule: subjectsOnly,
-		needs: SubjectLister, fn: subjectSessionsExpired},
-	{name: "Expiry/FlushExtends", in: "Store.Flush", rule: flushReplaces, fn: flushExtends},
-	{name: "Expiry/FlushShortens", in: "Store.Flush", rule: flushReplaces, fn: flushShortens},
-	{name: "Expiry/TouchExtends", in: "Toucher.Touch", rule: touchSets, needs: Toucher, fn: touchExtends},
-	{name: "Expiry/TouchShortens", in: "Toucher.Touch", rule: touchSets, needs: Toucher, fn: touchShortens},
-	{name: "Expiry/ChangeIDShortens", in: "Store.ChangeID", rule: changeIDWrites, fn: changeIDShortens},
+		needs: SubjectLister, waits: true, fn: subjectSessionsExpired},
+	{name: "Expiry/FlushExtends", in: "Store.Flush", rule: flushReplaces, waits: true, fn: flushExtends},
+	{name: "Expiry/FlushShortens", in: "Store.Flush", rule: flushReplaces, waits: true, fn: flushShortens},
+	{name: "Expiry/TouchExtends", in: "Toucher.Touch", rule: touchSets, needs: Toucher, waits: true, fn: touchExtends},
+	{name: "Expiry/TouchShortens", in: "Toucher.Touch", rule: touchSets, needs: Toucher, waits: true, fn: touchShortens},
+	{name: "Expiry/ChangeIDShortens", in: "Store.ChangeID", rule: changeIDWrites, waits: true, fn: changeIDShortens},
 }
 
-// Some backends count in seconds, and some take a long TTL for a date in the
-// past.
+// Some backends count in whole seconds, and some take a long TTL for a date in the past.
 func expiryNotBefore(t *trial) {
 	s := t.open()
 	t.inTime(func(expires time.Time) error {
@@ -50,12 +50,74 @@ func expiryNotBefore(t *trial) {
 	}
 }
 
+// farTimes are at and beyond the limits of some types: seconds in 31 and 32 bits, nanoseconds
+// in 63 and 64 bits, years of four digits.
+var farTimes = []time.Time{
+	time.Date(2038, 1, 19, 3, 14, 7, int(999*time.Millisecond), time.UTC),
+	time.Date(2038, 1, 19, 3, 14, 8, 0, time.UTC),
+	time.Date(2106, 2, 7, 6, 28, 16, int(time.Millisecond), time.UTC),
+	time.Date(2262, 4, 11, 23, 47, 16, int(855*time.Millisecond), time.UTC),
+	time.Date(2554, 7, 21, 23, 34, 34, 0, time.UTC),
+	time.Date(9999, 12, 31, 23, 59, 59, int(999*time.Millisecond), time.UTC),
+}
+
+// A record whose expiry is far in the future is live like any other, whichever method has set
+// the expiry, and Flush can set an earlier one.
+func expiryFar(t *trial) {
+	s := t.open()
+	var live []*driver.Record
+	for _, far := range farTimes {
+		created, flushed, moved := t.record(), t.record(), t.record()
+		created.Expires = far
+		s.create(created, nil)
+		s.create(flushed, nil)
+		flushed.Expires = far
+		s.flush(flushed, nil)
+		s.create(moved, nil)
+		oldKey := moved.Key
+		moved = renamed(moved, t.key())
+		moved.Expires = far
+		s.changeID(oldKey, moved, nil)
+		live = append(live, created, flushed, moved)
+		if t.tgt.Implements&Toucher != 0 {
+			touched := t.record()
+			s.create(touched, nil)
+			touched.Expires = far
+			s.touch(touched.Key, far, nil)
+			live = append(live, touched)
+		}
+	}
+	s.deleteExpired()
+	s.allLive(live)
+	for _, r := range live {
+		r.Expires = now().Add(time.Hour)
+		s.flush(r, nil)
+	}
+	s.allLive(live)
+}
+
+// allLive checks that the store finds and lists these records, and lists no others.
+func (h *handle) allLive(records []*driver.Record) {
+	h.t.Helper()
+	for _, r := range records {
+		h.holds(r, "Expires")
+		h.t.expect(h.askVersion(r), nil, "Retrieve(%q)", r.Key)
+	}
+	if h.t.tgt.Implements&ClientSide != 0 {
+		return
+	}
+	for _, l := range h.t.lists(h, records[0].Subject) {
+		h.t.yields(l(), records...)
+	}
+}
+
 func flushExpired(t *trial) {
 	s := t.open()
 	r := s.createExpiring()
 	t.waitUntil(r.Expires)
 	r.Expires = now().Add(time.Hour)
-	s.flush(r, driver.ErrNotFound)
+	s.flush(copyOf(r), driver.ErrNotFound)
+	s.flush(stale(r), driver.ErrNotFound)
 	s.lacks(r.Key)
 }
 
@@ -65,8 +127,17 @@ func changeIDExpired(t *trial) {
 	t.waitUntil(r.Expires)
 	moved := renamed(r, t.key())
 	moved.Expires = now().Add(time.Hour)
-	s.changeID(r.Key, moved, driver.ErrNotFound)
+	s.changeID(r.Key, copyOf(moved), driver.ErrNotFound)
+	s.changeID(r.Key, stale(moved), driver.ErrNotFound)
 	s.lacks(r.Key, moved.Key)
+}
+
+// stale returns a copy of r with a version that its key does not have. An expired record has no
+// version, so a write over it is no conflict.
+func stale(r *driver.Record) *driver.Record {
+	c := copyOf(r)
+	c.Version ^= 1
+	return c
 }
 
 func destroyExpired(t *trial) {
@@ -112,8 +183,7 @@ func touchExtends(t *trial) {
 	})
 }
 
-// extends checks that a record lives beyond its first expiry if write, called
-// with a later one, sets that.
+// extends checks that a record lives beyond its first expiry after write has set a later one.
 func (t *trial) extends(write func(*handle, *driver.Record) error) {
 	t.Helper()
 	s := t.open()
@@ -130,7 +200,7 @@ func (t *trial) extends(write func(*handle, *driver.Record) error) {
 	})
 	t.waitUntil(first)
 	_, err := s.Store.Retrieve(t.ctx, r.Key)
-	t.expect(err, nil, "Retrieve(%q), whose expiry was moved on", r.Key)
+	t.expect(err, nil, "Retrieve(%q) after its first expiry, which has moved", r.Key)
 }
 
 func flushShortens(t *trial) {
@@ -153,8 +223,8 @@ func changeIDShortens(t *trial) {
 	})
 }
 
-// shortens checks that a record ends before its first expiry if write, called
-// with an earlier one, sets that.
+// shortens checks that a record ends before its first expiry after write has set an earlier
+// one.
 func (t *trial) shortens(write func(*handle, *driver.Record) error) {
 	t.Helper()
 	s := t.open()

@@ -11,11 +11,11 @@ import (
 
 const (
 	flushReplaces = "Flush replaces Data, Meta, Expires and Subject of the live record under r.Key, in one step, " +
-		"if its version is r.Version, and sets r.Version to the new one."
+		"if the version of that record is r.Version, and sets r.Version to the new version."
 	flushRefuses = "If the stored version is another, Flush must return ErrConflict; if there is no live record, " +
 		"it must return ErrNotFound and must not insert one; if the record is too large for the backend, " +
 		"it must return ErrTooLarge."
-	version0Matches = "Version 0 must match nothing: over a live record it is ErrConflict."
+	version0Matches = "Version 0 must match no record: if there is a live record, Flush returns ErrConflict."
 )
 
 var flushChecks = []check{
@@ -25,13 +25,14 @@ var flushChecks = []check{
 	{name: "Flush/KeepsCreated", in: "Store.Flush",
 		rule: "Created never changes after Create and need not be written.", fn: flushKeepsCreated},
 	{name: "Flush/Conflict", server: true, in: "Store.Flush", rule: flushRefuses, fn: flushConflict},
+	{name: "Flush/EqualData", server: true, in: "Store.Flush", rule: flushRefuses, fn: flushEqualData},
 	{name: "Flush/Version0", server: true, in: "Store.Flush", rule: version0Matches, fn: flushVersion0},
 	{name: "Flush/NeverInserts", in: "Store.Flush", rule: flushRefuses, fn: flushNeverInserts},
 	{name: "Flush/Large", in: "Store.Flush", rule: flushRefuses, fn: flushLarge},
 	{name: "Flush/OneWins", server: true, in: "Store.Flush", rule: flushRefuses, fn: flushOneWins},
 }
 
-// changed returns a copy of r with other values in all fields that Flush writes.
+// changed returns a copy of r in which all fields that Flush writes have other values.
 func changed(r *driver.Record) *driver.Record {
 	c := withData(r, "changed, and longer than it was before")
 	c.Meta = []byte("changed")
@@ -62,9 +63,8 @@ func flushSetsVersion(t *trial) {
 	s.accepts(r, "Flush")
 }
 
-// Each record that a reader sees is of one Flush, not of two. The writer goes on
-// for as long as anybody reads. Each makes a break now and then, which lets the
-// other go on.
+// Each record that a reader sees comes from one Flush, not from two. The writer goes on
+// while there is a reader. All pause now and then, so that the others can go on.
 func flushInOneStep(t *trial) {
 	const readers = 3
 	s := t.open()
@@ -81,7 +81,7 @@ func flushInOneStep(t *trial) {
 		}
 		defer written.Store(math.MaxInt32)
 		for reading.Load() > 0 {
-			breathe(int(written.Load()))
+			pauseIn(int(written.Load()))
 			setAll(r, fmt.Sprint(written.Add(1)))
 			if err := s.flushVersion(r); err != nil {
 				return err
@@ -91,9 +91,8 @@ func flushInOneStep(t *trial) {
 	})
 }
 
-// breathe makes the n-th round of a loop wait a little if others have waited for
-// long.
-func breathe(n int) {
+// pauseIn pauses in every twentieth round of a loop, so that other goroutines can go on.
+func pauseIn(n int) {
 	if n%20 == 19 {
 		time.Sleep(100 * time.Microsecond)
 	}
@@ -103,17 +102,18 @@ func setAll(r *driver.Record, text string) {
 	r.Data, r.Meta, r.Subject = []byte(text), []byte(text), text
 }
 
-// seesOneFlush reads until it has seen enough, and some of what was written.
+// seesOneFlush reads often enough, and until there were some writes. It returns an error if
+// a record does not come from one Flush.
 func (h *handle) seesOneFlush(key string, written *atomic.Int32) error {
 	const reads, writes = 100, 5
 	for n := 0; n < reads || written.Load() < writes; n++ {
-		breathe(n)
+		pauseIn(n)
 		r, err := h.Store.Retrieve(h.t.ctx, key)
 		if err != nil {
-			return unless(err, nil, "Retrieve(%q) beside Flush", key)
+			return unless(err, nil, "Retrieve(%q) concurrent with Flush", key)
 		}
 		if string(r.Data) != r.Subject || string(r.Meta) != r.Subject {
-			return fmt.Errorf("Retrieve(%q) beside Flush = Data %q, Meta %q, Subject %q; want all of one Flush",
+			return fmt.Errorf("Retrieve(%q) concurrent with Flush = Data %q, Meta %q, Subject %q; want all from one Flush",
 				key, r.Data, r.Meta, r.Subject)
 		}
 	}
@@ -141,6 +141,23 @@ func flushConflict(t *trial) {
 	s.unchanged(before)
 }
 
+// A write of what is stored already is a write: it is conditional, and gets a new version.
+func flushEqualData(t *trial) {
+	s, other := t.open(), t.open()
+	r := t.record()
+	s.create(r, nil)
+	stale := copyOf(r)
+	other.flush(r, nil)
+	if r.Version == stale.Version {
+		t.Fatalf("version of %q after a Flush of equal data = %d, as before; want a new one", r.Key, r.Version)
+	}
+	s.flush(copyOf(stale), driver.ErrConflict)
+	s.flush(withData(stale, "stale"), driver.ErrConflict)
+	s.holds(r)
+	s.destroy(r.Key, nil)
+	s.flush(copyOf(r), driver.ErrNotFound)
+}
+
 func flushVersion0(t *trial) {
 	s := t.open()
 	r := t.record()
@@ -150,10 +167,12 @@ func flushVersion0(t *trial) {
 	unknown.Version = 0
 	s.flush(unknown, driver.ErrConflict)
 	s.unchanged(before)
+	absent := newRecord(t.key())
+	s.flush(absent, driver.ErrNotFound)
+	s.lacks(absent.Key)
 }
 
-// The version of another record is the most that a caller can have for a key
-// that holds none.
+// There is no version of an absent record, so the caller uses the version of another record.
 func flushNeverInserts(t *trial) {
 	s := t.open()
 	other := t.record()

@@ -1,22 +1,37 @@
 package drivertest
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"gosession.dev/session/driver"
 )
 
-// handle is one opened store. Its methods make one call each and fail the check
-// unless the error matches want, where nil is success. They are for the
-// goroutine of the check; other goroutines use the embedded store.
+// handle is one opened store. Its methods make a call, and fail the check unless the error
+// matches want, where nil stands for success. Only the goroutine of the check calls them.
+// Other goroutines call the methods that return an error, or the embedded store.
 type handle struct {
 	driver.Store
 	t *trial
 }
 
+// call makes a call that has nothing to wait for. If it hangs, call returns an error that says so.
+func (h *handle) call(f func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(h.t.ctx, hung)
+	defer cancel()
+	err := h.t.within(hung+h.t.tgt.slack(), func() error { return f(ctx) })
+	if err != nil && ctx.Err() != nil && h.t.ctx.Err() == nil {
+		h.t.tgt.hangs()
+		err = fmt.Errorf("%w, after %v", err, hung)
+	}
+	return err
+}
+
 func (h *handle) create(r *driver.Record, want error) {
 	h.t.Helper()
-	err := h.Store.Create(h.t.ctx, r)
+	err := h.call(func(ctx context.Context) error { return h.Store.Create(ctx, r) })
 	h.t.expect(err, want, "Create(%q)", r.Key)
 	if want == nil {
 		h.t.expect(h.askVersion(r), nil, "Retrieve(%q)", r.Key)
@@ -25,7 +40,11 @@ func (h *handle) create(r *driver.Record, want error) {
 
 func (h *handle) retrieve(key string) *driver.Record {
 	h.t.Helper()
-	r, err := h.Store.Retrieve(h.t.ctx, key)
+	var r *driver.Record
+	err := h.call(func(ctx context.Context) (err error) {
+		r, err = h.Store.Retrieve(ctx, key)
+		return err
+	})
 	h.t.expect(err, nil, "Retrieve(%q)", key)
 	if r == nil {
 		h.t.Fatalf("Retrieve(%q) = nil, nil; want a record", key)
@@ -35,7 +54,7 @@ func (h *handle) retrieve(key string) *driver.Record {
 
 func (h *handle) flush(r *driver.Record, want error) {
 	h.t.Helper()
-	err := h.Store.Flush(h.t.ctx, r)
+	err := h.call(func(ctx context.Context) error { return h.Store.Flush(ctx, r) })
 	h.t.expect(err, want, "Flush(%q)", r.Key)
 	if want == nil {
 		h.t.expect(h.askVersion(r), nil, "Retrieve(%q)", r.Key)
@@ -44,7 +63,7 @@ func (h *handle) flush(r *driver.Record, want error) {
 
 func (h *handle) changeID(oldKey string, r *driver.Record, want error) {
 	h.t.Helper()
-	err := h.Store.ChangeID(h.t.ctx, oldKey, r)
+	err := h.call(func(ctx context.Context) error { return h.Store.ChangeID(ctx, oldKey, r) })
 	h.t.expect(err, want, "ChangeID(%q, %q)", oldKey, r.Key)
 	if want == nil {
 		h.t.expect(h.askVersion(r), nil, "Retrieve(%q)", r.Key)
@@ -53,13 +72,14 @@ func (h *handle) changeID(oldKey string, r *driver.Record, want error) {
 
 func (h *handle) touch(key string, expires time.Time, want error) {
 	h.t.Helper()
-	err := h.toucher().Touch(h.t.ctx, key, expires)
+	err := h.call(func(ctx context.Context) error { return h.toucher().Touch(ctx, key, expires) })
 	h.t.expect(err, want, "Touch(%q)", key)
 }
 
 func (h *handle) destroy(key string, want error) {
 	h.t.Helper()
-	h.t.expect(h.Store.Destroy(h.t.ctx, key), want, "Destroy(%q)", key)
+	err := h.call(func(ctx context.Context) error { return h.Store.Destroy(ctx, key) })
+	h.t.expect(err, want, "Destroy(%q)", key)
 }
 
 func (h *handle) destroySubject(subject string, except ...string) {
@@ -68,9 +88,15 @@ func (h *handle) destroySubject(subject string, except ...string) {
 	h.t.expect(err, nil, "DestroySubject(%q, except %q)", subject, except)
 }
 
+func (h *handle) canDestroySubjects() bool { return h.t.tgt.Implements&SubjectDestroyer != 0 }
+
 func (h *handle) deleteExpired() int {
 	h.t.Helper()
-	n, err := h.Store.DeleteExpired(h.t.ctx)
+	var n int
+	err := h.call(func(ctx context.Context) (err error) {
+		n, err = h.Store.DeleteExpired(ctx)
+		return err
+	})
 	h.t.expect(err, nil, "DeleteExpired()")
 	return n
 }
@@ -102,8 +128,8 @@ func (h *handle) mark(key string) (driver.Rename, error) {
 	return h.Store.(driver.RenameTracker).Renamed(h.t.ctx, key)
 }
 
-// holds checks that want is stored, by the data alone, because those tell which
-// write has won. Fields that have to be looked at too are named.
+// holds checks that want is stored. It compares Data, which tells which write has won, and the
+// named fields.
 func (h *handle) holds(want *driver.Record, fields ...string) {
 	h.t.Helper()
 	got := h.retrieve(want.Key)
@@ -112,19 +138,19 @@ func (h *handle) holds(want *driver.Record, fields ...string) {
 	}
 }
 
-// unchanged checks that what is stored is still before, which Retrieve returned.
+// unchanged checks that the stored record is the same as before, which Retrieve returned.
 func (h *handle) unchanged(before *driver.Record) {
 	h.t.Helper()
 	h.holds(before, allFields...)
 }
 
-// lacks checks that nothing is found under the keys. With what error is left to
-// the checks of Retrieve.
+// lacks checks that no record is found under the keys. The checks of Retrieve look at the
+// error.
 func (h *handle) lacks(keys ...string) {
 	h.t.Helper()
 	for _, key := range keys {
 		if _, err := h.Store.Retrieve(h.t.ctx, key); err == nil {
-			h.t.Fatalf("Retrieve(%q) = a record, nil; want none", key)
+			h.t.Fatalf("Retrieve(%q) = a record, nil; want no record", key)
 		}
 	}
 }
@@ -135,9 +161,8 @@ func (h *handle) createBrief() *driver.Record {
 	return h.createManyBrief(1)[0]
 }
 
-// createManyBrief stores n records that expire soon, all at once. On a slow
-// machine it takes more than one try, and what the others stored expires too:
-// t.keys counts all.
+// createManyBrief stores n records that expire soon, all at the same time. On a slow machine
+// this takes several attempts, and the records of all attempts expire: t.keys counts them.
 func (h *handle) createManyBrief(n int) []*driver.Record {
 	h.t.Helper()
 	var records []*driver.Record
@@ -154,8 +179,7 @@ func (h *handle) createManyBrief(n int) []*driver.Record {
 	return records
 }
 
-// createMany stores n records, several at a time because a listing of more than
-// a page takes many.
+// createMany stores n records, several at a time because n may be large.
 func (h *handle) createMany(n int) []*driver.Record {
 	h.t.Helper()
 	const writers = 8
@@ -176,7 +200,7 @@ func (h *handle) close() {
 	h.t.expect(h.t.within(hung, h.Store.Close), nil, "Close()")
 }
 
-// createExpiring stores a record that expires soon, and knows its version.
+// createExpiring stores a record that expires soon, and finds out its version.
 func (h *handle) createExpiring() (r *driver.Record) {
 	h.t.Helper()
 	h.t.inTime(func(expires time.Time) error {
@@ -205,12 +229,16 @@ func (h *handle) flushVersion(r *driver.Record) error {
 	return unless(err, nil, "Flush(%q)", r.Key)
 }
 
-// askVersion retrieves the version of r, which was written. A store need not
-// tell it after a write, and if it does, only the checks SetsVersion rely on it.
+// askVersion retrieves the version of r, which was just written, because a store need not
+// report it. Only the checks SetsVersion use the version that a write has set.
 func (h *handle) askVersion(r *driver.Record) error {
 	stored, err := h.Store.Retrieve(h.t.ctx, r.Key)
-	if err == nil {
-		r.Version = stored.Version
+	switch {
+	case err != nil:
+		return err
+	case stored == nil:
+		return errors.New("no record, and no error")
 	}
-	return err
+	r.Version = stored.Version
+	return nil
 }

@@ -22,7 +22,7 @@ const (
 
 var interfaceNames = []string{"Toucher", "Pinger", "SubjectLister", "SubjectDestroyer", "ClientSide", "RenameTracker", "Lossy"}
 
-// String returns the names, joined as in Go source.
+// String returns the names of the interfaces, joined as in Go source: "Toucher | Pinger".
 func (i Interfaces) String() string {
 	var names []string
 	for bit, name := range interfaceNames {
@@ -37,10 +37,10 @@ func (i Interfaces) String() string {
 }
 
 const (
-	saysWhatItCan = "What a backend can do beyond that it says by implementing an optional interface: " +
+	saysWhatItCan = "A store shows what else its backend can do by implementing optional interfaces: " +
 		"Toucher, Pinger, SubjectLister, SubjectDestroyer, ClientSide, RenameTracker, Lossy."
-	saysHowItLoses = "If the store can lose them as it is configured, that sentence must not be empty; " +
-		"if it can't, Loses returns \"\", which is as if the store had no Loses."
+	saysHowItLoses = "The sentence must not be empty if the store, as it is configured, can lose them; " +
+		"otherwise Loses returns \"\", which is the same as having no Loses."
 )
 
 var interfaceChecks = []check{
@@ -51,7 +51,7 @@ var interfaceChecks = []check{
 
 func implementsAll(t *trial) {
 	if lost := t.tgt.Implements &^ implementedBy(t.open().Store); lost != 0 {
-		t.Errorf("the store lacks %v; Target.Implements declares it", lost)
+		t.Errorf("the store does not implement %v; want it, because Target.Implements names it", lost)
 	}
 }
 
@@ -62,13 +62,13 @@ func implementsNoMore(t *trial) {
 		extra &^= Lossy
 	}
 	if extra != 0 {
-		t.Errorf("the store has %v; Target.Implements does not declare it, so nothing checks it", extra)
+		t.Errorf("the store implements %v; want it in Target.Implements, or nothing checks it", extra)
 	}
 }
 
 func lossySays(t *trial) {
 	if t.open().Store.(driver.Lossy).Loses() == "" {
-		t.Error(`Loses() = ""; Target.Implements declares the store Lossy`)
+		t.Error(`Loses() = ""; want a sentence, because Target.Implements names Lossy`)
 	}
 }
 

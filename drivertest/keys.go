@@ -6,9 +6,9 @@ import (
 	"gosession.dev/session/driver"
 )
 
-const guarantees = "What package session guarantees in return: keys are 1 to 64 characters of the URL-safe Base64 alphabet " +
-	"(A-Z a-z 0-9 - _) and differ by case; Meta is under 1 KB; Subject is valid UTF-8 of at most 255 bytes without NUL; " +
-	"Created and Expires are in UTC, in whole milliseconds, and Expires is in the future when a record reaches a store."
+const guarantees = "Package session guarantees in return: keys have 1 to 64 characters of the URL-safe Base64 alphabet " +
+	"(A-Z a-z 0-9 - _), and case matters; Meta is under 1 KB; Subject is valid UTF-8 of at most 255 bytes without NUL; " +
+	"Created and Expires are in UTC and whole milliseconds, and Expires is in the future when a record reaches a store."
 
 var keyChecks = []check{
 	{name: "Keys/Odd", in: "package driver", rule: guarantees, fn: keysOdd},
@@ -17,8 +17,8 @@ var keyChecks = []check{
 	{name: "Keys/Long", in: "package driver", rule: guarantees, fn: keysLong},
 }
 
-// oddKeys are keys that something on the way to the disk may take for an option,
-// a number, a file of its own or one another.
+// oddKeys are keys that a client library or a backend may take for an option, a number, a
+// special file, or for one another.
 var oddKeys = []string{
 	"-", "--", "---", "-rf", "--help", "_", "__", "_id", "-_-", "a-", "a", "a_", "a--",
 	"0", "00", "000", "1", "01", "-1", "-0", "1e3", "1000", "0x10", "16", "inf", "NaN",
@@ -47,7 +47,8 @@ func keysListed(t *trial) {
 	t.yields(s.sessions(), records...)
 }
 
-// keepsApart checks that each key has a record of its own, in all methods.
+// keepsApart checks that each key has a record of its own, which Create, Retrieve, Flush and
+// Destroy find.
 func (t *trial) keepsApart(keys ...string) {
 	t.Helper()
 	s := t.open()

@@ -8,7 +8,7 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// listing is a sequence of keys, and the call that it comes from.
+// listing is a sequence of keys, and the call that returned it.
 type listing struct {
 	call string
 	seq  iter.Seq2[string, error]
@@ -23,7 +23,7 @@ func (h *handle) subjectSessions(subject string) listing {
 	return listing{fmt.Sprintf("SubjectSessions(%q)", subject), s.SubjectSessions(h.t.ctx, subject)}
 }
 
-// yields checks that l yields the keys of exactly these records, each once.
+// yields checks that l yields the keys of exactly the records in want, each once.
 func (t *trial) yields(l listing, want ...*driver.Record) {
 	t.Helper()
 	got, err := collect(l.seq)
@@ -51,7 +51,7 @@ func collect(seq iter.Seq2[string, error]) ([]string, error) {
 	return keys, nil
 }
 
-// listDifference describes how got, a sorted list, is not want, another.
+// listDifference describes how got differs from want. Both are sorted.
 func listDifference(got, want []string) string {
 	if len(want) <= 8 && len(got) <= 8 {
 		return fmt.Sprintf("%q; want %q", got, want)

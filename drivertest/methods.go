@@ -9,8 +9,8 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// method is a method of a store, for rules that hold for all of them. Its call
-// writes, if it can: r is a live record.
+// method is a method of a store, for rules that apply to all methods. call is given a live
+// record r, and writes if the method can.
 type method struct {
 	name  string
 	needs Interfaces
@@ -58,19 +58,19 @@ var methods = []method{
 	{"Renamed", RenameTracker, func(ctx context.Context, s driver.Store, r *driver.Record) error {
 		_, err := s.(driver.RenameTracker).Renamed(ctx, r.Key)
 		if errors.Is(err, driver.ErrNotFound) {
-			return nil // the answer for a live record
+			return nil // a live record has no mark
 		}
 		return err
 	}},
 }
 
-// has returns the methods that the target declares and the store has.
+// has returns the methods that Target.Implements names and the store has.
 func (t *trial) has(s driver.Store) []method {
 	implements := t.tgt.Implements & implementedBy(s)
 	return slices.DeleteFunc(slices.Clone(methods), func(m method) bool { return m.needs&^implements != 0 })
 }
 
-// works returns the same without Sessions where the backend can't list.
+// works returns the same methods as has, without Sessions if the backend can't list.
 func (t *trial) works(s driver.Store) []method {
 	_, err := collect(s.Sessions(t.ctx))
 	return slices.DeleteFunc(t.has(s), func(m method) bool {

@@ -1,4 +1,4 @@
-package drivertest
+package drivertest_test
 
 import (
 	"slices"
@@ -6,82 +6,58 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"gosession.dev/session/driver"
+	"gosession.dev/session/drivertest"
+	"gosession.dev/session/drivertest/internal/faulty"
+	"gosession.dev/session/drivertest/internal/netstore"
 )
 
-// mutant is a store with one fault, and the check that has to notice it.
-type mutant struct {
-	kills string // the check that fails, by its rule
-	fault string
-	also  []string // checks that may fail too, because they meet the same fault on their way
-
-	dead bool // the fault is in a store whose server is dead, and in no other
-
-	// One of these makes the fault: in an opened store, in Open, or in what the
-	// target says about it.
-	breaks func(*store)
-	open   func(d *faultyDriver, dsn string) (driver.Store, error)
-	target func(*Target)
-}
-
-func (m mutant) name() string { return m.kills + ": " + m.fault }
-
-func (m mutant) targetOf() Target {
-	tgt := memoryTarget()
-	tgt.Driver = &faultyDriver{fault: m}
-	tgt.DeadDSN = func(testing.TB) string { return deadDSN }
-	if m.target != nil {
-		m.target(&tgt)
-	}
-	return tgt
-}
-
-// A correct store fails nothing, in the same bubbles and behind the same layer
-// as the mutants.
+// A mutant without a fault passes all checks. It runs in the same bubbles as the mutants, and
+// behind the same layer.
 func TestCorrectStoreFailsNothing(t *testing.T) {
-	for _, c := range checks {
-		r := record(t, c, mutant{}.targetOf())
-		require.False(t, r.Failed(), "%s:\n%s", c.name, r.text())
-		require.Equal(t, c.needs == ClientSide, r.Skipped(), c.name)
+	for _, c := range drivertest.Checks() {
+		r := record(t, c, faulty.Mutant{}.Target())
+		require.False(t, r.Failed(), "%s:\n%s", c.Name, r.Text())
+		require.Equal(t, c.Needs == drivertest.ClientSide || needsNetwork(c), r.Skipped(), c.Name)
 	}
 }
 
-// Every check has one mutant in the table of mutants, or among the mutants of
-// stores that keep records with the client. More of them, from experience, are in
-// moreMutants.
+// Every check has exactly one mutant in faulty.Mutants or netstore.Mutants, or one in
+// TestClientSideMutants. The tables More have further mutants, from experience.
 func TestEveryCheckHasItsMutant(t *testing.T) {
 	count := map[string]int{}
-	for _, m := range mutants {
-		count[m.kills]++
+	for _, m := range faulty.Mutants {
+		count[m.Kills]++
 	}
-	for _, c := range checks {
-		if c.needs == ClientSide {
+	for _, m := range netstore.Mutants {
+		count[m.Kills]++
+	}
+	for _, c := range drivertest.Checks() {
+		if c.Needs == drivertest.ClientSide {
 			continue
 		}
-		require.Equal(t, 1, count[c.name], "mutants of %s", c.name)
-		delete(count, c.name)
+		require.Equal(t, 1, count[c.Name], "mutants of %s", c.Name)
+		delete(count, c.Name)
 	}
-	require.Empty(t, count, "mutants of checks that there are not")
+	require.Empty(t, count, "mutants name checks that do not exist")
 }
 
-// Each mutant is killed by its check, for the reason that this gives, and by no
-// check that has nothing to do with it. The second half takes most of the time
-// and is left out by -short.
+// Each mutant fails its check, which prints its rule, and passes all checks that are not
+// related to the fault. The second half takes most of the time; -short leaves it out.
 func TestMutants(t *testing.T) {
-	for _, m := range slices.Concat(mutants, moreMutants) {
-		t.Run(m.name(), func(t *testing.T) {
+	for _, m := range slices.Concat(faulty.Mutants, faulty.More) {
+		t.Run(m.Kills+": "+m.Fault, func(t *testing.T) {
 			t.Parallel()
-			for _, c := range checks {
-				if testing.Short() && c.name != m.kills {
+			for _, c := range drivertest.Checks() {
+				if needsNetwork(c) || testing.Short() && c.Name != m.Kills || m.OnlyDead() && c.Given != "DeadDSN" {
 					continue
 				}
-				r := record(t, c, m.targetOf())
+				r := record(t, c, m.Target())
 				switch {
-				case c.name == m.kills:
-					require.True(t, r.Failed(), "%s lets the mutant live", c.name)
-					require.Contains(t, r.text(), c.rule)
-				case r.Failed() && !slices.Contains(m.also, c.name):
-					t.Errorf("%s fails too:\n%s", c.name, r.text())
+				case c.Name == m.Kills:
+					require.True(t, r.Failed(), "the mutant passes %s; want it to fail", c.Name)
+					require.Contains(t, r.Text(), c.Rule)
+				case r.Failed() && !slices.Contains(m.Also, c.Name):
+					t.Errorf("%s fails too:\n%s", c.Name, r.Text())
 				}
 			}
 		})

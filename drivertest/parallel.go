@@ -8,7 +8,8 @@ import (
 
 const (
 	safeForGoroutines = "Goroutines: all methods are safe for concurrent use."
-	neverLoses        = "They write only over the version that the caller has read, and they never insert."
+	neverLoses        = "Flush and ChangeID are conditional: they write only over the version that the caller has read, " +
+		"and they never insert."
 )
 
 var parallelChecks = []check{
@@ -16,7 +17,7 @@ var parallelChecks = []check{
 	{name: "Parallel/Increments", server: true, in: "package driver", rule: neverLoses, fn: parallelIncrements},
 }
 
-// Goroutines that share no record do not notice each other.
+// Goroutines that use different records do not disturb each other.
 func parallelUse(t *trial) {
 	const goroutines, lives = 8, 10
 	handles := []*handle{t.open(), t.open()}
@@ -27,14 +28,14 @@ func parallelUse(t *trial) {
 				return err
 			}
 			if _, err := h.Store.DeleteExpired(t.ctx); err != nil {
-				return unless(err, nil, "DeleteExpired() beside other calls")
+				return unless(err, nil, "DeleteExpired() concurrent with other calls")
 			}
 		}
 		return nil
 	})
 }
 
-// live takes a record from its creation to its end.
+// live makes the calls of a record's life, from Create to Destroy.
 func (h *handle) live(key string) error {
 	r := newRecord(key)
 	moved := renamed(r, key+"-moved")
@@ -53,13 +54,13 @@ func (h *handle) live(key string) error {
 	}
 	for _, step := range steps {
 		if err := step.f(); err != nil {
-			return unless(err, nil, "%s of %q beside other calls", step.call, key)
+			return unless(err, nil, "%s of %q concurrent with other calls", step.call, key)
 		}
 	}
 	return nil
 }
 
-// sees is [handle.holds] for other goroutines.
+// sees is like [handle.holds], but returns an error, so that any goroutine may call it.
 func (h *handle) sees(want *driver.Record) error {
 	got, err := h.Store.Retrieve(h.t.ctx, want.Key)
 	if err != nil {
@@ -71,8 +72,7 @@ func (h *handle) sees(want *driver.Record) error {
 	return nil
 }
 
-// Read, add one, write, and once more on conflict: no addition is lost, through
-// one handle or two.
+// Goroutines increment one number, through two handles. No increment is lost.
 func parallelIncrements(t *trial) {
 	const goroutines, increments = 8, 20
 	handles := []*handle{t.open(), t.open()}

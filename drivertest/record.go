@@ -9,7 +9,7 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// now is the time as records carry it.
+// now returns the time of day as records have it.
 func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
 // newRecord returns a record in which no field is empty.
@@ -46,7 +46,7 @@ func withData(r *driver.Record, data string) *driver.Record {
 	return c
 }
 
-// difference tells the first of the named fields in which got is not want. It
+// difference describes the first of the named fields in which got differs from want. It
 // returns "" if there is none.
 func difference(got, want *driver.Record, fields ...string) string {
 	for _, f := range fields {
@@ -61,7 +61,7 @@ func difference(got, want *driver.Record, fields ...string) string {
 // allFields are the fields that a store keeps.
 var allFields = []string{"Key", "Data", "Meta", "Created", "Expires", "Subject", "Version"}
 
-// field returns a field's value as text, different for different values.
+// field returns the value of a field as text. Different values have different texts.
 func field(r *driver.Record, name string) string {
 	switch name {
 	case "Key":

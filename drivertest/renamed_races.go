@@ -8,7 +8,7 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// A sign-in that is sent twice: the mark leads to the session that there is.
+// A browser sends a sign-in several times: the mark leads to the session that exists.
 func renamedOneWins(t *trial) {
 	const rounds, rivals = 20, 3
 	handles := []*handle{t.open(), t.open()}
@@ -27,7 +27,7 @@ func renamedOneWins(t *trial) {
 	}
 }
 
-// From the moment at which the record is not found, the mark is.
+// As soon as Retrieve does not find the record under the old key, Renamed finds the mark.
 func renamedInOneStep(t *trial) {
 	const rounds = 20
 	a, b := t.open(), t.open()
@@ -53,8 +53,8 @@ func renamedInOneStep(t *trial) {
 	}
 }
 
-// awaitEnd returns when there is no record under key, which ChangeID ends: at the
-// latest when that is over.
+// awaitEnd returns when there is no record under key, which a concurrent ChangeID ends. It
+// returns an error if there is one after ChangeID has set over.
 func (h *handle) awaitEnd(key string, over *atomic.Bool) error {
 	for {
 		last := over.Load()
@@ -64,12 +64,12 @@ func (h *handle) awaitEnd(key string, over *atomic.Bool) error {
 		if last {
 			return fmt.Errorf("Retrieve(%q) after ChangeID = nil; want error %q", key, driver.ErrNotFound)
 		}
-		time.Sleep(time.Microsecond) // for the others to go on
+		time.Sleep(time.Microsecond) // lets the other goroutines go on
 	}
 }
 
-// While an ID changes, and another request may be faster, the new key is not listed
-// unless the old one has ended.
+// While ChangeID runs, and in some rounds loses against a Flush, the new key is not listed
+// before the record under the old key has ended.
 func renamedPendingNotListed(t *trial) {
 	const rounds = 20
 	a, b := t.open(), t.open()
@@ -91,7 +91,7 @@ func renamedPendingNotListed(t *trial) {
 				}
 			case i == 1 && round%2 == 1:
 				if err := b.Store.Flush(t.ctx, withData(r, "in flight")); !gone(err) {
-					return unless(err, nil, "Flush(%q) beside ChangeID", r.Key)
+					return unless(err, nil, "Flush(%q) concurrent with ChangeID", r.Key)
 				}
 			case i == 2:
 				return b.listsMoved(lists, r.Key, moved.Key, &over)
@@ -101,7 +101,7 @@ func renamedPendingNotListed(t *trial) {
 	}
 }
 
-// listsMoved lists until over, and looks at the old key whenever the new one is
+// listsMoved lists until over is set, and looks at the old key whenever the new key is
 // listed.
 func (h *handle) listsMoved(lists []func() listing, old, moved string, over *atomic.Bool) error {
 	for n := 0; ; n++ {
@@ -109,25 +109,25 @@ func (h *handle) listsMoved(lists []func() listing, old, moved string, over *ato
 		l := lists[n%len(lists)]()
 		for key, err := range l.seq {
 			if err != nil {
-				return unless(err, nil, "%s beside ChangeID", l.call)
+				return unless(err, nil, "%s concurrent with ChangeID", l.call)
 			}
 			if key != moved {
 				continue
 			}
 			if _, err := h.Store.Retrieve(h.t.ctx, old); err == nil {
-				return fmt.Errorf("%s yields %q beside ChangeID(%q, %q), then Retrieve(%q) = nil; want error %q",
+				return fmt.Errorf("%s yields %q during ChangeID(%q, %q), then Retrieve(%q) = nil; want error %q",
 					l.call, moved, old, moved, old, driver.ErrNotFound)
 			}
 		}
 		if last && n >= len(lists) {
 			return nil
 		}
-		time.Sleep(time.Microsecond) // for the others to go on
+		time.Sleep(time.Microsecond) // lets the other goroutines go on
 	}
 }
 
-// A subject's sessions end while the ID of one changes: at any moment, and in every
-// other round just when the old record has ended.
+// All sessions of a subject end while the ID of one changes: at any moment, or, in every other
+// round, as soon as the old record has ended.
 func renamedPendingDestroyed(t *trial) {
 	const rounds = 20
 	a, b := t.open(), t.open()
@@ -150,7 +150,7 @@ func renamedPendingDestroyed(t *trial) {
 				}
 			}
 			err := b.Store.(driver.SubjectDestroyer).DestroySubject(t.ctx, r.Subject)
-			return unless(err, nil, "DestroySubject(%q) beside ChangeID", r.Subject)
+			return unless(err, nil, "DestroySubject(%q) concurrent with ChangeID", r.Subject)
 		})
 		b.lacks(r.Key, moved.Key)
 	}

@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	returnsStored    = "Retrieve returns the live record under key, all of it as it was stored."
-	retrieveNotFound = "If there is none, or if it has expired, Retrieve must return ErrNotFound."
-	comesBackEqual   = "It must come back equal."
+	returnsStored    = "Retrieve returns the live record under key, with all fields as they were stored."
+	retrieveNotFound = "If there is no record, or if it has expired, Retrieve must return ErrNotFound."
+	comesBackEqual   = "A store must return it unchanged."
 )
 
 var retrieveChecks = []check{
@@ -40,6 +40,8 @@ func retrieveCreated(t *trial) {
 		now(),
 		time.Date(2001, 9, 9, 1, 46, 40, int(7*time.Millisecond), time.UTC),
 		time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC),
+		time.Date(1969, 12, 31, 23, 59, 59, int(999*time.Millisecond), time.UTC),
+		time.Date(1901, 12, 13, 20, 45, 51, 0, time.UTC),
 	} {
 		r := t.record()
 		r.Created = created
@@ -48,7 +50,8 @@ func retrieveCreated(t *trial) {
 	}
 }
 
-// A record goes from one subject to another, whereupon all of the first are ended.
+// A record moves from one subject to another, and then DestroySubject ends the sessions of
+// the first subject. Retrieve finds the record all the time.
 func retrieveMoving(t *trial) {
 	const times = 30
 	handles := []*handle{t.open(), t.open()}
@@ -59,9 +62,9 @@ func retrieveMoving(t *trial) {
 	t.allSucceed(3, func(i int) error {
 		for i > 0 && !over.Load() {
 			if _, err := handles[i%2].Store.Retrieve(t.ctx, key); err != nil {
-				return unless(err, nil, "Retrieve(%q), which is of another subject than that which ends", key)
+				return unless(err, nil, "Retrieve(%q) concurrent with DestroySubject of another subject", key)
 			}
-			time.Sleep(time.Microsecond) // for the others to go on
+			time.Sleep(time.Microsecond) // lets the other goroutines go on
 		}
 		if i > 0 {
 			return nil
@@ -90,8 +93,8 @@ func retrieveMoving(t *trial) {
 	handles[1].holds(r)
 }
 
-// A TTL of more than 30 days is a date to some backends, and one of more than
-// 68 years more than 32 bits of seconds.
+// Some backends take a TTL of more than 30 days for a date. A TTL of more than 68 years
+// does not fit into a signed number of seconds of 32 bits.
 func retrieveExpires(t *trial) {
 	s := t.open()
 	const day = 24 * time.Hour
@@ -112,11 +115,10 @@ func retrieveAbsent(t *trial) {
 	}
 }
 
-// retrieveExpired is the same for a record that has expired.
 func retrieveExpired(t *trial) {
 	s := t.open()
 	r := s.createBrief()
 	t.waitUntil(r.Expires)
 	_, err := s.Store.Retrieve(t.ctx, r.Key)
-	t.expect(err, driver.ErrNotFound, "Retrieve(%q), which has expired", r.Key)
+	t.expect(err, driver.ErrNotFound, "Retrieve(%q) of an expired record", r.Key)
 }

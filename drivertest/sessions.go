@@ -5,18 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	"gosession.dev/session/driver"
 )
 
 const (
 	listsLive = "Sessions returns the keys of the live records, in no particular order."
-	listsOnce = "A record that is alive from the first element to the last must be yielded exactly once; " +
-		"one that is created, renamed or ended meanwhile may be."
+	listsOnce = "A record that is live from the first element to the last must be yielded exactly once; " +
+		"a record that is created, renamed or ended during the listing may be yielded or not."
 	listsOneError = "An error is yielded once, with an empty key, and ends the sequence."
-	holdsNoLock   = "No lock, connection or cursor is held while a caller's code runs between two elements of a sequence: " +
-		"the caller must be able to call any method from there."
-	doneInLoop = "Between two elements of a sequence a context that is done must yield its error, and nothing follows."
+	holdsNoLock   = "A store holds no lock, connection or cursor while the caller's code runs between two elements of a sequence: " +
+		"the caller must be able to call any method there."
+	doneInLoop = "If the context is done between two elements of a sequence, " +
+		"the sequence must yield the context's error and end."
 )
 
 var sessionsChecks = []check{
@@ -25,13 +27,12 @@ var sessionsChecks = []check{
 	{name: "Sessions/WhileOthersChange", server: true, in: "Store.Sessions", rule: listsOnce, fn: sessionsWhileOthersChange},
 	{name: "Sessions/WhileRead", server: true, in: "Store.Sessions", rule: listsOnce, fn: sessionsWhileRead},
 	{name: "Sessions/CallsInLoop", server: true, in: "package driver", rule: holdsNoLock, fn: sessionsCallsInLoop},
+	{name: "Sessions/ManyOpen", server: true, in: "package driver", rule: holdsNoLock, fn: sessionsManyOpen},
+	{name: "Sessions/Extended", server: true, in: "Store.Sessions", rule: listsOnce, waits: true, fn: sessionsExtended},
 	{name: "Sessions/EarlyBreak", server: true, in: "package driver", rule: holdsNoLock, fn: sessionsEarlyBreak},
 	{name: "Sessions/ContextInLoop", server: true, in: "package driver", rule: doneInLoop, fn: sessionsContextInLoop},
 	{name: "Sessions/OneError", in: "Store.Sessions", rule: listsOneError, fn: sessionsOneError},
 }
-
-// pages is more records than a page of a listing is likely to hold.
-const pages = 1100
 
 func sessionsLiveOnly(t *trial) {
 	s := t.open()
@@ -50,11 +51,11 @@ func sessionsLiveOnly(t *trial) {
 
 func sessionsExactlyOnce(t *trial) {
 	s := t.open()
-	records := s.createMany(pages)
+	records := s.createMany(t.tgt.many())
 	t.yields(s.sessions(), records...)
 }
 
-// What was read lately is listed too, by one listing after the other.
+// Records that were just read are listed too, in each of many listings.
 func sessionsWhileRead(t *trial) {
 	const times = 50
 	s := t.open()
@@ -67,51 +68,78 @@ func sessionsWhileRead(t *trial) {
 	}
 }
 
-// What is listed early may be destroyed or renamed from the loop; the rest of
-// the listing does not shift.
+// The loop destroys and renames records that were listed, and the rest of the listing does
+// not shift. The changes are spread over all pages, and they are few, because some backends
+// look at every record for each change.
 func sessionsWhileOthersChange(t *trial) {
-	const changes = 300
+	t.whileOthersChange(func(s *handle) listing { return s.sessions() })
+}
+
+func (t *trial) whileOthersChange(list func(*handle) listing) {
+	t.Helper()
+	every := t.tgt.many() / 50
 	s := t.open()
 	records := map[string]*driver.Record{}
-	for _, r := range s.createMany(pages) {
+	for _, r := range s.createMany(t.tgt.many()) {
 		records[r.Key] = r
 	}
 	seen := map[string]int{}
-	l := s.sessions()
+	l := list(s)
 	for key, err := range l.seq {
 		t.expect(err, nil, "%s while records change", l.call)
 		r, mine := records[key]
 		if !mine {
 			continue
 		}
-		if seen[key]++; len(seen) > changes {
+		if seen[key]++; len(seen)%every != 0 {
 			continue
 		}
-		switch len(seen) % 4 {
-		case 0:
-			s.destroy(key, nil)
+		n, fresh := len(seen)/every%4, t.record()
+		err := t.within(hung, func() error { return s.changeWhileListed(n, r, fresh) })
+		t.expect(err, nil, "a call from a loop over %s", l.call)
+		if n < 2 {
 			delete(records, key)
-		case 1:
-			s.changeID(key, renamed(s.retrieve(key), "moved-"+key), nil)
-			delete(records, key)
-		case 2:
-			s.create(t.record(), nil)
-		default:
-			s.holds(r)
 		}
 	}
 	for key := range records {
 		if seen[key] != 1 {
-			t.Fatalf("%s while other records change yields %q %d times; want 1", l.call, key, seen[key])
+			t.Fatalf("%s while other records change yields %q %d times; want 1 time", l.call, key, seen[key])
 		}
 	}
+}
+
+// changeWhileListed makes one of four kinds of calls: it ends r, renames it, creates another
+// record, or reads r.
+func (h *handle) changeWhileListed(n int, r, fresh *driver.Record) error {
+	ctx := h.t.ctx
+	switch n {
+	case 0:
+		return unless(h.Store.Destroy(ctx, r.Key), nil, "Destroy(%q)", r.Key)
+	case 1:
+		stored, err := h.Store.Retrieve(ctx, r.Key)
+		if err != nil {
+			return unless(err, nil, "Retrieve(%q)", r.Key)
+		}
+		return unless(h.Store.ChangeID(ctx, r.Key, renamed(stored, "moved-"+r.Key)), nil, "ChangeID(%q)", r.Key)
+	case 2:
+		return unless(h.Store.Create(ctx, fresh), nil, "Create(%q)", fresh.Key)
+	}
+	stored, err := h.Store.Retrieve(ctx, r.Key)
+	if err != nil {
+		return unless(err, nil, "Retrieve(%q)", r.Key)
+	}
+	if d := difference(stored, r, "Data"); d != "" {
+		return fmt.Errorf("Retrieve(%q)%s", r.Key, d)
+	}
+	return nil
 }
 
 func sessionsCallsInLoop(t *trial) {
 	t.callsInLoop(func(s *handle) listing { return s.sessions() })
 }
 
-// callsInLoop calls every method between two elements of a listing.
+// callsInLoop calls every method between two elements of a listing, through the same store
+// and through another.
 func (t *trial) callsInLoop(list func(*handle) listing) {
 	t.Helper()
 	s, other := t.open(), t.open()
@@ -123,15 +151,14 @@ func (t *trial) callsInLoop(list func(*handle) listing) {
 	for _, err := range l.seq {
 		t.expect(err, nil, "%s", l.call)
 		for _, h := range []*handle{s, other} {
-			t.callsAll(h, ms, l.call)
+			t.expect(t.callsAll(h, ms), nil, "from a loop over %s, a call", l.call)
 		}
 		break
 	}
 }
 
-// callsAll calls the methods, each on a record of its own.
-func (t *trial) callsAll(s *handle, ms []method, within string) {
-	t.Helper()
+// callsAll calls the methods, each on a record of its own, and returns the first error.
+func (t *trial) callsAll(s *handle, ms []method) error {
 	ctx, cancel := context.WithTimeout(t.ctx, hung/2)
 	defer cancel()
 	for _, m := range ms {
@@ -146,15 +173,18 @@ func (t *trial) callsAll(s *handle, ms []method, within string) {
 			}
 			return m.call(ctx, s.Store, r)
 		})
-		t.expect(err, nil, "%s from a loop over %s", m.name, within)
+		if err != nil {
+			return fmt.Errorf("%s = %w", m.name, err)
+		}
 	}
+	return nil
 }
 
 func sessionsEarlyBreak(t *trial) {
 	t.breaksEarly(func(s *handle) listing { return s.sessions() })
 }
 
-// breaksEarly leaves more loops early than a store may have connections.
+// breaksEarly leaves more loops early than a store is likely to have connections.
 func (t *trial) breaksEarly(list func(*handle) listing) {
 	t.Helper()
 	const breaks = 150
@@ -178,39 +208,154 @@ func (t *trial) breaksEarly(list func(*handle) listing) {
 	t.expect(err, nil, "%d loops left by break, then Create", breaks)
 }
 
+func sessionsManyOpen(t *trial) {
+	t.manyOpen(func(s *handle) listing { return s.sessions() })
+}
+
+// manyOpen has more listings under way than a store is likely to have connections.
+func (t *trial) manyOpen(list func(*handle) listing) {
+	t.Helper()
+	const open = 150
+	s := t.open()
+	for _, r := range t.records(3) {
+		s.create(r, nil)
+	}
+	ms := t.works(s.Store)
+	err := t.within(3*hung, func() error {
+		return withOpen(open, func() listing { return list(s) }, func() error { return t.callsAll(s, ms) })
+	})
+	t.expect(err, nil, "a call within %d loops over %s", open, list(s).call)
+}
+
+// withOpen calls f within n loops over listings, of which each is the body of the one before.
+func withOpen(n int, list func() listing, f func() error) error {
+	if n == 0 {
+		return f()
+	}
+	for _, err := range list().seq {
+		if err != nil {
+			return err
+		}
+		return withOpen(n-1, list, f)
+	}
+	return errors.New("the listing yields nothing")
+}
+
+func sessionsExtended(t *trial) {
+	t.extendsListed(func(s *handle) listing { return s.sessions() })
+}
+
+// extendsListed has records whose expiry is moved on while they are listed: the listing may
+// have read the old one.
+func (t *trial) extendsListed(list func(*handle) listing) {
+	t.Helper()
+	const listed = 20
+	s := t.open()
+	var next func() (string, error, bool)
+	var first time.Time
+	seen := map[string]int{}
+	t.inTime(func(expires time.Time) error {
+		first = expires
+		clear(seen)
+		records := t.records(listed)
+		for _, r := range records {
+			r.Expires = expires
+			if err := s.createVersion(r); err != nil {
+				return err
+			}
+			seen[r.Key] = 0
+		}
+		var stop func()
+		next, stop = iter.Pull2(list(s).seq)
+		t.Cleanup(stop)
+		key, err, _ := next()
+		if err != nil {
+			return unless(err, nil, "%s", list(s).call)
+		}
+		seen[key]++
+		for _, r := range records {
+			r.Expires = now().Add(time.Hour)
+			err := s.call(func(ctx context.Context) error { return s.Store.Flush(ctx, r) })
+			if err != nil {
+				return unless(err, nil, "Flush(%q)", r.Key)
+			}
+		}
+		return nil
+	})
+	t.waitUntil(first)
+	for key, err, ok := next(); ok; key, err, ok = next() {
+		t.expect(err, nil, "%s", list(s).call)
+		if _, mine := seen[key]; mine {
+			seen[key]++
+		}
+	}
+	for key, times := range seen {
+		if times != 1 {
+			t.Fatalf("%s, while the expiry of %q is moved on, yields the key %d times; want 1 time", list(s).call, key, times)
+		}
+	}
+}
+
 func sessionsContextInLoop(t *trial) {
 	t.endsWithContext("Sessions()", func(ctx context.Context, s driver.Store) iter.Seq2[string, error] { return s.Sessions(ctx) })
 }
 
-// endsWithContext cancels the context of a listing at its second element. There are
-// so many elements that some are of one page, however small that is.
+// endsWithContext ends the context of a listing at the second element, in each way in which
+// a context can end. There are so many records that a page holds several, even a small one.
 func (t *trial) endsWithContext(call string, list func(context.Context, driver.Store) iter.Seq2[string, error]) {
 	t.Helper()
-	const records, last = 600, 2
+	const records, soon = 600, 300 * time.Millisecond
 	s := t.open()
 	s.createMany(records)
+
 	ctx, cancel := context.WithCancel(t.ctx)
 	defer cancel()
+	t.listEnds(ctx, call+" whose context is cancelled", list(ctx, s.Store), cancel)
+
+	ctx, cancel = context.WithCancel(t.ctx)
+	defer cancel()
+	for range list(ctx, s.Store) {
+		cancel()
+		break // a sequence that yields the error now panics, because its loop is over
+	}
+
+	ctx, cancelCause := context.WithCancelCause(t.ctx)
+	defer cancelCause(nil)
+	t.listEnds(ctx, call+" whose context is cancelled with a cause", list(ctx, s.Store), func() { cancelCause(errCause) })
+
+	ctx, cancel = context.WithTimeout(t.ctx, soon)
+	defer cancel()
+	expired := ctx
+	t.listEnds(ctx, call+" whose context expires", list(ctx, s.Store), func() { <-expired.Done() })
+}
+
+// listEnds calls end at the second element of a listing, and checks that the listing then
+// yields the error of ctx and ends. end makes ctx done.
+func (t *trial) listEnds(ctx context.Context, call string, seq iter.Seq2[string, error], end func()) {
+	t.Helper()
+	const last = 2
 	n := 0
-	for key, err := range list(ctx, s.Store) {
+	for key, err := range seq {
 		switch n++; {
+		case n <= last && err != nil && ctx.Err() != nil:
+			return // on a slow machine the context has expired earlier
 		case n <= last:
 			t.expect(err, nil, "%s", call)
 		case n > last+1:
-			t.Fatalf("%s whose context is done yields %q, %s after the context's error; want nothing", call, key, text(err))
-		case key != "" || !errors.Is(err, context.Canceled):
-			t.Fatalf("%s whose context is done yields %q, %s; want no key, and %s", call, key, text(err), text(context.Canceled))
+			t.Fatalf("%s yields %q, %s after the context's error; want nothing", call, key, text(err))
+		case key != "" || !errors.Is(err, ctx.Err()):
+			t.Fatalf("%s yields %q, %s; want no key, and %s", call, key, text(err), text(ctx.Err()))
 		}
 		if n == last {
-			cancel()
+			end()
 		}
 	}
 	if n != last+1 {
-		t.Fatalf("%s whose context is done ends without an error; want %s", call, text(context.Canceled))
+		t.Fatalf("%s ends without an error; want %s", call, text(ctx.Err()))
 	}
 }
 
-// The error is that of a cancelled context: it can be had from any store.
+// The error is that of a cancelled context, which every store can be made to yield.
 func sessionsOneError(t *trial) {
 	s := t.open()
 	s.create(t.record(), nil)

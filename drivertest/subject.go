@@ -8,26 +8,36 @@ import (
 	"gosession.dev/session/driver"
 )
 
-const subjectsOnly = "SubjectSessions is Store.Sessions for the live records of one subject, and must yield no others."
+const subjectsOnly = "SubjectSessions lists the live records of one subject, by the rules of Store.Sessions, and must yield no other keys."
+
+const byteByByte = "A store compares it byte by byte."
 
 var subjectChecks = []check{
 	{name: "SubjectSessions/OnlyOfSubject", in: "SubjectLister.SubjectSessions", rule: subjectsOnly,
 		needs: SubjectLister, fn: subjectSessionsOnly},
 	{name: "SubjectSessions/FollowsWrites", in: "SubjectLister.SubjectSessions", rule: subjectsOnly,
 		needs: SubjectLister, fn: subjectSessionsFollow},
-	{name: "SubjectSessions/ByteByByte", in: "Record.Subject", rule: "It is compared byte by byte.",
+	{name: "SubjectSessions/ByteByByte", in: "Record.Subject", rule: byteByByte,
 		needs: SubjectLister, fn: subjectSessionsByteByByte},
 	{name: "SubjectSessions/ExactlyOnce", in: "Store.Sessions", rule: listsOnce,
 		needs: SubjectLister, fn: subjectSessionsExactlyOnce},
+	{name: "SubjectSessions/WhileOthersChange", in: "Store.Sessions", rule: listsOnce,
+		needs: SubjectLister, fn: subjectSessionsWhileOthersChange},
+	{name: "SubjectSessions/Extended", in: "Store.Sessions", rule: listsOnce,
+		needs: SubjectLister, waits: true, fn: subjectSessionsExtended},
+	{name: "SubjectSessions/NamedAsKey", in: "Record.Subject", rule: byteByByte,
+		needs: SubjectLister, fn: subjectSessionsNamedAsKey},
 	{name: "SubjectSessions/CallsInLoop", in: "package driver", rule: holdsNoLock,
 		needs: SubjectLister, fn: subjectSessionsCallsInLoop},
+	{name: "SubjectSessions/ManyOpen", in: "package driver", rule: holdsNoLock,
+		needs: SubjectLister, fn: subjectSessionsManyOpen},
 	{name: "SubjectSessions/ContextInLoop", in: "package driver", rule: doneInLoop,
 		needs: SubjectLister, fn: subjectSessionsContextInLoop},
 	{name: "SubjectSessions/EarlyBreak", in: "package driver", rule: holdsNoLock,
 		needs: SubjectLister, fn: subjectSessionsEarlyBreak},
 }
 
-// of returns a new record of a subject.
+// of returns a new record that belongs to subject.
 func (t *trial) of(subject string) *driver.Record {
 	r := t.record()
 	r.Subject = subject
@@ -63,35 +73,45 @@ func subjectSessionsFollow(t *trial) {
 	t.yields(s.subjectSessions("bob"))
 }
 
-// lookAlikes are subjects that something on the way to the disk may take for one
-// another.
+// lookAlikes are subjects that a client library or a backend may take for one another.
 var lookAlikes = []string{
-	"ann", "Ann", "ANN", "ann ", " ann", "ann\n", "an", "annn", "ann%", "a_n", "an*",
+	"ann", "Ann", "ANN", "ann ", " ann", "ann\n", "an", "annn", "ann%", "a_n", "an*", "a?n",
+	"ann\t", "ann\r\n", "ann\nbob", "ann:bob", "ann/bob", "ann|bob", "ann,bob", "ann;bob", "ann#bob", "ann\x01bob", "ann\x1fbob",
 	"\u00e9", "e\u0301", "\u00e9 ", "\U0001f511", "1", "01", "1.0", "'", `"`, `\`, "$ne", "null",
 	longSubject + "x", longSubject + "y",
 }
 
 var longSubject = strings.Repeat("\u00e9", 127) // 254 of 255 bytes
 
-func subjectSessionsByteByByte(t *trial) {
-	s := t.open()
+// createLookAlikes stores a record of each of these subjects.
+func (h *handle) createLookAlikes() []*driver.Record {
+	h.t.Helper()
 	records := make([]*driver.Record, len(lookAlikes))
 	for i, subject := range lookAlikes {
-		records[i] = t.of(subject)
-		s.create(records[i], nil)
+		records[i] = h.t.of(subject)
+		h.create(records[i], nil)
 	}
-	for _, r := range records {
+	return records
+}
+
+func subjectSessionsByteByByte(t *trial) {
+	s := t.open()
+	for _, r := range s.createLookAlikes() {
 		t.yields(s.subjectSessions(r.Subject), r)
 	}
 }
 
 func subjectSessionsExactlyOnce(t *trial) {
 	s := t.open()
-	t.yields(s.subjectSessions("user:42"), s.createMany(pages)...)
+	t.yields(s.subjectSessions("user:42"), s.createMany(t.tgt.many())...)
 }
 
 func subjectSessionsCallsInLoop(t *trial) {
 	t.callsInLoop(func(s *handle) listing { return s.subjectSessions("user:42") })
+}
+
+func subjectSessionsManyOpen(t *trial) {
+	t.manyOpen(func(s *handle) listing { return s.subjectSessions("user:42") })
 }
 
 func subjectSessionsEarlyBreak(t *trial) {
@@ -102,4 +122,41 @@ func subjectSessionsContextInLoop(t *trial) {
 	t.endsWithContext(`SubjectSessions("user:42")`, func(ctx context.Context, s driver.Store) iter.Seq2[string, error] {
 		return s.(driver.SubjectLister).SubjectSessions(ctx, "user:42")
 	})
+}
+
+func subjectSessionsWhileOthersChange(t *trial) {
+	t.whileOthersChange(func(s *handle) listing { return s.subjectSessions("user:42") })
+}
+
+func subjectSessionsExtended(t *trial) {
+	t.extendsListed(func(s *handle) listing { return s.subjectSessions("user:42") })
+}
+
+// Subjects and keys are different names, even if they are the same text: a backend that keeps
+// records and indexes in one place has to tell them apart.
+func subjectSessionsNamedAsKey(t *trial) {
+	s := t.open()
+	a := t.of("ann")
+	b := t.of(a.Key)
+	c := t.of(b.Key)
+	records := []*driver.Record{a, b, c}
+	for _, r := range records {
+		s.create(r, nil)
+	}
+	for _, r := range records {
+		s.holds(r, "Subject")
+		t.yields(s.subjectSessions(r.Subject), r)
+	}
+	moved := renamed(a, t.key())
+	s.changeID(a.Key, moved, nil)
+	t.yields(s.subjectSessions(a.Key), b)
+	s.destroy(b.Key, nil)
+	t.yields(s.subjectSessions(b.Key), c)
+	s.holds(moved)
+	if s.canDestroySubjects() {
+		s.destroySubject(moved.Key)
+		s.destroySubject(b.Key)
+		s.lacks(c.Key)
+		s.holds(moved)
+	}
 }

@@ -8,20 +8,21 @@ import (
 )
 
 const (
-	sweepRemoves = "DeleteExpired removes the records that have expired, in batches of bounded size " +
-		"so that others are not kept waiting, and returns how many it removed, also when it fails half-way."
-	sweepSparesLive = "It must not remove live records."
+	sweepRemoves = "DeleteExpired removes the expired records in batches of bounded size, so that other calls do not have to wait, " +
+		"and returns how many it has removed, even if it fails half-way."
+	sweepSparesLive = "DeleteExpired must not remove live records."
 )
 
 var sweepChecks = []check{
-	{name: "DeleteExpired/Counts", in: "Store.DeleteExpired", rule: sweepRemoves, fn: sweepCounts},
-	{name: "DeleteExpired/RemovesAll", in: "Store.DeleteExpired", rule: sweepRemoves, fn: sweepRemovesAll},
-	{name: "DeleteExpired/TwoAtOnce", in: "Store.DeleteExpired", rule: sweepRemoves, fn: sweepTwoAtOnce},
-	{name: "DeleteExpired/SparesLive", in: "Store.DeleteExpired", rule: sweepSparesLive, fn: sweepSpares},
-	{name: "DeleteExpired/SparesReborn", in: "Store.DeleteExpired", rule: sweepSparesLive, fn: sweepSparesReborn},
+	{name: "DeleteExpired/Counts", in: "Store.DeleteExpired", rule: sweepRemoves, waits: true, fn: sweepCounts},
+	{name: "DeleteExpired/RemovesAll", in: "Store.DeleteExpired", rule: sweepRemoves, waits: true, fn: sweepRemovesAll},
+	{name: "DeleteExpired/TwoAtOnce", in: "Store.DeleteExpired", rule: sweepRemoves, waits: true, fn: sweepTwoAtOnce},
+	{name: "DeleteExpired/SparesLive", in: "Store.DeleteExpired", rule: sweepSparesLive, waits: true, fn: sweepSpares},
+	{name: "DeleteExpired/SparesReborn", in: "Store.DeleteExpired", rule: sweepSparesLive, waits: true, fn: sweepSparesReborn},
 }
 
-// Fewer may be removed than have expired, and none: a backend may be faster.
+// The backend may remove expired records by itself, so the result may be lower than their
+// number.
 func sweepCounts(t *trial) {
 	const live = 5
 	s := t.open()
@@ -46,7 +47,7 @@ func sweepRemovesAll(t *trial) {
 	}
 }
 
-// A record is removed once, so it is counted by one of the sweepers.
+// A record is removed once, so only one of the two calls counts it.
 func sweepTwoAtOnce(t *trial) {
 	handles := []*handle{t.open(), t.open()}
 	t.waitUntil(handles[0].createManyBrief(40)[0].Expires)
@@ -54,15 +55,15 @@ func sweepTwoAtOnce(t *trial) {
 	var removed [2]int
 	t.allSucceed(2, func(i int) (err error) {
 		removed[i], err = handles[i].Store.DeleteExpired(t.ctx)
-		return unless(err, nil, "DeleteExpired() beside another")
+		return unless(err, nil, "DeleteExpired() concurrent with another")
 	})
 	if removed[0]+removed[1] > expired {
-		t.Fatalf("DeleteExpired() = %d and %d, at once, after %d records have expired; want %d in all at most",
+		t.Fatalf("two concurrent calls of DeleteExpired() = %d and %d after %d records have expired; want at most %d in all",
 			removed[0], removed[1], expired, expired)
 	}
 }
 
-// The expiry that counts is the last that was set.
+// DeleteExpired judges a record by the expiry that was set last.
 func sweepSpares(t *trial) {
 	s := t.open()
 	r, extended := t.record(), &driver.Record{}
@@ -82,7 +83,7 @@ func sweepSpares(t *trial) {
 	s.holds(extended)
 }
 
-// A sweeper that has chosen what to delete may find something else there when
+// A new record may be created under a key after DeleteExpired has chosen the key and before
 // it deletes.
 func sweepSparesReborn(t *trial) {
 	const expired = 30
@@ -96,7 +97,7 @@ func sweepSparesReborn(t *trial) {
 	t.allSucceed(3, func(i int) error {
 		if i < 2 {
 			_, err := handles[i].Store.DeleteExpired(t.ctx)
-			return unless(err, nil, "DeleteExpired() beside Create")
+			return unless(err, nil, "DeleteExpired() concurrent with Create")
 		}
 		for _, r := range reborn {
 			if err := handles[0].Store.Create(t.ctx, r); err != nil {

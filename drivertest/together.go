@@ -10,7 +10,7 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// allSucceed calls f with 0 to n-1 in as many goroutines, which start together.
+// allSucceed is together, and fails the check if a call of f returns an error.
 func (t *trial) allSucceed(n int, f func(i int) error) {
 	t.Helper()
 	for _, err := range together(n, f) {
@@ -20,8 +20,8 @@ func (t *trial) allSucceed(n int, f func(i int) error) {
 	}
 }
 
-// together calls f with 0 to n-1 in as many goroutines, which start together and
-// in any order, and returns what each returned. A panic becomes an error.
+// together calls f with 0 to n-1, each in a goroutine of its own, and returns their errors. The
+// goroutines start at once, in random order. A panic becomes an error.
 func together(n int, f func(i int) error) []error {
 	errs := make([]error, n)
 	start := make(chan struct{})
@@ -42,16 +42,16 @@ func together(n int, f func(i int) error) []error {
 	return errs
 }
 
-// rival is the data that the i-th of several competing writers writes.
+// rival returns the data that the i-th of several competing writers writes.
 func rival(i int) string { return fmt.Sprint("rival ", i) }
 
-// gone tells whether err says that somebody else was faster.
+// gone reports whether err says that another call was faster.
 func gone(err error) bool {
 	return errors.Is(err, driver.ErrNotFound) || errors.Is(err, driver.ErrConflict)
 }
 
-// oneWins checks that one of the competing calls succeeded and that each other
-// failed with one of the errors in lost. It returns which succeeded.
+// oneWins checks that one of the competing calls has succeeded, and that each of the others
+// has failed with one of the errors in lost. It returns the index of the winner.
 func (t *trial) oneWins(call string, errs []error, lost ...error) (winner int) {
 	t.Helper()
 	winners := 0
@@ -62,17 +62,17 @@ func (t *trial) oneWins(call string, errs []error, lost ...error) (winner int) {
 			continue
 		}
 		if !slices.ContainsFunc(lost, func(want error) bool { return errors.Is(err, want) }) {
-			t.Fatalf("%s, one of %d at once, = %s; want nil or %s", call, len(errs), text(err), text(lost[0]))
+			t.Fatalf("%s, one of %d concurrent calls, = %s; want nil or %s", call, len(errs), text(err), text(lost[0]))
 		}
 	}
 	if winners != 1 {
-		t.Fatalf("%s, %d at once, succeeded %d times; want 1", call, len(errs), winners)
+		t.Fatalf("%d of %d concurrent calls of %s succeed; want 1", winners, len(errs), call)
 	}
 	return winner
 }
 
-// unless returns an error that tells call, got and want, or nil if got matches
-// want: [trial.expect] for other goroutines.
+// unless is like [trial.expect], but any goroutine may call it: it returns nil if got matches
+// want, and otherwise an error with the call, got and want.
 func unless(got, want error, call string, args ...any) error {
 	if errors.Is(got, want) {
 		return nil

@@ -12,7 +12,7 @@ import (
 const (
 	touchSets = "Touch sets Expires of the live record under key and must leave everything else as it is; " +
 		"the version may change."
-	touchNotFound = "If there is no live record, it must return ErrNotFound and must not insert one."
+	touchNotFound = "If there is no live record, Touch must return ErrNotFound and must not insert one."
 )
 
 var touchChecks = []check{
@@ -40,7 +40,7 @@ func touchLeavesTheRest(t *trial) {
 	s.holds(before, "Key", "Data", "Meta", "Created", "Subject")
 }
 
-// Requests that only read move the expiry while others write.
+// Requests that only read move the expiry while other requests write.
 func touchLosesNoWrite(t *trial) {
 	const increments = 40
 	s, other := t.open(), t.open()
@@ -55,9 +55,9 @@ func touchLosesNoWrite(t *trial) {
 			return s.incrementOften(r.Key, increments)
 		}
 		for n := 0; !over.Load(); n++ {
-			breathe(n)
+			pauseIn(n)
 			if err := other.toucher().Touch(t.ctx, r.Key, expires); err != nil {
-				return unless(err, nil, "Touch(%q) beside Flush", r.Key)
+				return unless(err, nil, "Touch(%q) concurrent with Flush", r.Key)
 			}
 		}
 		return nil
@@ -72,10 +72,10 @@ func touchNeverInserts(t *trial) {
 	s.lacks(key)
 }
 
-// incrementOften increments n times.
+// incrementOften calls increment n times.
 func (h *handle) incrementOften(key string, n int) error {
 	for i := range n {
-		breathe(i)
+		pauseIn(i)
 		if err := h.increment(key); err != nil {
 			return err
 		}
@@ -83,13 +83,14 @@ func (h *handle) incrementOften(key string, n int) error {
 	return nil
 }
 
-// increment adds one to the number that the data is, and does it again for as
-// long as others change it meanwhile.
+// increment adds one to the number in the data of a record. It tries again after a conflict, but
+// not for ever: a store may answer each Flush so.
 func (h *handle) increment(key string) error {
-	for {
+	const most = 10_000
+	for conflicts := 0; ; conflicts++ {
 		r, err := h.Store.Retrieve(h.t.ctx, key)
 		if err != nil {
-			return unless(err, nil, "Retrieve(%q) for an increment", key)
+			return unless(err, nil, "Retrieve(%q) before an increment", key)
 		}
 		var n int
 		if _, err := fmt.Sscan(string(r.Data), &n); err != nil {
@@ -97,8 +98,8 @@ func (h *handle) increment(key string) error {
 		}
 		r.Data = fmt.Append(nil, n+1)
 		err = h.Store.Flush(h.t.ctx, r)
-		if !errors.Is(err, driver.ErrConflict) {
-			return unless(err, nil, "Flush(%q) of an increment", key)
+		if !errors.Is(err, driver.ErrConflict) || conflicts == most {
+			return unless(err, nil, "Flush(%q) after an increment, and after %d conflicts", key, conflicts)
 		}
 	}
 }

@@ -10,36 +10,36 @@ import (
 )
 
 const (
-	patience = time.Minute            // how long a check may take before it counts as hung
-	hung     = 10 * time.Second       // how long a call may take that has nothing to wait for
-	slack    = time.Second            // what a call may take beyond the time that it is given
-	deadline = 200 * time.Millisecond // the time that a call to a dead server is given
-	briefly  = 50 * time.Millisecond  // the time to live of records that are to expire
-	margin   = 2 * time.Millisecond   // beyond Target.Resolution, for clocks that round
+	patience = 3 * time.Minute        // after which a check counts as hung, even on a busy machine
+	hung     = 10 * time.Second       // after which a call counts as hung that has nothing to wait for
+	deadline = 200 * time.Millisecond // of the context of a call to a dead server
+	briefly  = 50 * time.Millisecond  // how long a record lives that expires during a check
+	margin   = 2 * time.Millisecond   // added to Target.Resolution, for clocks that round
 )
 
-// trial is one run of a check: a store of its own, and the words that checks are
-// written in. It is used by the goroutine of the check only.
+// trial is one run of a check: it opens the check's own store, and has the steps that
+// checks are made of. Only the goroutine of the check uses it.
 type trial struct {
 	testing.TB
 	tgt   Target
-	needs Interfaces      // what the check can't do without
-	ctx   context.Context // of the whole check; done only if that hangs
-	dsn   string          // names this check's store; see open
-	keys  int             // how many were given out by key
+	check check
+	ctx   context.Context // of the whole check; done only if the check hangs
+	dsn   string          // of this check's store; see open
+	keys  int             // how many keys were used
+	label string          // of its goroutines; see marksGoroutines
 }
 
-func newTrial(t testing.TB, tgt Target, needs Interfaces) *trial {
+func newTrial(t testing.TB, tgt Target, c check) *trial {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
-	return &trial{TB: t, tgt: tgt, needs: needs, ctx: ctx}
+	return &trial{TB: t, tgt: tgt, check: c, ctx: ctx}
 }
 
-// cookieName is that for which stores are opened that keep records in cookies.
+// cookieName is the name of the cookie in which a ClientSide store keeps records.
 const cookieName = "drivertest"
 
-// open opens the store of this check. A second call opens it once more: another
-// handle on the same records.
+// open opens the store of this check. Each further call returns another handle on the same
+// records.
 func (t *trial) open() *handle {
 	t.Helper()
 	if t.dsn == "" {
@@ -48,14 +48,14 @@ func (t *trial) open() *handle {
 	return t.openDSN(t.dsn)
 }
 
-// openDSN keeps the DSN out of its messages, as Open has to. What Close returns
-// at the end is left to the checks of Close.
+// openDSN opens the store of dsn, and closes it when the check is over. Its messages do not
+// show dsn. The checks of Close look at what Close returns.
 func (t *trial) openDSN(dsn string) *handle {
 	t.Helper()
-	s, err := t.tgt.Driver.Open(dsn)
+	s, err := t.tgt.open(dsn)
 	t.expect(err, nil, "Open(dsn)")
-	if lost := t.needs &^ implementedBy(s); lost != 0 {
-		t.Errorf("the store lacks %v; Target.Implements declares it", lost)
+	if lost := t.check.needs &^ implementedBy(s); lost != 0 {
+		t.Errorf("the store does not implement %v; want it, because Target.Implements names it", lost)
 		s.Close()
 		t.FailNow()
 	}
@@ -76,7 +76,7 @@ func (t *trial) key() string {
 // record returns a record under a key that this check has not used before.
 func (t *trial) record() *driver.Record { return newRecord(t.key()) }
 
-// records returns n of them.
+// records returns n such records.
 func (t *trial) records(n int) []*driver.Record {
 	records := make([]*driver.Record, n)
 	for i := range records {
@@ -85,7 +85,7 @@ func (t *trial) records(n int) []*driver.Record {
 	return records
 }
 
-// expect fails the check unless got matches want. A nil want is success.
+// expect fails the check unless got matches want, where nil stands for success.
 func (t *trial) expect(got, want error, call string, args ...any) {
 	t.Helper()
 	if err := unless(got, want, call, args...); err != nil {
@@ -93,7 +93,7 @@ func (t *trial) expect(got, want error, call string, args ...any) {
 	}
 }
 
-// text is how an error is printed after a call.
+// text returns err as messages print it after a call.
 func text(err error) string {
 	if err == nil {
 		return "nil"
@@ -101,14 +101,19 @@ func text(err error) string {
 	return fmt.Sprintf("error %q", err)
 }
 
-// within calls f, and gives up on it after limit: a store that hangs fails the
-// check, and not the whole test by the time limit of go test.
+// noResultError is the error of a call that has panicked, or that has not returned in its time.
+type noResultError string
+
+func (e noResultError) Error() string { return string(e) }
+
+// within calls f and returns its error, or a noResultError if f panics or does not return within limit.
+// So a store that hangs fails its check, and does not stop the whole test.
 func (t *trial) within(limit time.Duration, f func() error) error {
 	result := make(chan error, 1)
 	go func() {
 		defer func() {
 			if p := recover(); p != nil {
-				result <- fmt.Errorf("panic: %v", p)
+				result <- noResultError(fmt.Sprintf("panic: %v", p))
 			}
 		}()
 		result <- f()
@@ -117,13 +122,16 @@ func (t *trial) within(limit time.Duration, f func() error) error {
 	case err := <-result:
 		return err
 	case <-time.After(limit):
-		return fmt.Errorf("no return within %v", limit)
+		if limit >= hung {
+			t.tgt.hangs()
+		}
+		return noResultError(fmt.Sprintf("no return within %v", limit))
 	}
 }
 
-// inTime calls try with a time that is soon to come, and fails the check if try
-// fails before that. A try that took longer tells nothing, because what it did
-// has expired meanwhile; another gets twice the time.
+// inTime calls try with a time that is soon to come, and fails the check if try fails before
+// that time. If try takes longer, its result means nothing, because its records have expired
+// meanwhile; inTime then calls it again with twice the time.
 func (t *trial) inTime(try func(expires time.Time) error) {
 	t.Helper()
 	for ttl := t.tgt.Resolution + briefly; ttl < patience; ttl *= 2 {
@@ -137,10 +145,13 @@ func (t *trial) inTime(try func(expires time.Time) error) {
 		}
 		return
 	}
-	t.Fatalf("calls took longer than %v; want them to return before a record expires", patience)
+	t.Fatalf("the calls took longer than %v; want them to return before their record expires", patience)
 }
 
-// waitUntil returns when no store can take a record that expires then for live.
+// waitUntil returns when no store may find a record that expires at that time.
 func (t *trial) waitUntil(expires time.Time) {
+	if !t.check.waits {
+		panic("drivertest: check " + t.check.name + " waits; want waits: true in its table")
+	}
 	time.Sleep(time.Until(expires) + t.tgt.Resolution + margin)
 }

@@ -1,5 +1,5 @@
-// Package otel makes OpenTelemetry spans and metrics of what a store does, by a
-// driver around another:
+// Package otel records OpenTelemetry spans and metrics for the calls of a store. [Driver]
+// wraps a driver:
 //
 //	session.Register("traced", otel.Driver{
 //		Driver:  sqlite.Driver{},
@@ -7,20 +7,22 @@
 //	})
 //	sessions, err := session.Open("traced", "file:sessions.db")
 //
-// or, for a store that the application has made:
+// [Wrap] wraps a store that the application has made:
 //
 //	sessions, err := session.Config{}.New(otel.Wrap(store, otel.Options{System: "sqlite"}))
 //
-// It is a module of its own, so that only those who want it download OpenTelemetry:
+// The package is a module of its own, so that only applications that import it download
+// OpenTelemetry:
 //
 //	go get gosession.dev/session/otel
 //
-// Names are those of the semantic conventions for database clients: a span of kind
-// client, named "Retrieve session", with db.system.name and db.operation.name, and
-// the histogram db.client.operation.duration in seconds with the same attributes.
-// A call that fails has error.type. That there is no session, or that a write has
-// met another, is no failure, and stands in session.outcome. Keys, subjects and data
-// stand nowhere. The span of a listing lasts as long as its caller takes for it.
+// Names follow the semantic conventions for database clients. A call is a span of kind
+// client, such as "Retrieve session", with the attributes db.system.name and
+// db.operation.name. The histogram db.client.operation.duration has its duration in
+// seconds, with the same attributes. If the call fails, both also have error.type. The
+// answers "not found", "exists", "conflict" and "unsupported" are not failures: the span
+// has them in session.outcome. Attributes never contain keys, subjects or data. The span
+// of a listing lasts until its caller stops ranging over it.
 package otel
 
 import (
@@ -39,30 +41,30 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"gosession.dev/session/driver"
-	"gosession.dev/session/internal/intercept"
+	"gosession.dev/session/driver/intercept"
 )
 
-// buckets are those that the semantic conventions ask for. The SDK's own are for
-// milliseconds.
+// buckets are the boundaries of the histogram's buckets, in seconds, that the semantic conventions
+// recommend. The SDK's default boundaries suit milliseconds.
 var buckets = []float64{0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10}
 
-// scope is the instrumentation's name.
+// scope is the name of the instrumentation scope.
 const scope = "gosession.dev/session/otel"
 
-// Options say where spans and metrics go, and what they say of the store.
+// Options configure [Wrap]. The zero value is valid.
 type Options struct {
-	System         string               // db.system.name, as in "sqlite", "memcached", "mongodb"; "" is other_sql
-	TracerProvider trace.TracerProvider // nil is the global one
-	MeterProvider  metric.MeterProvider // nil is the global one
+	System         string               // value of db.system.name, such as "sqlite", "memcached" or "mongodb"; "" means "other_sql"
+	TracerProvider trace.TracerProvider // nil means otel.GetTracerProvider, called by Wrap
+	MeterProvider  metric.MeterProvider // nil means otel.GetMeterProvider, called by Wrap
 }
 
-// Driver is another driver, whose stores are wrapped.
+// Driver wraps another driver: the stores that it opens are wrapped by [Wrap].
 type Driver struct {
 	driver.Driver
 	Options
 }
 
-// Open implements [driver.Driver].
+// Open implements [driver.Driver]. It returns the errors of the wrapped driver unchanged.
 func (d Driver) Open(dsn string) (driver.Store, error) {
 	store, err := d.Driver.Open(dsn)
 	if err != nil {
@@ -71,9 +73,9 @@ func (d Driver) Open(dsn string) (driver.Store, error) {
 	return Wrap(store, d.Options), nil
 }
 
-// Wrap returns a store that makes spans and metrics of what another does. A store
-// that keeps records with the client makes no calls to be seen, and is returned as it
-// is.
+// Wrap returns a store that passes each call to store and records a span and a duration for
+// it. An optional method that store lacks returns [errors.ErrUnsupported]. Closing the result
+// closes store. Wrap returns a [driver.ClientSide] store unchanged: it calls no backend.
 func Wrap(store driver.Store, o Options) driver.Store {
 	if _, clientSide := store.(driver.ClientSide); clientSide {
 		return store
@@ -87,8 +89,7 @@ func Wrap(store driver.Store, o Options) driver.Store {
 	if o.System == "" {
 		o.System = "other_sql"
 	}
-	// What the error says is said to the global error handler too, and the
-	// instrument does nothing then.
+	// After an error, the instrument records nothing. The global error handler gets the error.
 	duration, err := dbconv.NewClientOperationDuration(
 		o.MeterProvider.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL)),
 		metric.WithExplicitBucketBoundaries(buckets...),
@@ -100,13 +101,14 @@ func Wrap(store driver.Store, o Options) driver.Store {
 	return intercept.New(store, w.around)
 }
 
+// wrapped records the calls of one store.
 type wrapped struct {
 	system   string
 	tracer   trace.Tracer
 	duration dbconv.ClientOperationDuration
 }
 
-// around makes a span and a measurement of a call.
+// around runs one call in a span and records its duration. It is an [intercept.Around].
 func (w wrapped) around(ctx context.Context, call string, do func(context.Context) error) error {
 	begin := time.Now()
 	ctx, span := w.tracer.Start(ctx, call+" session", trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
@@ -126,13 +128,13 @@ func (w wrapped) around(ctx context.Context, call string, do func(context.Contex
 	return err
 }
 
-// named is an error, and what it is called.
+// named is an error and its name in attributes.
 type named struct {
 	err  error
 	name string
 }
 
-// outcomes are what a store may answer without having failed.
+// outcomes are the errors of a store that are answers, not failures.
 var outcomes = []named{
 	{driver.ErrNotFound, "not found"},
 	{driver.ErrExists, "exists"},
@@ -140,7 +142,8 @@ var outcomes = []named{
 	{errors.ErrUnsupported, "unsupported"},
 }
 
-// failures have names, because error.type has to be of few values.
+// failures are errors with a name of their own. Other errors are named by their type, because
+// error.type must have few values.
 var failures = []named{
 	{context.Canceled, "canceled"},
 	{context.DeadlineExceeded, "timeout"},
@@ -149,7 +152,7 @@ var failures = []named{
 	{driver.ErrClosed, "closed"},
 }
 
-// nameOf returns what err is called among these, or "".
+// nameOf returns the name of the first error in these that err matches, or "".
 func nameOf(err error, these []named) string {
 	for _, n := range these {
 		if errors.Is(err, n.err) {

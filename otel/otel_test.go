@@ -22,7 +22,7 @@ import (
 	"gosession.dev/session/sessiontest"
 )
 
-// sdk is the SDK's, with what it exports kept in memory.
+// sdk is an OpenTelemetry SDK that keeps its spans and metrics in memory.
 type sdk struct {
 	spans   *tracetest.InMemoryExporter
 	metrics *sdkmetric.ManualReader
@@ -39,7 +39,7 @@ func newSDK() sdk {
 	return s
 }
 
-// histogram returns how often there was which set of attributes.
+// histogram returns the number of calls by operation and error.type.
 func (s sdk) histogram(t *testing.T) map[string]uint64 {
 	var data metricdata.ResourceMetrics
 	require.NoError(t, s.metrics.Collect(t.Context(), &data))
@@ -72,12 +72,12 @@ func TestSpansAndMetrics(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, s.SignIn(ctx, "ada"))
 	require.NoError(t, s.Flush(ctx))
-	require.ErrorIs(t, f.Destroy(ctx, session.ID("unknown").Key()), session.ErrNotFound)
+	require.ErrorIs(t, f.Destroy(ctx, session.NewID("unknown").Key()), session.ErrNotFound)
 	faults.Inject(sessiontest.Fault{Calls: []string{"Retrieve"}, Err: sessiontest.ErrOutage})
 	_, err = f.Retrieve(ctx, s.ID())
 	require.ErrorIs(t, err, sessiontest.ErrOutage)
 	for _, err := range f.SubjectSessions(ctx, "ada") {
-		require.ErrorIs(t, err, sessiontest.ErrOutage, "whose retrieve fails")
+		require.ErrorIs(t, err, sessiontest.ErrOutage, "SubjectSessions while Retrieve fails")
 	}
 	parent.End()
 
@@ -92,7 +92,7 @@ func TestSpansAndMetrics(t *testing.T) {
 		require.Contains(t, span.Attributes, attribute.String("db.system.name", "sqlite"))
 		switch span.Name {
 		case "Retrieve session":
-			if span.Status.Code == codes.Unset { // of the subject's mark, when it signs in
+			if span.Status.Code == codes.Unset { // the mark of the subject, which SignIn looks for
 				require.Contains(t, span.Attributes, attribute.String("session.outcome", "not found"))
 				break
 			}
@@ -105,7 +105,7 @@ func TestSpansAndMetrics(t *testing.T) {
 			require.Equal(t, codes.Unset, span.Status.Code)
 		}
 		text := fmt.Sprint(span)
-		for _, secret := range []string{string(s.ID()), string(s.Key()), "ada"} {
+		for _, secret := range []string{s.ID().Reveal(), string(s.Key()), "ada"} {
 			require.NotContains(t, text, secret)
 		}
 	}
@@ -118,7 +118,7 @@ func TestSpansAndMetrics(t *testing.T) {
 	}, exported.histogram(t))
 }
 
-// A driver that is wrapped keeps the contract.
+// A wrapped driver keeps the contract.
 func TestConformance(t *testing.T) {
 	drivertest.Run(t, drivertest.Target{
 		Driver:     otel.Driver{Driver: memory.Driver{}, Options: newSDK().Options},
@@ -127,25 +127,27 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-func TestClientSideIsLeftAlone(t *testing.T) {
+// Wrap returns a client-side store unchanged.
+func TestClientSideIsNotWrapped(t *testing.T) {
 	store, err := otel.Driver{Driver: cookie.Driver{}}.Open("unrevocable&secret=MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
 	require.NoError(t, err)
 	_, clientSide := store.(driver.ClientSide)
 	require.True(t, clientSide)
 }
 
-// What the store under it can't do is not promised.
-func TestLimitNeedsLister(t *testing.T) {
+// A wrapped store does not claim an interface that the inner store lacks.
+func TestMaxPerSubjectNeedsLister(t *testing.T) {
 	_, err := session.Config{MaxPerSubject: 1}.New(otel.Wrap(lacking{memory.New(memory.Options{})}, otel.Options{}))
-	require.ErrorContains(t, err, "MaxPerSubject needs a store that lists")
+	require.ErrorContains(t, err, "can't list the sessions of a subject (Config.MaxPerSubject)")
 }
 
+// lacking is a store without optional interfaces.
 type lacking struct{ driver.Store }
 
-// Without an SDK nothing is made, and nothing fails.
-func TestGlobals(t *testing.T) {
+// Without an SDK, the global providers record nothing, and sessions work.
+func TestGlobalProviders(t *testing.T) {
 	f, err := session.Config{}.New(otel.Wrap(memory.New(memory.Options{}), otel.Options{}))
 	require.NoError(t, err)
-	sessiontest.Login(t, f, nil)
+	sessiontest.SignIn(t, f, "ada", nil)
 	require.NoError(t, f.Close())
 }

@@ -2,12 +2,10 @@ module gosession.dev/session/prometheus
 
 go 1.26.0
 
-replace gosession.dev/session => ../
-
 require (
 	github.com/prometheus/client_golang v1.25.0
 	github.com/stretchr/testify v1.12.1
-	gosession.dev/session v0.0.0
+	gosession.dev/session v0.2.0
 )
 
 require (

@@ -1,56 +1,59 @@
-// Package prometheus shows the counts of a factory of sessions to Prometheus.
+// Package prometheus exports the statistics of a [session.Factory] to Prometheus.
 //
 //	registry.MustRegister(sessionprom.NewCollector(sessions, nil))
 //
-// It is a module of its own, so that only those who want it download the client
-// library:
+// The package is a module of its own, so that only applications that import it download
+// the client library:
 //
 //	go get gosession.dev/session/prometheus
 //
-// Counters are of this process, and are those of [session.Stats]:
+// The counters have the values of [session.Stats], for this process:
 //
 //	session_created_total  session_retrieved_total  session_not_found_total
 //	session_expired_total  session_flushed_total    session_touched_total
-//	session_id_changed_total  session_destroyed_total
+//	session_id_changed_total  session_destroyed_total  session_dropped_total
 //	session_conflicts_total   session_merges_failed_total
 //	session_corrupt_total     session_store_errors_total
 //
-// and session_store_call_duration_seconds is a histogram with the label operation, as
-// in "Retrieve".
+// The histogram session_store_call_duration_seconds has the duration of the store's calls
+// that have returned. Its label operation names the method, such as "Retrieve".
 package prometheus
 
 import (
+	"errors"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gosession.dev/session"
 )
 
-// help says what the counters count.
+// help has the help text of each counter.
 var help = map[string]string{
-	"created":       "Sessions that were stored for the first time.",
-	"retrieved":     "Sessions that were found.",
-	"not_found":     "IDs for which there was no session.",
-	"expired":       "Sessions that were deleted because they had expired.",
-	"flushed":       "Changes that were stored.",
-	"touched":       "Expiries that were moved and nothing else.",
-	"id_changed":    "Sessions that got another ID.",
-	"destroyed":     "Sessions that were ended one by one.",
-	"conflicts":     "Writes that met those of others and were merged.",
-	"merges_failed": "Writes that met those of others until their time was over.",
+	"created":       "Sessions stored for the first time.",
+	"retrieved":     "Sessions found by an ID that a client sent.",
+	"not_found":     "IDs that clients sent and that no live session has.",
+	"expired":       "Expired sessions deleted by this process.",
+	"flushed":       "Writes of changed sessions.",
+	"touched":       "Writes that moved the expiry and nothing else.",
+	"id_changed":    "Changes of a session ID, most of them by a sign-in.",
+	"destroyed":     "Sessions ended one by one.",
+	"dropped":       "Requests whose changes were dropped because the session had ended or changed its ID.",
+	"conflicts":     "Writes that conflicted with another write and were merged with it.",
+	"merges_failed": "Writes abandoned because they still conflicted at Config.StoreTimeout.",
 	"corrupt":       "Records that could not be decoded.",
-	"store_errors":  "Calls of the store that failed.",
+	"store_errors":  "Failed calls of the store, without those that the caller canceled.",
 }
 
-// collector asks a factory when it is asked.
+// collector reads the statistics of its factory at each scrape.
 type collector struct {
 	factory   *session.Factory
 	counters  map[string]*prometheus.Desc // by the names of session.Stats.Counters
 	durations *prometheus.Desc
 }
 
-// NewCollector returns a Collector of the counts of a factory. Processes with several
-// factories tell them apart by labels, which may be nil. It is safe for concurrent
-// use.
+// NewCollector returns a Collector that exports the statistics of f. The labels are added to
+// every metric; they may be nil, and tell the factories apart if a process has several. The
+// Collector is safe for concurrent use. If f is nil, each scrape fails with an error.
 func NewCollector(f *session.Factory, labels prometheus.Labels) prometheus.Collector {
 	c := &collector{factory: f, counters: map[string]*prometheus.Desc{}}
 	for counter := range (session.Stats{}).Counters() {
@@ -58,7 +61,7 @@ func NewCollector(f *session.Factory, labels prometheus.Labels) prometheus.Colle
 		c.counters[counter] = prometheus.NewDesc(name, help[counter], nil, labels)
 	}
 	name := prometheus.BuildFQName("session", "store", "call_duration_seconds")
-	c.durations = prometheus.NewDesc(name, "How long calls of the store took.", []string{"operation"}, labels)
+	c.durations = prometheus.NewDesc(name, "Duration of the store's calls, by method.", []string{"operation"}, labels)
 	return c
 }
 
@@ -70,19 +73,24 @@ func (c *collector) Describe(descs chan<- *prometheus.Desc) {
 	descs <- c.durations
 }
 
+var errNoFactory = errors.New("session: NewCollector was given a nil Factory; check the error of the call that returned it")
+
 // Collect implements [prometheus.Collector].
 func (c *collector) Collect(metrics chan<- prometheus.Metric) {
+	if c.factory == nil { // a panic would end the process, not the scrape
+		metrics <- prometheus.NewInvalidMetric(c.durations, errNoFactory)
+		return
+	}
 	stats := c.factory.Stats()
 	for counter, n := range stats.Counters() {
 		metrics <- prometheus.MustNewConstMetric(c.counters[counter], prometheus.CounterValue, float64(n))
 	}
-	bounds := session.LatencyBounds()
-	for _, call := range stats.Calls {
+	for method, calls := range stats.Calls {
 		buckets, sum := map[float64]uint64{}, uint64(0)
-		for i, bound := range bounds {
-			sum += uint64(call.Latency[i])
+		for i, bound := range calls.Bounds {
+			sum += uint64(calls.Counts[i])
 			buckets[bound.Seconds()] = sum
 		}
-		metrics <- prometheus.MustNewConstHistogram(c.durations, uint64(call.Count), call.Time.Seconds(), buckets, call.Operation)
+		metrics <- prometheus.MustNewConstHistogram(c.durations, uint64(calls.Count()), calls.Sum.Seconds(), buckets, method)
 	}
 }

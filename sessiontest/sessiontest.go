@@ -1,13 +1,15 @@
-// Package sessiontest helps to test applications that have sessions: a factory over
-// memory whose clock the test moves, a cookie of somebody who has signed in, and a
-// store that fails when the test says so.
+// Package sessiontest helps to test applications that use sessions. [New] makes a factory
+// over memory, whose clock the test advances, and whose store fails when the test says so.
+// [SignIn] stores a session whose cookie a test adds to its requests. [Stored] returns the
+// session that a client has after a response.
 //
 //	func TestCheckout(t *testing.T) {
 //		f := sessiontest.New(t)
 //		handler := f.Handler(shop.Routes())
+//		s := sessiontest.SignIn(t, f, "user:42", map[string]any{"cart": []string{"apple"}})
 //
 //		r := httptest.NewRequest("POST", "/checkout", nil)
-//		r.AddCookie(sessiontest.Login(t, f, map[string]any{"cart": []string{"apple"}}))
+//		r.AddCookie(s.Cookie())
 //		w := httptest.NewRecorder()
 //		handler.ServeHTTP(w, r) // = 200
 //
@@ -22,31 +24,34 @@ package sessiontest
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"testing"
 
 	"gosession.dev/session"
 	"gosession.dev/session/drivers/memory"
 )
 
-// Factory is a factory over memory, with what a test holds in its hands.
+// A Factory is a [session.Factory] over memory, with a clock and a store that the test
+// controls.
 type Factory struct {
 	*session.Factory
-	Clock *Clock // of the factory and the store
-	Store *Store // which can be made to fail
+	Clock *Clock // of the factory and of the store
+	Store *Store
 }
 
-// New returns a factory with the zero [session.Config], but for its clock. It logs
-// nothing, sweeps nothing by itself, and is closed when the test is over.
+// New returns a factory with the zero [session.Config], except for its clock. It logs nothing
+// and starts no sweeps. It is closed at the end of the test.
 func New(t testing.TB) *Factory {
 	t.Helper()
-	return WithConfig(t, session.Config{})
+	return NewWithConfig(t, session.Config{})
 }
 
-// WithConfig is [New] with a Config. Its Now is replaced, and where they are not set
-// its Logger and SweepInterval.
-func WithConfig(t testing.TB, c session.Config) *Factory {
+// NewWithConfig is [New] with a Config. Now of the Config is replaced, and so are Logger and
+// SweepInterval if they are not set.
+func NewWithConfig(t testing.TB, c session.Config) *Factory {
 	t.Helper()
 	clock := NewClock()
 	c.Now = clock.Now
@@ -69,39 +74,89 @@ func WithConfig(t testing.TB, c session.Config) *Factory {
 	return &Factory{Factory: f, Clock: clock, Store: store}
 }
 
-// Subject is whom [Login] signs in.
-const Subject = "sessiontest"
-
-// Sessions is a [session.Factory] of the application, or the [Factory] of [New].
+// Sessions are the methods of a factory that [SignIn] and [Stored] need. The
+// [session.Factory] of an application has them, and so has a [Factory].
 type Sessions interface {
 	Create(ctx context.Context) (*session.Session, error)
-	Cookie(s *session.Session) *http.Cookie
+	Retrieve(ctx context.Context, id session.ID) (*session.Session, error)
 }
 
-// Login stores a session with these values, in which [Subject] has signed in, and
-// returns its cookie.
-func Login(t testing.TB, f Sessions, values map[string]any) *http.Cookie {
+// SignIn stores a session with these values to which the subject has signed in, and returns
+// it. If subject is empty, the session is anonymous.
+func SignIn(t testing.TB, f Sessions, subject string, values map[string]any) *session.Session {
 	t.Helper()
-	return LoginAs(t, f, Subject, values)
-}
-
-// LoginAs is [Login] of somebody else; "" is a visitor who has not signed in.
-func LoginAs(t testing.TB, f Sessions, subject string, values map[string]any) *http.Cookie {
-	t.Helper()
-	s, err := f.Create(t.Context())
-	for key, value := range values {
+	ctx := context.WithoutCancel(t.Context()) // the caller may be a Cleanup
+	s, err := f.Create(ctx)
+	for name, value := range values {
 		if err == nil {
-			err = s.Set(key, value)
+			err = s.Set(name, value)
 		}
 	}
 	if err == nil && subject != "" {
-		err = s.SignIn(t.Context(), subject)
+		err = s.SignIn(ctx, subject)
 	}
 	if err == nil {
-		err = s.Flush(t.Context())
+		err = s.Flush(ctx)
 	}
 	if err != nil {
-		t.Fatalf("sessiontest: a session can't be made: %v", err)
+		t.Fatalf("sessiontest: SignIn: %v", err)
 	}
-	return f.Cookie(s)
+	return s
+}
+
+// Stored reads from the store the session that a client has after a response: the session
+// whose ID the response has in a cookie, or in the field [session.Config].Header. A response
+// that leaves the ID as it is may have neither; then it is the session of resp.Request, which
+// http.Client sets, and httptest.ResponseRecorder does not. If the client has no session, the
+// test fails. Stored does not count as a use of the session.
+func Stored(t testing.TB, f Sessions, resp *http.Response) *session.Session {
+	t.Helper()
+	for _, id := range kept(resp) {
+		s, err := f.Retrieve(context.WithoutCancel(t.Context()), session.NewID(id))
+		switch {
+		case err == nil:
+			return s
+		case !errors.Is(err, session.ErrNotFound):
+			t.Fatalf("sessiontest: Stored: %v", err)
+		}
+	}
+	t.Fatal("sessiontest: Stored: neither the response nor its Request has the ID of a stored session, in a cookie or in the field Config.Header; a ResponseRecorder's response has no Request: set it, or use Retrieve with the ID")
+	return nil
+}
+
+// kept returns what may be the ID of the client's session after a response: the values of
+// all cookies and of all fields of the header, because the names of those that carry IDs are
+// not known here. What the response has replaces what the request has.
+func kept(resp *http.Response) (ids []string) {
+	set := resp.Cookies()
+	for _, c := range set {
+		ids = append(ids, c.Value)
+	}
+	ids = appendFields(ids, resp.Header)
+	if resp.Request == nil {
+		return ids
+	}
+	sent, inField := resp.Request.Header.Clone(), false
+	for name, lines := range resp.Header {
+		inField = inField || len(sent[name]) > 0 && slices.Equal(lines, []string{""}) // the client forgets the ID
+		delete(sent, name)
+	}
+	ids = appendFields(ids, sent)
+	for _, c := range resp.Request.Cookies() {
+		if !inField && !slices.ContainsFunc(set, func(s *http.Cookie) bool { return s.Name == c.Name }) {
+			ids = append(ids, c.Value)
+		}
+	}
+	return ids
+}
+
+// appendFields appends the values of the fields that have one line. A field with several IDs
+// names no session.
+func appendFields(ids []string, h http.Header) []string {
+	for _, lines := range h {
+		if len(lines) == 1 {
+			ids = append(ids, lines[0])
+		}
+	}
+	return ids
 }

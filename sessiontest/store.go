@@ -11,39 +11,38 @@ import (
 	"time"
 
 	"gosession.dev/session/driver"
-	"gosession.dev/session/internal/intercept"
+	"gosession.dev/session/driver/intercept"
 )
 
-// ErrOutage is what a store might say whose server can't be reached: none of the
-// errors that packages session and driver know.
+// ErrOutage is an error for [Fault].Err, like that of a store whose server can't be reached.
+// It matches none of the errors of packages session and driver.
 var ErrOutage = errors.New("sessiontest: connection refused")
 
-// Fault is what a [Store] does instead of what it should.
+// A Fault makes calls of a [Store] slow, or makes them fail.
 type Fault struct {
-	// Calls are the methods of package driver that it concerns, as in "Retrieve" or
+	// Calls names the methods of package driver that the fault affects, as in "Retrieve" or
 	// "Touch"; none means all.
 	Calls []string
 
-	// Delay is how long the call takes in addition, if its context does not end
-	// before.
+	// Delay is how long a call waits before anything else. If its context ends first, the
+	// call returns the error of that.
 	Delay time.Duration
 
-	// Err is what the call returns: [ErrOutage], or [driver.ErrConflict] for a write
-	// that meets another. Nil means that the call is made, after Delay.
+	// Err is what a call returns instead of being made: [ErrOutage], or [driver.ErrConflict]
+	// for a write that meets a competing write. If it is nil, the call is made.
 	Err error
 
-	// AnswerLost makes the call, and returns Err all the same: the caller can't know
-	// that it has succeeded.
+	// AnswerLost makes the call before it returns Err: the caller can't know whether the
+	// call has succeeded.
 	AnswerLost bool
 
-	// Times is how many calls it concerns; 0 means all until [Store.Heal].
+	// Times is how many calls the fault affects; 0 means all until [Store.Heal].
 	Times int
 }
 
-// Store passes calls on to another, or does what it was told to do instead. It
-// implements the optional interfaces of package driver, but for ClientSide, and
-// returns [errors.ErrUnsupported] for what the other lacks. It is safe for concurrent
-// use.
+// A Store passes calls on to another store, unless a [Fault] makes them fail. It implements
+// the optional interfaces of package driver, except for ClientSide, and returns
+// [errors.ErrUnsupported] for what the other store lacks. It is safe for concurrent use.
 type Store struct {
 	*store
 	t testing.TB
@@ -55,8 +54,8 @@ type Store struct {
 
 type store = intercept.Store
 
-// Wrap returns a Store over another one, for [session.Config.New]. That must not be a
-// [driver.ClientSide], which makes no calls.
+// Wrap returns a Store around inner, for [session.Config.New]. If inner is a
+// [driver.ClientSide], the test fails: such a store is not called.
 func Wrap(t testing.TB, inner driver.Store) *Store {
 	t.Helper()
 	if _, clientSide := inner.(driver.ClientSide); clientSide {
@@ -67,7 +66,7 @@ func Wrap(t testing.TB, inner driver.Store) *Store {
 	return s
 }
 
-// Inject adds a fault. Of several that concern a call the first has effect.
+// Inject adds a fault. If several faults affect a call, the first has effect.
 func (s *Store) Inject(f Fault) {
 	s.t.Helper()
 	for _, call := range f.Calls {
@@ -87,8 +86,9 @@ func (s *Store) Heal() {
 	s.faults = nil
 }
 
-// Calls returns how many calls there were of each method since it was called last.
-func (s *Store) Calls() map[string]int {
+// TakeCalls returns the number of calls of each method since the last TakeCalls, as in
+// {"Retrieve": 1}. Calls that a fault made fail count too.
+func (s *Store) TakeCalls() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	calls := maps.Clone(s.calls)
@@ -96,7 +96,7 @@ func (s *Store) Calls() map[string]int {
 	return calls
 }
 
-// next counts a call and returns the fault that it meets.
+// next counts a call and returns the fault that affects it, or a Fault that does nothing.
 func (s *Store) next(call string) Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,7 +117,7 @@ func (s *Store) next(call string) Fault {
 	return Fault{}
 }
 
-// do makes a call, or meets a fault.
+// do makes a call, or fails it as a fault says.
 func (s *Store) do(ctx context.Context, call string, do func(context.Context) error) error {
 	f := s.next(call)
 	if f.Delay > 0 {

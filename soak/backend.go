@@ -9,84 +9,85 @@ import (
 	"strings"
 	"time"
 
+	"gosession.dev/session/drivertest/netfault"
 	"gosession.dev/session/internal/testserver"
 )
 
-// backend is a driver, and how it is loaded and harmed.
+// backend says how a driver is loaded, and which faults it gets.
 type backend struct {
 	name      string
 	driver    string
 	processes int
 	tabs      int
 	users     int
-	slack     time.Duration // by which it ends sessions too late
-	pools     int           // of connections, one for each server; 0 is 1. SQLite's 16 have three files each, and count as two
-	always    string        // why any session may be gone at any time, as documented
-	clocked   bool          // the age of a mark is the difference between two processes' clocks, as documented
-	loses     bool          // of two requests at once that change a session one may lose its change, as documented
-	prepare   func(*ground) (dsn string)
+	slack     time.Duration // how much later than it was told it ends sessions
+	pools     int           // pools of connections, one for each server; 0 means 1. SQLite counts as 2: each of its 16 connections has three files
+	always    string        // why any session may be gone at any time, as documented, or ""
+	clocked   bool          // the age of a mark depends on the clocks of two processes, as documented
+	loses     bool          // two concurrent requests that change a session may lose one change, as documented
+	prepare   func(*environment) (dsn string)
 	faults    []fault
 }
 
-// ground is what a backend stands on.
-type ground struct {
+// environment has the files and servers of a backend.
+type environment struct {
 	*host
-	dir     string // that the application may write to
-	file    string // of the database
+	dir     string // the application may write to it
+	file    string // the SQLite database, or ""
 	servers []*testserver.Server
-	proxy   *testserver.Proxy
+	proxy   *netfault.Proxy
 	moves   [2]string // the DSNs of the new MongoDB and the old SQLite
 }
 
 var (
-	inProcess = []fault{nothing, killed, stalled}
-	anywhere  = []fault{nothing, killed, stalled, clockFast, clockSlow}
-	onDisk    = append([]fault{readOnly, diskFull}, anywhere...)
-	atServer  = append([]fault{frozen, serverDown, delayed, cut, refused, swallowed, reset, trickled}, anywhere...)
+	memoryFaults  = []fault{noFault, killed, stalled}
+	processFaults = []fault{noFault, killed, stalled, clockFast, clockSlow}
+	diskFaults    = append([]fault{readOnly, diskFull}, processFaults...)
+	serverFaults  = append([]fault{frozen, serverDown, delayed, cut, refused, swallowed, reset, trickled}, processFaults...)
 )
 
 var backends = []backend{
-	{name: "memory", driver: "memory", processes: 1, tabs: tabs, users: 8, prepare: noServer, faults: inProcess},
-	{name: "sqlite", driver: "sqlite", pools: 2, processes: 3, tabs: tabs, users: 8, prepare: sqliteFile("NORMAL"), faults: onDisk},
-	{name: "sqlite-full", driver: "sqlite", pools: 2, processes: 3, tabs: tabs, users: 8, prepare: sqliteFile("FULL"), faults: onDisk},
-	{name: "memcache", driver: "memcache", processes: 3, tabs: tabs, users: 8, slack: memcachedStep, clocked: true, prepare: memcached, faults: atServer},
+	{name: "memory", driver: "memory", processes: 1, tabs: tabs, users: 8, prepare: noServer, faults: memoryFaults},
+	{name: "sqlite", driver: "sqlite", pools: 2, processes: 3, tabs: tabs, users: 8, prepare: sqliteFile("NORMAL"), faults: diskFaults},
+	{name: "sqlite-full", driver: "sqlite", pools: 2, processes: 3, tabs: tabs, users: 8, prepare: sqliteFile("FULL"), faults: diskFaults},
+	{name: "memcache", driver: "memcache", processes: 3, tabs: tabs, users: 8, slack: memcachedStep, clocked: true, prepare: memcached, faults: serverFaults},
 	{
 		name: "memcache-3", driver: "memcache", pools: 3, processes: 3, tabs: tabs, users: 8, slack: memcachedStep, clocked: true, prepare: threeMemcached,
-		faults: append([]fault{frozen, serverDown}, anywhere...),
+		faults: append([]fault{frozen, serverDown}, processFaults...),
 	},
 	{
 		name: "memcache-small", driver: "memcache", processes: 3, tabs: tabs, users: 8, slack: memcachedStep, always: "evicted",
-		prepare: smallMemcached, faults: []fault{nothing, stalled, crowded},
+		prepare: smallMemcached, faults: []fault{noFault, stalled, memoryFull},
 	},
-	// FerretDB, which stands for MongoDB, serves some hundred requests a second.
-	{name: "mongo", driver: "mongo", processes: 3, tabs: tabs, users: 1, prepare: mongo, faults: atServer},
-	{name: "migrate", driver: "migrate", processes: 2, tabs: tabs, users: 1, prepare: sqliteToMongo, faults: []fault{nothing, everythingMoves}},
-	// To know what is lost of sessions in cookies there must be one request at a time, and
-	// to have a sign-in overtake one there must be several.
-	{name: "cookie", driver: "cookie", processes: 3, tabs: 1, users: 8, prepare: cookie, faults: anywhere},
-	{name: "cookie-tabs", driver: "cookie", processes: 3, tabs: tabs, users: 8, loses: true, prepare: cookie, faults: anywhere},
+	// FerretDB, the stand-in for MongoDB, serves some hundred requests per second.
+	{name: "mongo", driver: "mongo", processes: 3, tabs: tabs, users: 1, prepare: mongo, faults: serverFaults},
+	{name: "migrate", driver: "migrate", processes: 2, tabs: tabs, users: 1, prepare: sqliteToMongo, faults: []fault{noFault, everythingMoves}},
+	// With sessions in cookies, lost updates show only if a browser sends one request at a time,
+	// and overtaken requests only if it sends several: so there are two backends.
+	{name: "cookie", driver: "cookie", processes: 3, tabs: 1, users: 8, prepare: cookie, faults: processFaults},
+	{name: "cookie-tabs", driver: "cookie", processes: 3, tabs: tabs, users: 8, loses: true, prepare: cookie, faults: processFaults},
 }
 
-// memcachedStep is by how much memcached ends items later than it was told.
+// memcachedStep is how much later than it was told memcached expires an item.
 const memcachedStep = 3 * time.Second
 
-func noServer(*ground) string { return "" }
+func noServer(*environment) string { return "" }
 
-func sqliteFile(synchronous string) func(*ground) string {
-	return func(g *ground) string {
+func sqliteFile(synchronous string) func(*environment) string {
+	return func(g *environment) string {
 		g.file = filepath.Join(g.dir, "sessions.db")
 		return "file:" + g.file + "?_synchronous=" + synchronous
 	}
 }
 
-func memcached(g *ground) string {
+func memcached(g *environment) string {
 	s := testserver.StartMemcached(g)
 	g.servers = []*testserver.Server{s}
-	g.proxy = testserver.StartProxy(g, s.Addr)
+	g.proxy = netfault.Start(g, s.Addr)
 	return g.proxy.Addr
 }
 
-func threeMemcached(g *ground) string {
+func threeMemcached(g *environment) string {
 	var addrs []string
 	for range 3 {
 		s := testserver.StartMemcached(g)
@@ -95,29 +96,29 @@ func threeMemcached(g *ground) string {
 	return strings.Join(addrs, ",")
 }
 
-func smallMemcached(g *ground) string {
+func smallMemcached(g *environment) string {
 	g.servers = []*testserver.Server{testserver.StartMemcached(g, "-m", "2")}
 	return g.servers[0].Addr
 }
 
-func mongo(g *ground) string {
+func mongo(g *environment) string {
 	m := testserver.StartMongo(g)
 	if m.Server == nil {
 		g.Fatal("the soak test stops its server; unset SESSION_TEST_MONGO_URI")
 	}
 	g.servers = []*testserver.Server{m.Server}
-	g.proxy = testserver.StartProxy(g, m.Addr)
+	g.proxy = netfault.Start(g, m.Addr)
 	return testserver.Mongo{URI: "mongodb://" + g.proxy.Addr}.DSN("soak", "")
 }
 
-// sqliteToMongo is a fleet that changes its backend, whose processes are at two stages.
-func sqliteToMongo(g *ground) string {
+// sqliteToMongo prepares a migration. The processes of its fleet are at two stages.
+func sqliteToMongo(g *environment) string {
 	to, from := mongo(g), sqliteFile("NORMAL")(g)
 	g.moves = [2]string{to, from}
 	return "new=mongo:" + url.PathEscape(to) + "&old=sqlite:" + url.PathEscape(from) + "&stage=prepare"
 }
 
-func cookie(g *ground) string {
+func cookie(g *environment) string {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key)
 	file := filepath.Join(g.dir, "secret")

@@ -14,48 +14,48 @@ import (
 	"time"
 )
 
-// anonymousIdle is the application's for who has not signed in.
+// anonymousIdle is the application's idle timeout for anonymous sessions.
 const anonymousIdle = time.Hour
 
-// shortIdle is that of sessions that are left alone until they expire.
+// shortIdle is the idle timeout of sessions that browsers leave until they expire.
 const shortIdle = 4 * time.Second
 
-// clients is what all browsers share.
+// clients has what all browsers share.
 type clients struct {
-	fleet    fleet
-	http     *http.Client
-	account  *account
-	watch    *watch
-	inCookie bool        // sessions are in cookies, and nobody can end those of others
-	noShort  atomic.Bool // a clock is wrong
-	resting  atomic.Bool // nobody may be away
-	born     counter
+	fleet       fleet
+	http        *http.Client
+	model       *model
+	watch       *watch
+	inCookie    bool        // the cookie driver, which can't end the sessions of other browsers
+	noShortIdle atomic.Bool // sign-ins do not ask for shortIdle, because a clock is wrong or soon will be
+	resting     atomic.Bool // leave returns at once
+	born        counter
 
-	signIns, doubles atomic.Int64 // that were sent; those that were sent twice at once
+	signIns, doubles atomic.Int64 // sign-ins, and how many of them were double clicks
 }
 
-// browser is one of a user's, with its own cookie. Tabs send requests at once; as
-// in a browser the cookie that comes last is the cookie.
+// browser is one of the two browsers of a user, with a cookie of its own. Its tabs send requests
+// concurrently; it keeps the cookie that arrives last.
 type browser struct {
 	*clients
 	user string
 
-	pause sync.RWMutex // held for writing while nobody uses the browser
+	pause sync.RWMutex // held for writing while the browser is not in use
 
 	mu      sync.Mutex // guards what follows
 	cookie  string
 	signed  bool
-	busy    bool // a tab opens a session, signs in or out
-	signing bool // ... signs in
+	busy    bool // a tab begins a session, signs in or signs out
+	signing bool // a tab signs in
 	idle    time.Duration
-	ghosts  []string // IDs that it had before, and that should be dead
+	oldIDs  []string // IDs that it had before, which should find nothing
 	counter [tabs]int
 }
 
-// use is a tab that is used until ctx is done.
+// use sends requests from a tab until ctx is done.
 func (b *browser) use(ctx context.Context, tab int) {
 	for ctx.Err() == nil {
-		if !b.isSigning() { // requests that it overtakes are what we want
+		if !b.isSigning() { // send more requests that a sign-in can overtake
 			time.Sleep(rand.N(10 * time.Millisecond))
 		}
 		b.pause.RLock()
@@ -79,21 +79,21 @@ func (b *browser) isShort() bool {
 	return b.signed && b.idle == shortIdle
 }
 
-// leave does not use the browser: for so long that its session expires, or for a
-// little less.
+// leave stops using the browser, either until its session has certainly expired, or for a shorter
+// time in which it must not expire.
 func (b *browser) leave(ctx context.Context) {
 	b.pause.Lock()
 	defer b.pause.Unlock()
 	away := shortIdle * 3 / 5
 	if rand.IntN(2) == 0 {
-		away = shortIdle + b.account.slack + late + shortIdle/10
+		away = shortIdle + b.model.slack + grace + shortIdle/10
 	}
 	for begin := time.Now(); time.Since(begin) < away && ctx.Err() == nil && !b.resting.Load(); {
 		time.Sleep(20 * time.Millisecond)
 	}
 }
 
-// step sends a request.
+// step sends one request, or makes a sign-in.
 func (b *browser) step(ctx context.Context, tab int) {
 	r, alone := b.choose(tab)
 	if r == nil {
@@ -109,15 +109,16 @@ func (b *browser) step(ctx context.Context, tab int) {
 	how := normal
 	switch n := rand.IntN(100); {
 	case n == 0 && r.op == add:
-		how = slow
+		how = verySlow
 	case n == 1 && !alone:
 		how = gone
 	}
 	b.send(ctx, r, how)
 }
 
-// choose returns what a tab does next, and whether no other tab may do such a
-// thing meanwhile.
+// choose returns the next request of a tab, or nil if it sends none now. If alone is true, r
+// begins a session, signs in or signs out, and choose gives no such request to another tab
+// until the caller calls free. Only a sign-out may overlap with a sign-in.
 func (b *browser) choose(tab int) (r *request, alone bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -130,11 +131,11 @@ func (b *browser) choose(tab int) (r *request, alone bool) {
 	case !b.signed && n < 1500:
 		r.op, alone = login, true
 		r.idle = time.Hour
-		if rand.IntN(3) == 0 && !b.noShort.Load() {
+		if rand.IntN(3) == 0 && !b.noShortIdle.Load() {
 			r.idle = shortIdle
 		}
-	case b.signed && n < 20 && (b.idle != shortIdle || !b.noShort.Load()):
-		r.op, alone = login, true // again
+	case b.signed && n < 20 && (b.idle != shortIdle || !b.noShortIdle.Load()):
+		r.op, alone = login, true // for the second time
 		r.idle = b.idle
 	case n < 4000:
 		r.op = look
@@ -143,7 +144,7 @@ func (b *browser) choose(tab int) (r *request, alone bool) {
 	case n < 9700:
 		r.op = cart
 	case n < 9930:
-		return b.ghostLocked(r), false
+		return b.lookUpOldLocked(r), false
 	case n < 9990:
 		r.op, alone = logout, true
 	case b.signed && !b.inCookie:
@@ -161,56 +162,58 @@ func (b *browser) choose(tab int) (r *request, alone bool) {
 	return r, alone
 }
 
-// ghostLocked looks up an ID that should be dead.
-func (b *browser) ghostLocked(r *request) *request {
-	if len(b.ghosts) == 0 {
+// lookUpOldLocked makes r look up an earlier ID, which should find nothing. It returns nil if
+// there is none.
+func (b *browser) lookUpOldLocked(r *request) *request {
+	if len(b.oldIDs) == 0 {
 		return nil
 	}
-	r.op, r.ghost, r.id = look, true, b.ghosts[rand.IntN(len(b.ghosts))]
+	r.op, r.isOld, r.id = look, true, b.oldIDs[rand.IntN(len(b.oldIDs))]
 	return r
 }
 
+// free lets other tabs begin a session, sign in and sign out again.
 func (b *browser) free() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.busy, b.signing = false, false
 }
 
-// manner is how a client takes part in a request.
+// manner is how a client behaves during a request.
 type manner int
 
 const (
 	normal   manner = iota
-	slow            // it sends its body little by little
-	hesitant        // the same, but faster
-	gone            // it goes away
+	verySlow        // it sends its body in 500 ms
+	slow            // it sends its body in 50 ms
+	gone            // it goes away before the answer
 )
 
-// send sends a request, and takes the answer to the books and the cookie.
+// send sends a request, and gives the answer to the model and to the browser.
 func (b *browser) send(ctx context.Context, r *request, how manner) answer {
-	b.account.begin(r)
+	b.model.begin(r)
 	got, err := b.exchange(ctx, r, how)
 	got.at = time.Now()
 	got.abandoned = err != nil && how == gone
-	b.account.end(r, got)
+	b.model.end(r, got)
 	b.watch.note(r, got)
-	if got.status != 0 && !r.ghost {
+	if got.status != 0 && !r.isOld {
 		b.learn(r, got)
 	}
 	return got
 }
 
-// learn is what the browser makes of an answer.
+// learn updates the browser from an answer.
 func (b *browser) learn(r *request, got answer) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
 	case got.cookie != nil:
-		b.account.replaced(r, got, b.cookie)
-		b.keepGhostLocked(b.cookie)
+		b.model.checkReplaced(r, got, b.cookie)
+		b.keepOldLocked(b.cookie)
 		b.cookie = *got.cookie
 	case b.cookie != r.id:
-		return // an answer to an older cookie
+		return // the browser has another cookie meanwhile
 	}
 	if !got.shows() && got.status != http.StatusConflict {
 		return
@@ -221,14 +224,15 @@ func (b *browser) learn(r *request, got answer) {
 	}
 }
 
-func (b *browser) keepGhostLocked(id string) {
+// keepOldLocked keeps an ID that the browser no longer has, to look it up later.
+func (b *browser) keepOldLocked(id string) {
 	const many = 20
 	if id == "" || b.inCookie {
 		return
 	}
-	b.ghosts = append(b.ghosts, id)
-	if len(b.ghosts) > many {
-		b.ghosts = b.ghosts[1:]
+	b.oldIDs = append(b.oldIDs, id)
+	if len(b.oldIDs) > many {
+		b.oldIDs = b.oldIDs[1:]
 	}
 }
 
@@ -236,6 +240,7 @@ var paths = map[op]string{look: "/", add: "/add", cart: "/cart", login: "/login"
 
 const cookieName = "__Host-session"
 
+// exchange sends r to a random process and reads the answer.
 func (b *browser) exchange(ctx context.Context, r *request, how manner) (answer, error) {
 	ctx = context.WithoutCancel(ctx)
 	if how == gone {
@@ -248,10 +253,10 @@ func (b *browser) exchange(ctx context.Context, r *request, how manner) (answer,
 		method = http.MethodGet
 	}
 	switch how {
+	case verySlow:
+		body = &slowBody{left: 10, each: 50 * time.Millisecond}
 	case slow:
-		body = &trickle{left: 10, each: 50 * time.Millisecond}
-	case hesitant:
-		body = &trickle{left: 10, each: 5 * time.Millisecond}
+		body = &slowBody{left: 10, each: 5 * time.Millisecond}
 	}
 	query := url.Values{"born": {r.born}, "user": {r.user}, "idle": {r.idle.String()}, "tab": {strconv.Itoa(r.tab)}, "seq": {strconv.Itoa(r.seq)}}
 	target := "http://" + b.fleet[rand.IntN(len(b.fleet))].address + paths[r.op] + "?" + query.Encode()
@@ -270,6 +275,7 @@ func (b *browser) exchange(ctx context.Context, r *request, how manner) (answer,
 	return read(response)
 }
 
+// read reads an answer. It fails if the body was cut off.
 func read(response *http.Response) (answer, error) {
 	got := answer{status: response.StatusCode}
 	for _, c := range response.Cookies() {
@@ -281,22 +287,22 @@ func read(response *http.Response) (answer, error) {
 	if err == nil {
 		err = json.Unmarshal(text, &got.view)
 		if got.status != http.StatusOK {
-			err = nil // the session may have failed, and there is no view
+			err = nil // an error may have no view
 		}
 	}
 	if err != nil {
-		return answer{}, fmt.Errorf("an answer was cut off: %w", err)
+		return answer{}, fmt.Errorf("read an answer: %w", err)
 	}
 	return got, nil
 }
 
-// trickle is a body that comes little by little.
-type trickle struct {
+// slowBody is a request body that arrives slowly.
+type slowBody struct {
 	left int
 	each time.Duration
 }
 
-func (t *trickle) Read(b []byte) (int, error) {
+func (t *slowBody) Read(b []byte) (int, error) {
 	if t.left == 0 {
 		return 0, io.EOF
 	}

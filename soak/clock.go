@@ -10,9 +10,8 @@ import (
 	"strings"
 )
 
-// The application is built with a clock that can be wrong: as many seconds as
-// SOAK_CLOCK says. All of its code sees that clock, as it would on a machine
-// whose clock is.
+// The application is built with a clock that is wrong by as many seconds as the environment
+// variable SOAK_CLOCK says. All of its code sees that clock, as on a machine with a wrong clock.
 
 const (
 	rightClock = "sec, nsec, mono := runtimeNow()\n"
@@ -26,8 +25,8 @@ var wrongBy = func() int64 {
 `
 )
 
-// overlay writes package time with that clock below dir, and returns the file
-// that has the compiler take it.
+// overlay writes a copy of time.go of package time with the wrong clock into dir. It returns the
+// file for the -overlay flag of go build.
 func overlay(dir string) (string, error) {
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
@@ -40,7 +39,7 @@ func overlay(dir string) (string, error) {
 	}
 	changed := strings.Replace(string(text), rightClock, wrongClock, 1) + howWrong
 	if !strings.Contains(changed, wrongClock) {
-		return "", fmt.Errorf("the clock of %s can't be changed: time.Now is another there", runtime.Version())
+		return "", fmt.Errorf("%s has a time.Now that overlay does not know; adapt rightClock in clock.go", runtime.Version())
 	}
 	if !strings.Contains(changed, "\t\"syscall\"\n") {
 		changed = strings.Replace(changed, "import (\n", "import (\n\t\"syscall\"\n", 1)

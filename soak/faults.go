@@ -13,25 +13,26 @@ import (
 	"syscall"
 	"time"
 
-	"gosession.dev/session"
+	"gosession.dev/session/drivers/migrate"
 	_ "gosession.dev/session/drivers/mongo"
 	_ "gosession.dev/session/drivers/sqlite"
+	"gosession.dev/session/internal/registry"
 )
 
-// fault is something that goes wrong for a while.
+// fault is a failure that lasts for a while.
 type fault struct {
 	name string
-	// restarts says that all processes are started again, which ends what is
-	// measured of them.
+	// restarts says that harm restarts all processes. The use of resources is measured only after
+	// such faults.
 	restarts bool
-	// unnoticed says that no request may fail for it.
+	// unnoticed says that no request may fail because of it.
 	unnoticed bool
-	// harm does it for about so long, and undoes it.
+	// harm causes the fault, waits for about d, and repairs it.
 	harm func(r *run, d time.Duration) error
 }
 
 var (
-	nothing = fault{name: "none", unnoticed: true, harm: func(_ *run, d time.Duration) error { time.Sleep(d); return nil }}
+	noFault = fault{name: "none", unnoticed: true, harm: func(_ *run, d time.Duration) error { time.Sleep(d); return nil }}
 
 	killed   = fault{name: "SIGKILL of the application", restarts: true, harm: kill}
 	readOnly = fault{name: "the database is read-only", restarts: true, harm: makeReadOnly}
@@ -43,11 +44,11 @@ var (
 
 	frozen     = fault{name: "a server freezes", harm: freeze}
 	serverDown = fault{name: "a server is killed", harm: stopServer}
-	crowded    = fault{name: "memory is full", harm: crowd}
+	memoryFull = fault{name: "memory is full", harm: fillMemory}
 
 	everythingMoves = fault{name: "everything moves", unnoticed: true, harm: moveAll}
 
-	delayed   = atProxy("delays of 100 ms", func(r *run) { r.proxy.Delay(100) })
+	delayed   = atProxy("delays of 100 ms", func(r *run) { r.proxy.Delay(100 * time.Millisecond) })
 	cut       = atProxy("connections are cut", func(r *run) { r.proxy.CutAfter(rand.IntN(1000)) })
 	refused   = atProxy("connections are refused", func(r *run) { r.proxy.Down() })
 	swallowed = atProxy("no answers", func(r *run) { r.proxy.Swallow() })
@@ -55,7 +56,7 @@ var (
 	trickled  = atProxy("answers trickle", func(r *run) { r.proxy.Trickle(100) })
 )
 
-// kill kills one process or all, and starts them again, until d is over.
+// kill kills processes, in turn all and some, and starts them again, until d has passed.
 func kill(r *run, d time.Duration) error {
 	for begin := time.Now(); time.Since(begin) < d; r.rounds++ {
 		time.Sleep(200*time.Millisecond + rand.N(400*time.Millisecond))
@@ -65,7 +66,7 @@ func kill(r *run, d time.Duration) error {
 		}
 		dies.kill()
 		if r.driver == "memory" {
-			r.account.excuseAll("the process was killed")
+			r.model.excuseAll("the process was killed")
 		}
 		if err := dies.start(); err != nil {
 			return err
@@ -77,7 +78,7 @@ func kill(r *run, d time.Duration) error {
 	return nil
 }
 
-// stall stops one process after the other for a second.
+// stall stops each process in turn for a second, until d has passed.
 func stall(r *run, d time.Duration) error {
 	for begin, i := time.Now(), 0; time.Since(begin) < d; i++ {
 		p := r.fleet[i%len(r.fleet)]
@@ -89,15 +90,15 @@ func stall(r *run, d time.Duration) error {
 	return nil
 }
 
-// setClock starts the last process again with a wrong clock.
+// setClock restarts the last process with a wrong clock, and later with the right one.
 func setClock(wrongBy time.Duration) func(*run, time.Duration) error {
 	return func(r *run, d time.Duration) error {
-		r.noShort.Store(true)
-		defer r.noShort.Store(false)
-		time.Sleep(late) // until nobody signs in for a short time any more
-		r.account.closeShort()
-		r.account.setWrongClock(true)
-		defer r.account.setWrongClock(false)
+		r.noShortIdle.Store(true)
+		defer r.noShortIdle.Store(false)
+		time.Sleep(grace) // until the last sign-in with shortIdle is over
+		r.model.ignoreShort()
+		r.model.setWrongClock(true)
+		defer r.model.setWrongClock(false)
 		p := r.fleet[len(r.fleet)-1]
 		for _, by := range []time.Duration{wrongBy, 0} {
 			if _, err := p.stop(); err != nil {
@@ -114,7 +115,8 @@ func setClock(wrongBy time.Duration) func(*run, time.Duration) error {
 	}
 }
 
-// fillDisk lets no file grow, and then has no file be larger than it may be.
+// fillDisk limits the size of files: first to that of the largest, so that it can't grow, and then
+// to less than they have.
 func fillDisk(r *run, d time.Duration) error {
 	const small = 64 << 10
 	var largest int64
@@ -127,6 +129,8 @@ func fillDisk(r *run, d time.Duration) error {
 			largest = max(largest, info.Size())
 		}
 	}
+	r.model.setStuck(true)
+	defer r.model.setStuck(false)
 	limit := func(size int64) error {
 		return r.fleet.each(func(p *process) error { return p.limitFiles(size) })
 	}
@@ -139,7 +143,8 @@ func fillDisk(r *run, d time.Duration) error {
 	return limit(0)
 }
 
-// makeReadOnly starts the processes over files to which they may not write.
+// makeReadOnly restarts the processes with files that they may not write, and later with files
+// that they may.
 func makeReadOnly(r *run, d time.Duration) error {
 	writable := func(mode, folder os.FileMode) error {
 		files, err := filepath.Glob(r.file + "*")
@@ -153,6 +158,8 @@ func makeReadOnly(r *run, d time.Duration) error {
 		}
 		return os.Chmod(r.dir, folder)
 	}
+	r.model.setStuck(true)
+	defer r.model.setStuck(false)
 	for _, harmed := range []bool{true, false} {
 		r.fleet.kill()
 		var err error
@@ -174,6 +181,7 @@ func makeReadOnly(r *run, d time.Duration) error {
 	return r.checkFile()
 }
 
+// freeze stops the first server for d.
 func freeze(r *run, d time.Duration) error {
 	s := r.servers[0]
 	s.Freeze()
@@ -182,27 +190,27 @@ func freeze(r *run, d time.Duration) error {
 	return nil
 }
 
-// stopServer kills a server and starts it again. A memcached has lost everything then.
+// stopServer kills the first server and starts it again. A memcached has then lost everything.
 func stopServer(r *run, d time.Duration) error {
 	s := r.servers[0]
 	s.Stop()
 	time.Sleep(d)
 	if r.driver == "memcache" {
-		r.account.excuseAll("memcached was killed")
+		r.model.excuseAll("memcached was killed")
 	}
 	s.Start()
 	return nil
 }
 
-// crowd has somebody else fill the memory of memcached, and read what is there: what
-// nobody reads would be evicted before any session.
-func crowd(r *run, d time.Duration) error {
+// fillMemory fills the memory of memcached with other items. It reads them too, because
+// memcached would evict items that are never read before any session.
+func fillMemory(r *run, d time.Duration) error {
 	conn, err := net.Dial("tcp", r.servers[0].Addr)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	go func() { _, _ = io.Copy(io.Discard, conn) }() // until it is closed
+	go func() { _, _ = io.Copy(io.Discard, conn) }() // ends when conn is closed
 	w := bufio.NewWriter(conn)
 	for begin, i := time.Now(), 0; time.Since(begin) < d; i++ {
 		size := 200 + rand.IntN(600)
@@ -219,26 +227,28 @@ func crowd(r *run, d time.Duration) error {
 	return w.Flush()
 }
 
-// moveAll moves all sessions from the old store to the new, as sessionctl copy does.
+// moveAll moves all sessions from the old store to the new one, again and again, as sessionctl
+// move does.
 func moveAll(r *run, d time.Duration) error {
-	to, err := session.OpenStore("mongo", r.moves[0])
+	to, err := registry.Open("mongo", r.moves[0])
 	if err != nil {
 		return err
 	}
 	defer to.Close()
-	from, err := session.OpenStore("sqlite", r.moves[1])
+	from, err := registry.Open("sqlite", r.moves[1])
 	if err != nil {
 		return err
 	}
 	defer from.Close()
 	for begin := time.Now(); time.Since(begin) < d; time.Sleep(10 * time.Millisecond) {
-		if _, err := session.Copy(context.Background(), to, from, session.CopyOptions{Parallel: 2}); err != nil {
+		if _, err := migrate.Move(context.Background(), to, from, migrate.MoveOptions{Parallel: 2}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// atProxy returns a fault of the network, which harm causes at the proxy before the server.
 func atProxy(name string, harm func(*run)) fault {
 	return fault{name: name, harm: func(r *run, d time.Duration) error {
 		harm(r)

@@ -18,7 +18,8 @@ import (
 	"gosession.dev/session/soak/wire"
 )
 
-// build compiles the application, with a clock that can be wrong, into dir.
+// build compiles the application, with a clock that can be wrong, into dir. It returns the path
+// of the program.
 func build(dir string) (program string, err error) {
 	list, err := overlay(dir)
 	if err != nil {
@@ -27,12 +28,12 @@ func build(dir string) (program string, err error) {
 	program = filepath.Join(dir, "app")
 	cmd := exec.Command("go", "build", "-overlay", list, "-o", program, "gosession.dev/session/soak/app")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("the application can't be built: %w\n%s", err, out)
+		return "", fmt.Errorf("build the application: %w\n%s", err, out)
 	}
 	return program, nil
 }
 
-// process is one of the application's.
+// process is one process of the application.
 type process struct {
 	program, driver, dsn, fault string
 	address                     string
@@ -43,11 +44,11 @@ type process struct {
 	stdout *bytes.Buffer
 }
 
-// nobody is who runs the applications, if we may choose: who is root may write to
-// a file that is read-only.
+// nobody is the user that runs the application if soak runs as root: root can write to read-only
+// files.
 const nobody = 65534
 
-// start starts it with a clock that is wrong by so much.
+// start starts the process with a clock that is wrong by wrongBy, and waits until it listens.
 func (p *process) start(wrongBy time.Duration) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -68,6 +69,7 @@ func (p *process) start(wrongBy time.Duration) error {
 	return p.awaitLocked()
 }
 
+// awaitLocked waits until the process listens.
 func (p *process) awaitLocked() error {
 	for begin := time.Now(); time.Since(begin) < 20*time.Second; time.Sleep(2 * time.Millisecond) {
 		if conn, err := net.Dial("tcp", p.address); err == nil {
@@ -83,13 +85,13 @@ func (p *process) signal(sig os.Signal) {
 	_ = p.cmd.Process.Signal(sig)
 }
 
-// kill ends it without a warning.
+// kill kills the process.
 func (p *process) kill() {
 	p.signal(syscall.SIGKILL)
 	_ = p.cmd.Wait()
 }
 
-// stop has it close everything.
+// stop ends the process, which closes everything first. It returns what is left open.
 func (p *process) stop() (wire.Stopped, error) {
 	p.signal(syscall.SIGTERM)
 	var left wire.Stopped
@@ -99,7 +101,7 @@ func (p *process) stop() (wire.Stopped, error) {
 	return left, json.Unmarshal(p.stdout.Bytes(), &left)
 }
 
-// limitFiles is the size, in bytes, beyond which it can't write to files; 0 is none.
+// limitFiles limits the size, in bytes, to which the process can write a file. 0 means no limit.
 func (p *process) limitFiles(size int64) error {
 	response, err := http.Post(fmt.Sprintf("http://%s/limit?bytes=%d", p.address, size), "", nil)
 	if err != nil {
@@ -107,12 +109,12 @@ func (p *process) limitFiles(size int64) error {
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("the size of files can't be limited: %s", response.Status)
+		return fmt.Errorf("limit the size of files: %s", response.Status)
 	}
 	return nil
 }
 
-// usage asks it what it holds.
+// usage asks the process which resources it uses.
 func (p *process) usage() (u wire.Usage, err error) {
 	response, err := http.Get("http://" + p.address + "/stats")
 	if err != nil {
@@ -122,19 +124,20 @@ func (p *process) usage() (u wire.Usage, err error) {
 	return u, json.NewDecoder(response.Body).Decode(&u)
 }
 
-// fleet is all of them.
+// fleet is all processes of the application.
 type fleet []*process
 
+// start starts all processes with the right clock.
 func (f fleet) start() error {
 	return f.each(func(p *process) error { return p.start(0) })
 }
 
-// stop stops all, and returns an error that says what they have left open.
+// stop stops all processes. It fails if one of them leaves something open.
 func (f fleet) stop() error {
 	return f.each(func(p *process) error {
 		left, err := p.stop()
 		if err == nil && left != (wire.Stopped{}) {
-			err = fmt.Errorf("after Close there are: %d sockets, %d files; %s %s", left.Sockets, left.Files, left.Error, left.Goroutines)
+			err = fmt.Errorf("after Close a process has %d sockets and %d files more than at its start; error: %q; goroutines: %q", left.Sockets, left.Files, left.Error, left.Goroutines)
 		}
 		return err
 	})
@@ -142,6 +145,7 @@ func (f fleet) stop() error {
 
 func (f fleet) kill() { _ = f.each(func(p *process) error { p.kill(); return nil }) }
 
+// each runs do for all processes concurrently, and returns all errors.
 func (f fleet) each(do func(*process) error) error {
 	errs := make([]error, len(f))
 	var wg sync.WaitGroup

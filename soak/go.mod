@@ -6,7 +6,10 @@ require (
 	github.com/mattn/go-sqlite3 v1.14.52
 	github.com/stretchr/testify v1.12.1
 	go.uber.org/goleak v1.3.0
-	gosession.dev/session v0.0.0
+	gosession.dev/session v0.2.0
+	gosession.dev/session/drivers/memcache v0.2.0
+	gosession.dev/session/drivers/mongo v0.2.0
+	gosession.dev/session/drivers/sqlite v0.2.0
 )
 
 require (
@@ -23,6 +26,5 @@ require (
 	golang.org/x/sync v0.21.0 // indirect
 	golang.org/x/sys v0.46.0 // indirect
 	golang.org/x/text v0.39.0 // indirect
+	gosession.dev/session/drivers/sqlstore v0.2.0 // indirect
 )
-
-replace gosession.dev/session => ../

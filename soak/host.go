@@ -6,14 +6,14 @@ import (
 	"testing"
 )
 
-// host lends the servers of the tests to a command. It is not safe for concurrent
-// use.
+// host is a testing.TB for a command, so that it can use the servers of package testserver. It is
+// not safe for concurrent use.
 type host struct {
-	testing.TB // panics where a method is missing below
+	testing.TB // nil: a method that host lacks panics
 	cleanups   []func()
 }
 
-// failure is what Fatal panics with.
+// failure is the value with which Fatal panics.
 type failure struct{ error }
 
 func (h *host) Helper()                           {}
@@ -22,7 +22,7 @@ func (h *host) Fatal(args ...any)                 { panic(failure{fmt.Errorf("%s
 func (h *host) Fatalf(format string, args ...any) { panic(failure{fmt.Errorf(format, args...)}) }
 func (h *host) Skipf(format string, args ...any)  { h.Fatalf(format, args...) }
 
-// TempDir makes a folder that others may read.
+// TempDir returns a new folder that other users can read.
 func (h *host) TempDir() string {
 	dir, err := os.MkdirTemp("", "soak")
 	if err == nil {
@@ -35,7 +35,8 @@ func (h *host) TempDir() string {
 	return dir
 }
 
-// close undoes everything, the last first, and turns a panic of Fatal into an error.
+// close runs the cleanups, the last one first, and turns a panic of Fatal into an error. It is
+// deferred.
 func (h *host) close(err *error) {
 	if f, failed := recover().(failure); failed {
 		*err = f.error

@@ -1,14 +1,20 @@
-// Command soak runs a web application of several processes under load, does to it
-// what happens in production, and keeps the books of every session: which of its
-// updates were acknowledged, when it ended, whose it is. In the end it prints what
-// users saw of each fault, and what was wrong with the answers.
+// Command soak runs a web application of several processes under load, and causes the faults
+// that happen in production. It knows for every session which updates were acknowledged, when
+// it ended, and which user it belongs to, and checks each answer against that. At the end it
+// prints, for each fault, what users saw of it and which answers were wrong.
 //
 //	go run -C soak . -driver sqlite -for 10m
 //
-// It exits with 1 if an update was lost, a session came back, an answer had what
-// belongs to another session, or said that nobody is signed in who is; if a sign-in
-// succeeded and the browser is not signed in, or a request that a sign-in overtook took
-// its cookie away; or if the application kept goroutines, sockets or files.
+// It exits with 1 if
+//   - an update was lost,
+//   - a session that had ended was found,
+//   - an answer showed data of another session,
+//   - an answer showed no session, or no user, although the user was signed in,
+//   - a sign-in succeeded and the browser was not signed in,
+//   - a request that a sign-in had overtaken replaced the cookie of the sign-in,
+//   - an answer was an error other than 503,
+//   - more than a tenth of the requests failed although nothing was down,
+//   - the application leaked goroutines, sockets, files or memory.
 package main
 
 import (
@@ -27,12 +33,12 @@ func main() {
 	for _, b := range backends {
 		names = append(names, b.name)
 	}
-	which := flag.String("driver", "all", "the backends, separated by commas: all, "+strings.Join(names, ", "))
-	length := flag.Duration("for", time.Minute, "how long, for each of them")
-	users := flag.Int("users", 0, "how many users there are, with two browsers each; 0 is the backend's own number")
-	fault := flag.String("fault", "", "a fault of the application, to see it found; see the application's own -help")
-	only := flag.String("only", "", "do only what has this in its name")
-	logs := flag.String("logs", "", "a file for what the application logs")
+	which := flag.String("driver", "all", "backends to test, separated by commas: all, "+strings.Join(names, ", "))
+	length := flag.Duration("for", time.Minute, "how long to test each backend")
+	users := flag.Int("users", 0, "number of users, with two browsers each; 0 means the number of the backend")
+	fault := flag.String("fault", "", "plant this fault in the application, to see that it is found; go run -C soak ./app -help lists them")
+	only := flag.String("only", "", "cause only the faults whose name contains this text")
+	logs := flag.String("logs", "", "append the log of the application to this file")
 	flag.Parse()
 	if *which == "all" {
 		*which = strings.Join(names, ",")
@@ -43,6 +49,7 @@ func main() {
 	}
 }
 
+// options are the flags.
 type options struct {
 	length time.Duration
 	users  int
@@ -51,7 +58,7 @@ type options struct {
 	only   string
 }
 
-// runAll runs all backends of these names, and fails if one has failed.
+// runAll tests the backends with these names. It fails if a fault was found with one of them.
 func runAll(names []string, o options) (err error) {
 	h := &host{}
 	defer h.close(&err)
@@ -63,7 +70,7 @@ func runAll(names []string, o options) (err error) {
 	for _, name := range names {
 		i := slices.IndexFunc(backends, func(b backend) bool { return b.name == name })
 		if i < 0 {
-			return fmt.Errorf("there is no backend %q; see -help", name)
+			return fmt.Errorf("unknown backend %q; -help lists them", name)
 		}
 		res, err := soak(backends[i], program, o)
 		if err != nil {
@@ -75,7 +82,7 @@ func runAll(names []string, o options) (err error) {
 		}
 	}
 	if len(failed) > 0 {
-		return fmt.Errorf("not as it should be: %s", strings.Join(failed, ", "))
+		return fmt.Errorf("faults found with: %s", strings.Join(failed, ", "))
 	}
 	return nil
 }

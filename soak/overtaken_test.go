@@ -8,25 +8,27 @@ import (
 	"gosession.dev/session/soak/wire"
 )
 
-// script sends requests of one browser's tabs in the order of a test.
+// script sends the requests of the tabs of one browser to a model, in the order of a test.
 type script struct {
-	account *account
-	cookie  string
+	model  *model
+	cookie string
 }
 
+// newScript returns a script whose browser has the ID "old" of an anonymous session "guest".
 func newScript() *script {
-	s := &script{account: newAccount(backend{})}
+	s := &script{model: newModel(backend{})}
 	s.answer(s.send(add, "", "guest"), "guest", "", "old")
 	return s
 }
 
+// send sends a request with this ID. born names the session that it may begin.
 func (s *script) send(op op, id, born string) *request {
 	r := &request{op: op, user: "ada", id: id, born: born, idle: time.Hour}
-	s.account.begin(r)
+	s.model.begin(r)
 	return r
 }
 
-// answer is one that shows a session and a user, and sets a cookie; "" is none.
+// answer answers r with 200, a page that shows a session and a user, and a cookie. "" is none.
 func (s *script) answer(r *request, born, user, cookie string) {
 	n := 0
 	if born != "" {
@@ -39,16 +41,17 @@ func (s *script) answer(r *request, born, user, cookie string) {
 	s.finish(r, got)
 }
 
+// finish answers r with got.
 func (s *script) finish(r *request, got answer) {
 	got.at = time.Now()
-	s.account.end(r, got)
+	s.model.end(r, got)
 	if got.cookie != nil {
-		s.account.replaced(r, got, s.cookie)
+		s.model.checkReplaced(r, got, s.cookie)
 		s.cookie = *got.cookie
 	}
 }
 
-// signIn signs in, and returns a request that this overtakes.
+// signIn signs in, and returns an unanswered request that the sign-in overtakes.
 func (s *script) signIn() (overtaken *request) {
 	in, overtaken := s.send(login, "old", "in"), s.send(add, "old", "late")
 	s.answer(in, "guest", "ada", "new")
@@ -58,31 +61,48 @@ func (s *script) signIn() (overtaken *request) {
 func TestOvertaken(t *testing.T) {
 	for name, test := range map[string]struct {
 		run       func(*script)
-		want      [wrongs]int
+		want      [violationKinds]int
 		overtaken int
 		late      int
 	}{
-		"it opens a session": {
+		"an overtaken request begins a session": {
 			run:       func(s *script) { s.answer(s.signIn(), "late", "", "other") },
-			want:      [wrongs]int{takenAway: 1},
+			want:      [violationKinds]int{takenCookie: 1},
 			overtaken: 1,
 		},
-		"409": {
+		"an overtaken request is answered 409": {
 			run:       func(s *script) { s.finish(s.signIn(), answer{status: http.StatusConflict}) },
 			overtaken: 1,
 		},
-		"409 for no reason": {
-			run:  func(s *script) { s.finish(s.send(look, "old", ""), answer{status: http.StatusConflict}) },
-			want: [wrongs]int{loggedOut: 1},
+		"403 for ending other sessions, beside a sign-out": {
+			run: func(s *script) {
+				s.answer(s.signIn(), "guest", "ada", "")
+				ends, out := s.send(others, "new", ""), s.send(logout, "new", "")
+				s.answer(out, "guest", "ada", "")
+				s.finish(ends, answer{status: http.StatusForbidden})
+			},
+			overtaken: 1,
 		},
-		"its answer comes before the sign-in's": {
+		"403 for ending other sessions, of a session that nothing has ended": {
+			run: func(s *script) {
+				s.answer(s.signIn(), "guest", "ada", "")
+				s.finish(s.send(others, "new", ""), answer{status: http.StatusForbidden})
+			},
+			want:      [violationKinds]int{falseLogout: 1},
+			overtaken: 1,
+		},
+		"409 without a sign-in": {
+			run:  func(s *script) { s.finish(s.send(look, "old", ""), answer{status: http.StatusConflict}) },
+			want: [violationKinds]int{falseLogout: 1},
+		},
+		"a request is answered before the sign-in": {
 			run: func(s *script) {
 				in, r := s.send(login, "old", "in"), s.send(add, "old", "late")
 				s.answer(r, "late", "", "other")
 				s.answer(in, "guest", "ada", "new")
 			},
 		},
-		"a sign-out ends the session before": {
+		"a sign-out ends the session before the sign-in": {
 			run: func(s *script) {
 				out, in, r := s.send(logout, "old", ""), s.send(login, "old", "in"), s.send(add, "old", "late")
 				s.answer(out, "guest", "", "")
@@ -92,42 +112,42 @@ func TestOvertaken(t *testing.T) {
 			overtaken: 0,
 			late:      1,
 		},
-		"after a double click": {
+		"an overtaken request begins a session after a double click": {
 			run: func(s *script) {
 				again := s.send(login, "old", "again")
 				r := s.signIn()
 				s.answer(again, "again", "ada", "newer")
 				s.answer(r, "late", "", "other")
 			},
-			want:      [wrongs]int{takenAway: 1},
+			want:      [violationKinds]int{takenCookie: 1},
 			overtaken: 1,
 		},
-		"a sign-out under the new ID": {
+		"a session is found after a sign-out with its old ID": {
 			run: func(s *script) {
 				out := s.send(logout, "old", "")
 				s.signIn()
 				s.answer(out, "", "", "")
 				s.answer(s.send(look, "new", ""), "guest", "ada", "")
 			},
-			want: [wrongs]int{revived: 1},
+			want: [violationKinds]int{resurrection: 1},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript()
 			test.run(s)
-			a := s.account
-			if a.wrong != test.want || a.overtook.requests != test.overtaken || a.overtook.late != test.late {
-				t.Errorf("wrong %v, overtaken %d, late %d; want %v, %d, %d\n%v", a.wrong, a.overtook.requests, a.overtook.late, test.want, test.overtaken, test.late, a.examples)
+			m := s.model
+			if m.wrong != test.want || m.overtook.requests != test.overtaken || m.overtook.late != test.late {
+				t.Errorf("wrong %v, overtaken %d, late %d; want %v, %d, %d\n%v", m.wrong, m.overtook.requests, m.overtook.late, test.want, test.overtaken, test.late, m.examples)
 			}
 		})
 	}
 }
 
-// The page that a sign-in leads to tells whether it has succeeded.
-func TestNotSignedIn(t *testing.T) {
+// The page after a sign-in shows whether the browser is signed in.
+func TestFalseSignIn(t *testing.T) {
 	for name, test := range map[string]struct {
 		signOut bool
-		user    string // of the page
+		user    string // that the page shows
 		want    int
 	}{
 		"signed in":            {user: "ada", want: 0},
@@ -142,7 +162,7 @@ func TestNotSignedIn(t *testing.T) {
 			}
 			id := "old"
 			if test.user == "" {
-				s.answer(in, "guest", "ada", "") // dropped
+				s.answer(in, "guest", "ada", "") // the application has dropped the sign-in
 			} else {
 				s.answer(in, "guest", "ada", "new")
 				id = "new"
@@ -150,8 +170,8 @@ func TestNotSignedIn(t *testing.T) {
 			next := s.send(look, id, "")
 			next.after = []string{"guest"}
 			s.answer(next, "guest", test.user, "")
-			if got := s.account.wrong[notSignedIn]; got != test.want {
-				t.Errorf("false sign-ins: %d; want %d\n%v", got, test.want, s.account.examples)
+			if got := s.model.wrong[falseSignIn]; got != test.want {
+				t.Errorf("false sign-ins: %d; want %d\n%v", got, test.want, s.model.examples)
 			}
 		})
 	}

@@ -23,39 +23,41 @@ var opNames = []string{"look", "add", "cart", "login", "logout", "end others"}
 
 // request is what was sent.
 type request struct {
-	op    op
-	tab   int
-	user  string
-	idle  time.Duration
-	born  string // what a session that it opens is to be called
-	seq   int    // for the cart
-	id    string // "" is none
-	isOff bool   // the books of its session are closed
-	ghost bool   // the ID is not the browser's any more
-	sent  time.Time
+	op        op
+	tab       int
+	user      string
+	idle      time.Duration
+	born      string // the name of the session that it may begin
+	seq       int    // what it puts into the cart
+	id        string // from the cookie; "" if the browser has none
+	isIgnored bool   // the model does not check its session
+	isOld     bool   // the browser has another ID meanwhile
+	sent      time.Time
 
-	life    *life
-	signed  bool // the session was known to have signed in
-	isDead  bool // the ID was known to be
-	expired bool // the session was known to have
-	floor   int  // additions that it has to see
-	inCart  [tabs]int
-	after   []string // of the page that a sign-in leads to: the sessions that its answers showed
+	isStuck bool      // the store could perhaps not be written when it was sent
+	session *session  // the session of the ID; nil if unknown or ignored
+	signed  bool      // the session had certainly signed in
+	isDead  bool      // the ID was retired, or the session had ended
+	expired bool      // the session had certainly expired
+	floor   int       // the least counter that the answer may show
+	inCart  [tabs]int // the least values of the cart
+	after   []string  // for the page after a sign-in: the sessions that the answers to the sign-in showed
 }
 
-// answer is what came back. A status of 0 is none.
+// answer is the answer to a request. The status is 0 if there was none.
 type answer struct {
 	status    int
 	view      wire.View
-	cookie    *string // set by it; "" is cleared
+	cookie    *string // the cookie that it sets; "" if it clears the cookie, nil if it does neither
 	at        time.Time
-	abandoned bool // the client did not wait for it
+	abandoned bool // the client went away
 }
 
-// hasSignedIn reports whether r was a sign-in that has succeeded.
+// hasSignedIn reports whether r is a sign-in and the answer says that it succeeded.
 func (a answer) hasSignedIn(r *request) bool { return r.op == login && a.shows() && a.view.User != "" }
 
-// shows reports whether it shows the session. What has failed may have given it an ID.
+// shows reports whether the answer shows a session. A failed request may show one too, with the
+// cookie that it sets.
 func (a answer) shows() bool {
 	return a.status == http.StatusOK || a.cookie != nil && a.view.Born != ""
 }

@@ -18,23 +18,23 @@ import (
 	"gosession.dev/session/soak/wire"
 )
 
-// run is a backend under load.
+// run is one test of a backend.
 type run struct {
 	backend
-	*ground
+	*environment
 	*clients
 	browsers []*browser
-	rounds   int // of killing
+	rounds   int // how often kill has restarted processes
 	rows     []*row
-	usages   []wire.Usage // of the first process, while nobody uses it
+	usages   []wire.Usage // of the first process, at rest
 }
 
-// soak loads a backend and harms it, and returns what came of it.
+// soak tests a backend: it puts load on the application and causes the faults of the backend.
 func soak(b backend, program string, o options) (res *result, err error) {
 	h := &host{}
 	defer h.close(&err)
 	b.faults = slices.DeleteFunc(slices.Clone(b.faults), func(f fault) bool { return !strings.Contains(f.name, o.only) })
-	r := &run{backend: b, ground: &ground{host: h, dir: h.TempDir()}}
+	r := &run{backend: b, environment: &environment{host: h, dir: h.TempDir()}}
 	if os.Geteuid() == 0 {
 		if err := os.Chown(r.dir, nobody, nobody); err != nil {
 			return nil, err
@@ -47,12 +47,12 @@ func soak(b backend, program string, o options) (res *result, err error) {
 	begin := time.Now()
 	stop := r.load()
 	r.awaitSessions(10 * time.Second)
-	err = r.harmAll(begin, o.length)
+	err = r.runFaults(begin, o.length)
 	stop()
 	if err != nil {
 		return nil, err
 	}
-	r.lookAgain()
+	r.lookUpAll()
 	res = r.result(time.Since(begin))
 	if err := r.fleet.stop(); err != nil {
 		res.fail("%v", err)
@@ -60,9 +60,9 @@ func soak(b backend, program string, o options) (res *result, err error) {
 	return res, r.checkFile()
 }
 
-// setUp starts the servers and the application.
+// setUp starts the servers and the processes of the application.
 func (r *run) setUp(program string, o options) error {
-	dsn := r.prepare(r.ground)
+	dsn := r.prepare(r.environment)
 	if o.logs == "" {
 		o.logs = os.DevNull
 	}
@@ -72,7 +72,7 @@ func (r *run) setUp(program string, o options) error {
 	}
 	r.Cleanup(func() { _ = logs.Close() })
 	r.clients = &clients{
-		account:  newAccount(r.backend),
+		model:    newModel(r.backend),
 		watch:    &watch{},
 		inCookie: r.driver == "cookie",
 		http:     &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 100}},
@@ -83,7 +83,7 @@ func (r *run) setUp(program string, o options) error {
 			return err
 		}
 		if len(r.fleet) > 0 && r.moves[0] != "" {
-			dsn = strings.Replace(dsn, "stage=prepare", "stage=move", 1) // the first process lags behind
+			dsn = strings.Replace(dsn, "stage=prepare", "stage=move", 1) // the first process stays at the stage before
 		}
 		r.fleet = append(r.fleet, &process{program: program, driver: r.driver, dsn: dsn, fault: o.fault, address: address, log: logs})
 	}
@@ -93,6 +93,7 @@ func (r *run) setUp(program string, o options) error {
 	return r.fleet.start()
 }
 
+// freeAddress returns an address of this machine at which no process listens.
 func freeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -101,7 +102,7 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// load has all browsers used, until it is stopped.
+// load uses all browsers until stop is called.
 func (r *run) load() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
@@ -116,21 +117,21 @@ func (r *run) load() (stop func()) {
 	}
 }
 
-// longest is how long a fault lasts, and the time after it.
+// longest is the longest time for one fault, including the time after it.
 const longest = 30 * time.Second
 
-// awaitSessions waits until the application has stored a session, which it can't begin
-// with on a disk that is full or a database that is read-only.
+// awaitSessions waits until the application has stored a session, but no longer than most. On a
+// full disk or a read-only database it could not prepare the store.
 func (r *run) awaitSessions(most time.Duration) {
-	for begin := time.Now(); time.Since(begin) < most && r.account.isEmpty(); {
+	for begin := time.Now(); time.Since(begin) < most && r.model.isEmpty(); {
 		time.Sleep(10 * time.Millisecond)
 	}
 }
 
-// harmAll does everything that is done to a backend: first, once, what starts the
-// processes again, and then the rest as often as there is time.
-func (r *run) harmAll(begin time.Time, length time.Duration) error {
-	phases := time.Duration(len(r.faults) + 1) // killing takes two, so that there are many rounds
+// runFaults causes the faults of the backend: first, once each, those that restart processes,
+// and then the others in turn until length has passed.
+func (r *run) runFaults(begin time.Time, length time.Duration) error {
+	phases := time.Duration(len(r.faults) + 1) // kill gets the time of two, for many restarts
 	each := min(length/phases, longest)
 	for _, f := range r.faults {
 		if !f.restarts {
@@ -145,7 +146,7 @@ func (r *run) harmAll(begin time.Time, length time.Duration) error {
 		}
 	}
 	for {
-		if err := r.rest(); err != nil {
+		if err := r.measureAtRest(); err != nil {
 			return err
 		}
 		for _, f := range r.faults {
@@ -157,15 +158,16 @@ func (r *run) harmAll(begin time.Time, length time.Duration) error {
 			}
 		}
 		if time.Since(begin)+each >= length {
-			return r.rest()
+			return r.measureAtRest()
 		}
 	}
 }
 
-// harm does something for a part of d, and waits until all is well again.
+// harm causes a fault for three fifths of d, and then waits for the rest of d. It adds what
+// happened to the row of the fault.
 func (r *run) harm(f fault, d time.Duration) error {
 	r.watch.take()
-	before := r.account.tally()
+	before := r.model.tally()
 	if err := f.harm(r, d*3/5); err != nil {
 		return err
 	}
@@ -173,12 +175,12 @@ func (r *run) harm(f fault, d time.Duration) error {
 	time.Sleep(d * 2 / 5)
 	row := r.row(f)
 	row.add(r.watch.take())
-	row.addSince(before, r.account.tally())
+	row.addSince(before, r.model.tally())
 	return nil
 }
 
-// rest notes what the first process holds while nobody uses it.
-func (r *run) rest() error {
+// measureAtRest stops all browsers and notes the resources that the first process uses.
+func (r *run) measureAtRest() error {
 	r.resting.Store(true)
 	defer r.resting.Store(false)
 	for _, b := range r.browsers {
@@ -192,22 +194,23 @@ func (r *run) rest() error {
 	return err
 }
 
-// lookAgain looks up all sessions once more, and those that have ended.
-func (r *run) lookAgain() {
+// lookUpAll looks up the current and the earlier IDs of all browsers once more.
+func (r *run) lookUpAll() {
 	r.watch.take()
 	for _, b := range r.browsers {
-		for _, id := range append(b.ghosts, b.cookie) {
+		for _, id := range append(b.oldIDs, b.cookie) {
 			b.send(context.Background(), &request{op: look, user: b.user, id: id}, normal)
 		}
 	}
 }
 
-// checkFile fails if the database is damaged.
+// checkFile fails if the SQLite database is damaged. It creates no file: the file would belong to
+// root.
 func (r *run) checkFile() error {
 	if r.file == "" {
 		return nil
 	}
-	db, err := sql.Open("sqlite3", "file:"+r.file+"?_busy_timeout=10000")
+	db, err := sql.Open("sqlite3", "file:"+r.file+"?mode=rw&_busy_timeout=10000")
 	if err != nil {
 		return err
 	}

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// signIn signs in, often slowly, and often twice at once, as by a double click: the
-// browser keeps the cookies of both answers in the order in which they come. After a
-// success the browser loads the next page, as one does that is redirected.
+// signIn signs in, sometimes slowly, and sometimes twice at once, as with a double click: the
+// browser keeps the cookie of the answer that arrives last. After a success the browser loads
+// the next page, as after a redirect.
 func (b *browser) signIn(ctx context.Context, r *request) {
 	clicks := []*request{r}
 	if rand.IntN(3) == 0 {
@@ -22,7 +22,7 @@ func (b *browser) signIn(ctx context.Context, r *request) {
 	b.signIns.Add(1)
 	how := normal
 	if rand.IntN(3) == 0 {
-		how = hesitant
+		how = slow
 	}
 	var wg sync.WaitGroup
 	answers := make([]answer, len(clicks))
@@ -41,8 +41,8 @@ func (b *browser) signIn(ctx context.Context, r *request) {
 	}
 }
 
-// loadNext loads the page after a sign-in, with the cookie that the browser has now.
-// If the store fails it tries again.
+// loadNext loads the page after a sign-in, with the cookie that the browser has now. after has
+// the sessions that the answers to the sign-in showed. If the store fails, loadNext retries.
 func (b *browser) loadNext(ctx context.Context, tab int, after []string) {
 	const tries, pause = 40, 50 * time.Millisecond
 	for range tries {
@@ -50,7 +50,7 @@ func (b *browser) loadNext(ctx context.Context, tab int, after []string) {
 		id := b.cookie
 		b.mu.Unlock()
 		if id == "" {
-			return // signed out meanwhile
+			return // the browser has signed out meanwhile
 		}
 		got := b.send(ctx, &request{op: look, tab: tab, user: b.user, id: id, born: b.born.next(), after: after}, normal)
 		if got.status == http.StatusOK || got.status == http.StatusConflict {

@@ -12,7 +12,7 @@ import (
 	"gosession.dev/session/soak/wire"
 )
 
-// program is the application, built once.
+// program is the path of the application, built once.
 var program string
 
 func TestMain(m *testing.M) {
@@ -32,9 +32,8 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// What an application does wrong is found, and nothing is found in one that does
-// nothing wrong.
-func TestFindsFaults(t *testing.T) {
+// soak finds each fault that the application can plant, and none in an application without one.
+func TestFindsPlantedFaults(t *testing.T) {
 	for fault, finds := range map[string]string{
 		"overwrites": "lost updates",
 		"revives":    "resurrections",
@@ -46,10 +45,16 @@ func TestFindsFaults(t *testing.T) {
 	} {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
-			res, err := soak(backends[0], program, options{length: 3 * time.Second, fault: fault, only: nothing.name})
-			require.NoError(t, err)
-			require.Contains(t, strings.Join(res.faults, "\n"), finds)
-			require.NotEmpty(t, res.examples)
+			for length := 3 * time.Second; ; length *= 2 { // on a busy machine few requests are sent in 3 s
+				res, err := soak(backends[0], program, options{length: length, fault: fault, only: noFault.name})
+				require.NoError(t, err)
+				found := strings.Contains(strings.Join(res.faults, "\n"), finds)
+				if found {
+					require.NotEmpty(t, res.examples)
+					break
+				}
+				require.Less(t, length, 20*time.Second, "with the fault %s, soak finds %q; want %q", fault, res.faults, finds)
+			}
 		})
 	}
 	t.Run("none", func(t *testing.T) {
@@ -60,7 +65,7 @@ func TestFindsFaults(t *testing.T) {
 	})
 }
 
-// The application sees another time than others do.
+// The clock of the application is wrong by as much as start says.
 func TestWrongClock(t *testing.T) {
 	address, err := freeAddress()
 	require.NoError(t, err)

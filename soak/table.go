@@ -11,13 +11,14 @@ import (
 	"gosession.dev/session/soak/wire"
 )
 
-// row is what came of a fault, all times that it was done.
+// row has the counts for a fault, over all times that it was caused.
 type row struct {
 	fault
 	seen
 	tally
 }
 
+// row returns the row of a fault, which it adds if need be.
 func (r *run) row(f fault) *row {
 	for _, known := range r.rows {
 		if known.name == f.name {
@@ -28,6 +29,7 @@ func (r *run) row(f fault) *row {
 	return r.rows[len(r.rows)-1]
 }
 
+// add adds what users saw of the fault.
 func (r *row) add(s seen) {
 	r.requests += s.requests
 	r.unavailable += s.unavailable
@@ -37,28 +39,30 @@ func (r *row) add(s seen) {
 	r.back = max(r.back, s.back)
 }
 
-// result is what came of it all.
+// result is the result of a run.
 type result struct {
 	run      *run
 	took     time.Duration
-	faults   []string // what should not be
+	faults   []string // descriptions of what was wrong
 	examples []string
 }
 
+// fail notes that something was wrong.
 func (res *result) fail(format string, args ...any) {
 	res.faults = append(res.faults, fmt.Sprintf(format, args...))
 }
 
+// result returns the result of the run, which took so long.
 func (r *run) result(took time.Duration) *result {
 	res := &result{run: r, took: took}
-	res.examples = r.account.examples
-	for i, n := range r.account.wrong {
+	res.examples = r.model.examples
+	for i, n := range r.model.wrong {
 		if n > 0 {
-			res.fail("%s: %d", wrongNames[i], n)
+			res.fail("%s: %d", violationNames[i], n)
 		}
 	}
 	for _, row := range r.rows {
-		// A machine that is busy with other things may be late for some.
+		// On a busy machine, some requests time out without any fault.
 		if n := row.unavailable + row.unanswered; row.unnoticed && n > row.requests/10 {
 			res.fail("%s: %d requests failed", row.name, n)
 		}
@@ -70,8 +74,8 @@ func (r *run) result(took time.Duration) *result {
 	return res
 }
 
-// compare reports what has grown. Pools of connections, one for each server, may fill a
-// little.
+// compare reports the resources that the first process uses much more of at the end than at the
+// start. Each pool of connections, one for each server, may grow a little.
 func (res *result) compare(first, last wire.Usage, pools int) {
 	const few, much = 20, 32 << 20
 	if last.Goroutines > first.Goroutines+few {
@@ -85,12 +89,12 @@ func (res *result) compare(first, last wire.Usage, pools int) {
 	}
 }
 
-// print writes it in the form of Markdown.
+// print writes the result as Markdown.
 func (res *result) print(w io.Writer) {
 	r := res.run
 	fmt.Fprintf(w, "\n### %s, %v, %d process%s\n\n", r.name, res.took.Round(time.Second), r.processes, map[bool]string{true: "es"}[r.processes > 1])
 	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
-	head := "| fault\t| requests\t| 503\t| no answer\t| slowest\t| normal after\t| " + strings.Join(wrongNames[:], "\t| ") + "\t| overtaken\t| gone, as documented\t|"
+	head := "| fault\t| requests\t| 503\t| no answer\t| slowest\t| normal after\t| " + strings.Join(violationNames[:], "\t| ") + "\t| overtaken\t| gone, as documented\t|"
 	fmt.Fprintln(t, head)
 	fmt.Fprintln(t, strings.Repeat("| ---\t", strings.Count(head, "\t"))+"|")
 	for _, row := range r.rows {
@@ -105,6 +109,7 @@ func (res *result) print(w io.Writer) {
 	res.printRest(w)
 }
 
+// nonzero returns d as text, or "" if it is 0.
 func nonzero(d time.Duration) string {
 	if d == 0 {
 		return ""
@@ -112,17 +117,18 @@ func nonzero(d time.Duration) string {
 	return d.String()
 }
 
+// printRest writes what is below the table.
 func (res *result) printRest(w io.Writer) {
-	r, o := res.run, res.run.account.overtook
+	r, o := res.run, res.run.model.overtook
 	fmt.Fprintf(w, "\nSessions: %d. Sign-ins: %d; of these %d were sent twice at once. %d requests were under way together with one, and %d of them were overtaken: %d were answered 409, %d opened a session.\n",
-		len(r.account.lives), r.signIns.Load(), r.doubles.Load(), o.together, o.requests, o.conflicts, o.opened)
+		len(r.model.sessions), r.signIns.Load(), r.doubles.Load(), o.together, o.requests, o.conflicts, o.opened)
 	fmt.Fprintf(w, "Sign-outs at the same time as a sign-in: %d; in %d cases the sign-in came second, and its cookie before the sign-out's. Requests for sessions that had ended, and that took the cookie of a later sign-in away: %d.\n",
 		o.signOuts, o.crossed, o.late)
 	if o.clocked > 0 {
 		fmt.Fprintf(w, "Cookies taken away by overtaken requests while a clock was wrong, as documented: %d.\n", o.clocked)
 	}
 	fmt.Fprintf(w, "Refused as they should be: %d requests for sessions that were ended, and %d after they were idle.\n",
-		r.account.refused.dead, r.account.refused.expired)
+		r.model.refused.dead, r.model.refused.expired)
 	if r.rounds > 0 {
 		fmt.Fprintf(w, "Killed and started again: %d times.\n", r.rounds)
 	}

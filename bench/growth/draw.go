@@ -10,8 +10,7 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// draw writes the times of a call, and of the longest one beside a sweep, over the
-// number of sessions.
+// draw draws the times of calls, and of the longest call during a sweep, over the number of sessions.
 func draw(file, backend string, rows []row) error {
 	p := plot.New()
 	p.Title.Text = "Growth: " + backend
@@ -32,7 +31,7 @@ func draw(file, backend string, rows []row) error {
 	err := plotutil.AddLinePoints(p,
 		"retrieve", line(func(r row) time.Duration { return r.retrieve }),
 		"retrieve and flush", line(func(r row) time.Duration { return r.flush }),
-		"longest call beside a sweep of all", line(func(r row) time.Duration { return r.stall }),
+		"longest call during a sweep of all", line(func(r row) time.Duration { return r.stall }),
 	)
 	if err != nil {
 		return err

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// histogram counts durations to an eighth of their size, in constant memory.
+// histogram counts durations in buckets that are an eighth of their size wide, in constant memory.
 type histogram struct {
 	count   atomic.Int64
 	buckets [64 * 8]atomic.Int64
@@ -17,14 +17,15 @@ func (h *histogram) add(d time.Duration) {
 	h.buckets[bucket(d)].Add(1)
 }
 
-// bucket is the exponent of d, and the three bits below its first.
+// bucket returns the bucket of d, which is made of the exponent of d and the three bits after its
+// leading one.
 func bucket(d time.Duration) int {
 	n := max(uint64(d), 8)
 	exponent := bits.Len64(n) - 4
 	return exponent*8 + int(n>>exponent)&7
 }
 
-// quantile returns the upper end of the bucket of the q-th part of the durations.
+// quantile returns the upper end of the bucket that contains the q-quantile.
 func (h *histogram) quantile(q float64) time.Duration {
 	left := max(1, int64(q*float64(h.count.Load())))
 	for i := range h.buckets {

@@ -1,6 +1,6 @@
-// Growth measures what becomes of a store as its sessions become many: memory,
-// the time of a call, the sweep and what it does to requests, and listings. It
-// prints a table, and with -svg draws it.
+// Growth measures stores with more and more sessions: their memory, the time of a call, the sweep,
+// the calls that the sweep delays, and listings. It prints a table, and with -svg draws a chart. With
+// -steady it serves a mix of requests at full load instead.
 //
 //	go run ./growth -backend memory -max 10000000
 //	go run ./growth -backend sqlite -max 1000000
@@ -20,16 +20,16 @@ import (
 
 func main() {
 	log.SetFlags(0)
-	backend := flag.String("backend", "memory", "memory, sqlite, or scs-memory, scs-sqlite to compare")
-	least := flag.Int("min", 1000, "sessions at first")
-	most := flag.Int("max", 1_000_000, "sessions at the end; ten times as many at each step")
-	steady := flag.Duration("steady", 0, "instead, a steady mix of requests for this long")
-	goroutines := flag.Int("goroutines", runtime.GOMAXPROCS(0), "how many send the requests of -steady")
-	svg := flag.String("svg", "", "draw what was measured into this file")
+	backend := flag.String("backend", "memory", "the store to measure: memory, sqlite, scs-memory or scs-sqlite; with -steady, memory or sqlite")
+	least := flag.Int("min", 1000, "number of sessions in the first step")
+	most := flag.Int("max", 1_000_000, "number of sessions in the last step; each step has ten times as many as the one before")
+	steady := flag.Duration("steady", 0, "serve a steady mix of requests for this long, instead of measuring the steps")
+	goroutines := flag.Int("goroutines", runtime.GOMAXPROCS(0), "number of goroutines that send the requests of -steady")
+	svg := flag.String("svg", "", "draw the measurements into this `file`")
 	flag.Parse()
 	ctx := context.Background()
 	if *steady > 0 {
-		if err := runSteady(ctx, os.Stdout, *backend, *goroutines, *steady); err != nil {
+		if err := runSteady(os.Stdout, *backend, *goroutines, *steady); err != nil {
 			log.Fatal(err)
 		}
 		return
@@ -43,16 +43,16 @@ func main() {
 	}
 }
 
-// row is what was measured at a number of sessions.
+// row holds the measurements with a number of sessions.
 type row struct {
 	sessions int
-	overhead float64       // bytes of heap per session over its payload and key; NaN where the heap does not hold them
-	retrieve time.Duration // the median
-	flush    time.Duration
-	sweep    time.Duration // of all, which have expired
-	stall    time.Duration // the longest call of another goroutine meanwhile
-	list     time.Duration // of all
-	listHeap float64       // MiB that this took at its peak
+	overhead float64       // bytes of heap per session minus payload and key; NaN for stores on disk
+	retrieve time.Duration // median
+	flush    time.Duration // median
+	sweep    time.Duration // time to delete all sessions, after they have expired
+	stall    time.Duration // longest call of another goroutine during the sweep
+	list     time.Duration // time to list all keys
+	listHeap float64       // peak growth of the heap during the listing, in MiB
 }
 
 func (r row) String() string {
@@ -69,7 +69,7 @@ func (r row) String() string {
 const header = "  sessions  overhead  retrieve     flush      sweep      stall       list  listing\n" +
 	"                 B/s                                                             MiB"
 
-// grow measures each size in a store of its own: what has been swept leaves holes.
+// grow measures each number of sessions in a new store, because sweeping fragments a store.
 func grow(ctx context.Context, backend string, least, most int) ([]row, error) {
 	fmt.Println(backend)
 	fmt.Println(header)

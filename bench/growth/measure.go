@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	samples  = 5000 // calls of which the median is taken
-	requests = 1000 // live sessions, in turn used while others are swept
-	keySize  = 43
+	samples  = 5000 // calls of a median
+	requests = 1000 // live sessions that are used in turn during a sweep
+	keySize  = 43   // bytes
 )
 
 func measure(ctx context.Context, backend string, n int) (row, error) {
@@ -50,7 +50,7 @@ func measure(ctx context.Context, backend string, n int) (row, error) {
 	return r, err
 }
 
-// fill creates the sessions from first to last, by several goroutines.
+// fill creates the sessions from first up to but not including last, in several goroutines.
 func fill(ctx context.Context, s store, first, last int, expires time.Time) error {
 	var next atomic.Int64
 	next.Store(int64(first))
@@ -75,7 +75,7 @@ func fill(ctx context.Context, s store, first, last int, expires time.Time) erro
 	return err
 }
 
-// median is the median time of a call for one of n sessions.
+// median returns the median time of a call for random ones of n sessions.
 func median(call func(key string) error, n int) (time.Duration, error) {
 	var times []time.Duration
 	for range samples {
@@ -90,8 +90,8 @@ func median(call func(key string) error, n int) (time.Duration, error) {
 	return times[len(times)/2], nil
 }
 
-// sweep deletes n sessions that have expired, and returns the longest time that a
-// call of a goroutine with live ones took meanwhile.
+// sweep measures a sweep of n expired sessions, and the longest call of a goroutine that uses live
+// sessions meanwhile.
 func sweep(ctx context.Context, backend string, n int) (took, stall time.Duration, err error) {
 	s, err := open(backend)
 	if err != nil {
@@ -126,7 +126,7 @@ func sweep(ctx context.Context, backend string, n int) (took, stall time.Duratio
 	return took, stall, err
 }
 
-// heap is how many bytes are in use.
+// heap returns the bytes of live objects after a garbage collection.
 func heap() int64 {
 	runtime.GC()
 	runtime.GC()
@@ -139,7 +139,7 @@ func objects() int64 {
 	return int64(sample[0].Value.Uint64())
 }
 
-// peak is by how many MiB the heap grew while do ran.
+// peak returns by how many MiB the heap grew at most while do ran.
 func peak(do func()) float64 {
 	before := heap()
 	highest := before

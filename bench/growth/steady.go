@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -23,10 +22,9 @@ const (
 	reports  = 10
 )
 
-// runSteady serves a mix of requests at full load: visitors come, read, write, sign
-// in, sign out, or stay away until their session expires. What it reports must not
-// grow.
-func runSteady(ctx context.Context, out io.Writer, backend string, goroutines int, d time.Duration) error {
+// runSteady serves a mix of requests at full load: visitors read, write, sign in, sign out, or stay
+// away until their session expires. It writes 10 lines of measurements to out, which should not grow.
+func runSteady(out io.Writer, backend string, goroutines int, d time.Duration) error {
 	dsn := ""
 	if backend == "sqlite" {
 		dir, err := os.MkdirTemp("", "growth")
@@ -45,7 +43,7 @@ func runSteady(ctx context.Context, out io.Writer, backend string, goroutines in
 	handler := f.Handler(steadyMux())
 	fmt.Fprintln(out, "     after  requests/s       p50       p99     p99.9       max  heap MiB  goroutines  GC CPU")
 	fill := time.Now()
-	for time.Since(fill) < idle { // until as many end as begin
+	for time.Since(fill) < idle { // until as many sessions end as begin
 		visit(handler, 0, 1, time.Now().Add(time.Second), new(histogram))
 	}
 	start := time.Now()
@@ -63,10 +61,10 @@ func runSteady(ctx context.Context, out io.Writer, backend string, goroutines in
 	return nil
 }
 
-// cookies are those of all visitors.
+// cookies holds the cookie of each visitor.
 var cookies [visitors]string
 
-// visit sends requests of a goroutine's own part of the visitors, in random order.
+// visit sends requests of the goroutine's part of the visitors, in random order.
 func visit(handler http.Handler, goroutine, goroutines int, until time.Time, latencies *histogram) {
 	for time.Now().Before(until) {
 		cookie := &cookies[rand.IntN(visitors/goroutines)*goroutines+goroutine]
@@ -129,10 +127,10 @@ func steadyMux() http.Handler {
 	return mux
 }
 
-// report is what was at the beginning of a part of the time.
+// report holds the state at the beginning of an interval.
 type report struct {
-	began         time.Duration
-	gcCPU, allCPU float64
+	began         time.Duration // since the start
+	gcCPU, allCPU float64       // seconds
 }
 
 func newReport(began time.Duration) report {

@@ -21,14 +21,14 @@ import (
 	"gosession.dev/session/drivers/sqlite"
 )
 
-// payloadSize is how many bytes of values a session has.
+// payloadSize is the size of a session's values in bytes.
 const payloadSize = 450
 
-// store is what is measured: a store of this library, or one of scs in its place.
+// store is a store of this library or of scs.
 type store interface {
 	create(ctx context.Context, key string, expires time.Time) error
 	retrieve(ctx context.Context, key string) error
-	flush(ctx context.Context, key string) error // what was retrieved, changed
+	flush(ctx context.Context, key string) error // retrieves and writes
 	sweep(ctx context.Context) error
 	list(ctx context.Context) (int, error)
 	io.Closer
@@ -69,11 +69,10 @@ func open(backend string) (store, error) {
 	return nil, fmt.Errorf("unknown backend %q", backend)
 }
 
-// scsInterval is when the memstore of scs sweeps by itself: later than it takes to
-// fill it.
+// scsInterval is when the memstore of scs sweeps by itself. It is longer than filling the store takes.
 const scsInterval = 8 * time.Second
 
-// key is that of the i-th session: a hash, as the keys of sessions are.
+// key returns the key of the i-th session: a hash, like the keys of package session.
 func key(i int) string {
 	sum := sha256.Sum256(binary.AppendVarint(nil, int64(i)))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
@@ -87,7 +86,7 @@ func newPayload() []byte {
 	return b
 }
 
-var meta = make([]byte, 24) // as large as that of package session
+var meta = make([]byte, 24) // as large as package session's metadata
 
 // ours is a store of this library.
 type ours struct {

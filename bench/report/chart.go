@@ -10,8 +10,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// draw shows the overhead of reading and of writing 450 bytes, by one goroutine.
-// Each step to the right is ten times the time.
+// draw draws the overhead of reading and of writing sessions of 450 bytes, by one goroutine, on a
+// logarithmic scale.
 func (r *results) draw(file string) error {
 	p := plot.New()
 	p.Title.Text = "A request above the bare handler: 450 B, 1 goroutine"
@@ -33,7 +33,7 @@ func (r *results) draw(file string) error {
 		names = append(names, library)
 	}
 	if len(names) == 0 {
-		return errors.New("nothing to draw: no library was measured reading and writing 450 bytes by 1 goroutine")
+		return errors.New("nothing to draw: the input has no read/450B/1 and write/450B/1 of one library")
 	}
 	for _, of := range []struct {
 		name   string

@@ -1,4 +1,4 @@
-// Report turns what the benchmarks print into the tables and the chart of a README:
+// Report turns the output of the benchmarks into the tables and the chart of a README:
 //
 //	go test -bench . | tee bench.txt
 //	go run ./report -readme README.md -svg requests.svg < bench.txt
@@ -14,7 +14,7 @@ import (
 	"strings"
 )
 
-// What is between these lines of the README is replaced.
+// Report replaces the part of the README between these lines.
 const (
 	begin = "<!-- measured -->\n"
 	end   = "<!-- until here -->\n"
@@ -22,8 +22,8 @@ const (
 
 func main() {
 	log.SetFlags(0)
-	readme := flag.String("readme", "", "put the tables into this file, between the lines that say so")
-	svg := flag.String("svg", "", "draw the chart into this file")
+	readme := flag.String("readme", "", "write the tables into this `file`, between its lines \"<!-- measured -->\" and \"<!-- until here -->\"")
+	svg := flag.String("svg", "", "draw the chart into this `file`")
 	flag.Parse()
 	results, err := parse(os.Stdin)
 	if err == nil && *svg != "" {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// comparison is of the overhead of two libraries at one kind of work.
+// comparison compares the overhead of two libraries.
 type comparison struct {
 	ours, theirs           string
 	work, size, goroutines string
@@ -38,10 +38,10 @@ var comparisons = []comparison{
 	{"session/cookie", "gorilla/cookie", "write", "450B", "1"},
 }
 
-// ratios is a table of comparisons.
+// ratios returns a table of the comparisons.
 func (r *results) ratios() string {
 	var b strings.Builder
-	b.WriteString("| work | this library | beside | takes of its time |\n| --- | --- | --- | --- |\n")
+	b.WriteString("| work | this library | compared with | overhead ratio |\n| --- | --- | --- | --- |\n")
 	for _, c := range comparisons {
 		ours, found := r.overhead(run{c.ours, c.work, c.size, c.goroutines})
 		theirs, foundToo := r.overhead(run{c.theirs, c.work, c.size, c.goroutines})
@@ -59,7 +59,7 @@ func plural(goroutines string) string {
 	return goroutines + " goroutines"
 }
 
-// all is a table for each kind of work: microseconds and allocations of a request.
+// all returns a table for each kind of work, with the microseconds and allocations of a request.
 func (r *results) all() string {
 	var b strings.Builder
 	sizes, goroutines := []string{"450B", "4KB", "64KB"}, []string{"1", "16"}

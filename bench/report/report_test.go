@@ -20,8 +20,8 @@ BenchmarkRequest/scs/memstore/write/450B/1-2    	 100	 9000 ns/op	 3 B/op	 282 a
 PASS
 `
 
-// The first table has the ratio of the medians above the bare handler, and the README
-// keeps what is around the tables.
+// The first table has the ratio of the overheads, by medians. The README keeps the text around the
+// tables.
 func TestReport(t *testing.T) {
 	r, err := parse(strings.NewReader(output))
 	require.NoError(t, err)

@@ -12,12 +12,12 @@ import (
 	"strings"
 )
 
-// run is what is measured: a library and its backend do a kind of work.
+// run identifies a benchmark. library includes the backend.
 type run struct{ library, work, size, goroutines string }
 
 type result struct{ ns, allocs float64 }
 
-// results has the median of each run.
+// results holds the median of each run.
 type results struct {
 	machine   string
 	libraries []string // in the order of the output
@@ -50,7 +50,7 @@ func parse(r io.Reader) (*results, error) {
 		seen[of] = append(seen[of], result{number(m[6]), number(m[7])})
 	}
 	if len(seen) == 0 {
-		return nil, errors.New("there is no line of BenchmarkRequest in the input")
+		return nil, errors.New("the input has no line of BenchmarkRequest: pipe the output of go test -bench . into it")
 	}
 	for of, all := range seen {
 		slices.SortFunc(all, func(a, b result) int { return cmp.Compare(a.ns, b.ns) })
@@ -65,7 +65,8 @@ func number(text string) float64 {
 	return n
 }
 
-// overhead is the time in nanoseconds above the bare handler.
+// overhead returns the time of a run in nanoseconds minus that of the bare handler, at least 1, and
+// whether the run was measured.
 func (r *results) overhead(of run) (float64, bool) {
 	floor := of
 	floor.library = "none/handler"

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// age is a duration as people give it: in days too, as in 30d.
+// age is the value of a duration flag that also accepts days, such as 30d.
 type age time.Duration
 
-const maxDays = 100 * 365
+const maxDays = 100 * 365 // more would overflow a time.Duration
 
 func (a *age) String() string {
 	if *a == 0 {
@@ -29,7 +29,7 @@ func (a *age) Set(text string) error {
 		d = time.Duration(max(min(n, maxDays), -1)) * 24 * time.Hour
 	}
 	if err != nil || d < 0 {
-		return errors.New("want a time as in 90m, 12h or 30d")
+		return errors.New("want a duration such as 90m, 12h or 30d")
 	}
 	*a = age(d)
 	return nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,41 +18,67 @@ func (c *ctl) bench() *cobra.Command {
 	var length time.Duration
 	var parallel, bytes int
 	cmd := &cobra.Command{
-		Use: "bench", Short: "measure this backend from here, with sessions of its own", Args: cobra.NoArgs,
+		Use: "bench", Short: "measure how fast the backend is from this machine", Args: noArgs,
+		Long: `Measure how fast the backend is from this machine. bench creates sessions of its own,
+reads and writes each up to ten times, and ends them, also if it is interrupted. If
+bench is killed, the sessions that it leaves expire within ` + benchTimeouts.Lifetime.String() + `. It does not touch
+other sessions.`,
 		Example: "  sessionctl bench --for 10s --parallel 64",
-		RunE: c.withTimeouts(session.Timeouts{}, func(cmd *cobra.Command, f opened, _ []string) error {
+		RunE: c.withConfig(session.Config{Timeouts: benchTimeouts}, func(cmd *cobra.Command, f opened, _ []string) error {
 			if parallel < 1 || bytes < 0 || length <= 0 {
-				return usage("--for and --parallel must be above 0, and --size not below")
+				return usage("--for must be above 0, --parallel 1 or more, and --size 0 or more")
 			}
 			begin := time.Now()
 			m, err := measure(cmd.Context(), f.Factory, length, parallel, strings.Repeat("x", bytes))
 			if err != nil {
 				return err
 			}
-			took := time.Since(begin).Seconds()
-			fmt.Fprint(c.out, paint(c.out, bold, fmt.Sprintf("%-9s %10s %10s %10s %10s\n", "", "a second", "median", "99 of 100", "longest")))
-			for _, op := range benchOps {
-				all := m[op]
-				slices.Sort(all)
-				fmt.Fprintf(c.out, "%-9s %10.0f %10v %10v %10v\n", op, float64(len(all))/took,
-					at100(all, 50), at100(all, 99), at100(all, 100))
+			if cmd.Context().Err() != nil {
+				return errors.New("interrupted; the sessions of bench have ended")
 			}
-			return nil
+			return c.sayMeasured(m, time.Since(begin))
 		}),
 	}
-	cmd.Flags().DurationVar(&length, "for", 5*time.Second, "how long")
-	cmd.Flags().IntVar(&parallel, "parallel", 16, "how many sessions are used at once")
-	cmd.Flags().IntVar(&bytes, "size", 450, "how many bytes each has")
+	cmd.Flags().DurationVar(&length, "for", 5*time.Second, "how long to measure")
+	cmd.Flags().IntVar(&parallel, "parallel", 16, "number of sessions in use at once")
+	cmd.Flags().IntVar(&bytes, "size", 450, "bytes of data in each session")
 	return cmd
+}
+
+// benchTimeouts let the sessions expire that bench leaves when it is killed.
+var benchTimeouts = session.Timeouts{Idle: 2 * time.Minute, Lifetime: 2 * time.Minute}
+
+func (c *ctl) sayMeasured(m measured, took time.Duration) error {
+	t := table{right: map[int]bool{1: true, 2: true, 3: true, 4: true}}
+	t.add("", "per second", "median", "99th percentile", "longest")
+	for _, op := range benchOps {
+		all := m[op]
+		slices.Sort(all)
+		perSecond, p50, p99, longest := float64(len(all))/took.Seconds(), percentile(all, 50), percentile(all, 99), percentile(all, 100)
+		t.add(op, fmt.Sprintf("%.0f", perSecond), p50.String(), p99.String(), longest.String())
+		if !c.json {
+			continue
+		}
+		if err := c.encode(map[string]any{
+			"operation": op, "per_second": perSecond,
+			"p50_seconds": p50.Seconds(), "p99_seconds": p99.Seconds(), "max_seconds": longest.Seconds(),
+		}); err != nil {
+			return err
+		}
+	}
+	if c.json {
+		return nil
+	}
+	return t.print(c.out, true)
 }
 
 var benchOps = []string{"create", "read", "write", "destroy"}
 
-// measured is how long each call took, by operation.
+// measured holds how long each call took, by operation.
 type measured map[string][]time.Duration
 
-// measure has some goroutines open sessions, read and write each ten times, and end
-// them.
+// measure runs parallel goroutines for a time of length. Each creates a session, uses it and
+// ends it, again and again.
 func measure(ctx context.Context, f *session.Factory, length time.Duration, parallel int, cargo string) (measured, error) {
 	ctx, cancel := context.WithTimeout(ctx, length)
 	defer cancel()
@@ -61,7 +88,7 @@ func measure(ctx context.Context, f *session.Factory, length time.Duration, para
 		wg.Go(func() {
 			all[i] = measured{}
 			for ctx.Err() == nil && errs[i] == nil {
-				errs[i] = all[i].live(context.WithoutCancel(ctx), f, cargo)
+				errs[i] = all[i].useSession(ctx, f, cargo)
 			}
 		})
 	}
@@ -78,27 +105,36 @@ func measure(ctx context.Context, f *session.Factory, length time.Duration, para
 	return sum, nil
 }
 
-// live takes a session from its beginning to its end.
-func (m measured) live(ctx context.Context, f *session.Factory, cargo string) error {
+// useSession creates a session, reads and writes it ten times, and ends it. When ctx is done it
+// stops early, but cancels no call: the outcome of a canceled call is unknown.
+func (m measured) useSession(ctx context.Context, f *session.Factory, cargo string) error {
+	call := context.WithoutCancel(ctx)
 	var s *session.Session
-	err := m.time("create", func() (err error) { s, err = f.Create(ctx); return err })
-	for n := 0; n < 10 && err == nil; n++ {
-		err = m.time("read", func() (err error) { s, err = f.Retrieve(ctx, s.ID()); return err })
+	err := m.time("create", func() (err error) { s, err = f.Create(call); return err })
+	if err != nil {
+		return err
+	}
+	for n := 0; n < 10 && err == nil && ctx.Err() == nil; n++ {
+		err = m.time("read", func() (err error) {
+			read, err := f.Retrieve(call, s.ID())
+			if err == nil {
+				s = read
+			}
+			return err
+		})
 		if err == nil {
 			err = m.time("write", func() error {
 				if err := s.Set("cargo", cargo); err != nil {
 					return err
 				}
-				return s.Flush(ctx)
+				return s.Flush(call)
 			})
 		}
 	}
-	if err != nil {
-		return err
-	}
-	return m.time("destroy", func() error { return s.Destroy(ctx) })
+	return errors.Join(err, m.time("destroy", func() error { return s.Destroy(call) }))
 }
 
+// time runs do and notes how long it took.
 func (m measured) time(op string, do func() error) error {
 	begin := time.Now()
 	err := do()
@@ -106,8 +142,8 @@ func (m measured) time(op string, do func() error) error {
 	return err
 }
 
-// at100 is the value below which so many of a hundred are.
-func at100(sorted []time.Duration, percent int) time.Duration {
+// percentile returns the value that percent of the sorted values do not exceed.
+func percentile(sorted []time.Duration, percent int) time.Duration {
 	if len(sorted) == 0 {
 		return 0
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,43 +14,45 @@ import (
 )
 
 func (c *ctl) check() *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use: "check", Short: "see whether all sessions can be read, and under which secrets they are sealed", Args: cobra.NoArgs,
-		Long: `See whether all sessions can be read, and count them by the secret that they are
-sealed under.
+	return &cobra.Command{
+		Use: "check", Short: "check that all sessions can be read, and count them by secret", Args: noArgs,
+		Long: `Check that all sessions can be read, and count them by the secret that seals them.
+Each session that can't be read is listed with the reason.
 
-A secret is named by its number, 8 hexadecimal digits, which tells nothing of the
-secret. The first secret of SESSION_KEYS is the current one: it seals. The others are
-known: they only open, and one that has no sessions can be dropped. A secret that is
-not configured is not in SESSION_KEYS: add it, there and in the application, or, if
-it is lost, end its sessions by sessionctl end --sealed-under.
+The table names a secret by its number, 8 hexadecimal digits that reveal nothing about
+it. The state says what to do with the secret:
 
-It exits with 4 if there are sessions that can't be read. Without SESSION_KEYS,
-sealed sessions are only counted.`,
-		Example: "  SESSION_KEYS=$NEW,$OLD sessionctl check\n  sessionctl check --json | jq '.secrets[] | select(.sessions == 0)'",
+  current         the first of SESSION_SECRETS: it seals and opens
+  known           another one of SESSION_SECRETS: it only opens. Remove it, there and
+                  in the application, when it has no sessions
+  not configured  not in SESSION_SECRETS. Add it, there and in the application; if it
+                  is lost, end its sessions with sessionctl end --sealed-under
+
+An application with secrets rejects a session that is not sealed, unless it sets
+Config.InsecureReadUnsealed: sessionctl reseal --unsealed seals such sessions.
+
+Without SESSION_SECRETS, check counts sealed sessions and cannot open them.`,
+		Example: "  SESSION_SECRETS=$NEW,$OLD sessionctl check\n  sessionctl check --json | jq '.secrets[] | select(.sessions == 0)'",
 		RunE: c.with(func(cmd *cobra.Command, f opened, _ []string) error {
 			r, err := checked(cmd.Context(), f, func(p problem) {
-				if !asJSON {
-					_ = c.say("%s  %v", plain(string(p.Key)), p.Error)
+				if !c.json {
+					_ = c.say("%s  %s", plain(string(p.Key)), plain(p.Error))
 				}
 			})
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				err = json.NewEncoder(c.out).Encode(r)
+			if c.json {
+				err = c.encode(r)
 			} else {
-				err = c.sayReport(r)
+				err = c.sayReport(r, len(f.secrets) > 0)
 			}
 			return errors.Join(err, r.verdict(f))
 		}),
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "as a JSON object")
-	return cmd
 }
 
-// report is what check has found.
+// report is the result of check. If SESSION_SECRETS is set, Readable does not include Unsealed.
 type report struct {
 	Readable   int           `json:"readable"`
 	Sealed     int           `json:"sealed_without_secret"`
@@ -58,13 +61,13 @@ type report struct {
 	Unsealed   int           `json:"unsealed"`
 }
 
-// problem is a session that can't be read, whatever the secrets.
+// problem is a session that no secret makes readable.
 type problem struct {
 	Key   session.Key `json:"key"`
 	Error string      `json:"error"`
 }
 
-// checked looks at all sessions, and tells of each problem when it is found.
+// checked reads all sessions. It calls tell for each problem as soon as it is found.
 func checked(ctx context.Context, f opened, tell func(problem)) (report, error) {
 	r := report{Unreadable: []problem{}}
 	configured, err := numbersOf(f.secrets)
@@ -72,29 +75,22 @@ func checked(ctx context.Context, f opened, tell func(problem)) (report, error) 
 		return r, err
 	}
 	sessions := map[secretNumber]int{}
-	for d, err := range (selection{}).sessions(ctx, f) {
-		if err == nil {
-			err = readable(d)
-		}
-		if err != nil && !isUnreadable(err) {
+	for one, err := range (selection{}).sessions(ctx, f, nil) {
+		if err != nil {
 			return r, err
 		}
-		rec, recErr := f.record(ctx, d.Key)
-		switch {
-		case errors.Is(recErr, session.ErrNotFound): // it has ended meanwhile
-			continue
-		case recErr == nil:
-			sessions[secretNumber(seal.Number(rec.Data))]++
-		case !errors.Is(recErr, session.ErrCorrupt):
-			return r, recErr
+		if one.record != nil {
+			sessions[secretNumber(seal.Number(one.record.Data))]++
 		}
+		err := cmp.Or(one.unreadable, readable(one.encoding, one.values))
 		switch {
 		case err != nil && !isSealed(err):
-			p := problem{d.Key, err.Error()}
+			p := problem{one.key, err.Error()}
 			r.Unreadable = append(r.Unreadable, p)
 			tell(p)
-		case err != nil, d.Values == nil:
+		case err != nil, one.values == nil:
 			r.Sealed++
+		case len(f.secrets) > 0 && !one.sealed: // counted as unsealed
 		default:
 			r.Readable++
 		}
@@ -103,39 +99,46 @@ func checked(ctx context.Context, f opened, tell func(problem)) (report, error) 
 	return r, nil
 }
 
-// readable tells whether the values are what their codec says.
-func readable(d session.Details) error {
-	for key, value := range d.Values {
-		if d.Codec == session.JSON.Name() && !json.Valid(value) {
-			return fmt.Errorf("%w: the value %q is not JSON", session.ErrCorrupt, key)
+// readable returns an error that matches session.ErrCorrupt if a value is not JSON although its
+// codec is.
+func readable(e encoding, values map[string][]byte) error {
+	for name, value := range values {
+		if e.codec == session.JSON.Name() && !json.Valid(value) {
+			return fmt.Errorf("%w: the value %q is not JSON", session.ErrCorrupt, name)
 		}
 	}
 	return nil
 }
 
-func (c *ctl) sayReport(r report) error {
+func (c *ctl) sayReport(r report, hasSecrets bool) error {
 	err := c.say("can be read: %d", r.Readable)
+	if hasSecrets && r.Unsealed > 0 {
+		err = c.say("not sealed, and rejected by applications that have secrets: %d", r.Unsealed)
+	}
 	if r.Sealed > 0 {
-		err = c.say("sealed, without secrets to open them: %d", r.Sealed)
+		err = c.say("sealed under secrets that are not in SESSION_SECRETS: %d", r.Sealed)
 	}
 	if len(r.Secrets) == 0 {
 		return err
 	}
-	const columns = "%-8s  %-14s  %8s"
-	_ = c.say("%s", paint(c.out, bold, fmt.Sprintf(columns, "SECRET", "STATE", "SESSIONS")))
+	t := table{right: map[int]bool{2: true}}
+	t.add("SECRET", "STATE", "SESSIONS")
 	for _, s := range r.Secrets {
-		_ = c.say(columns, s.Number, s.State, fmt.Sprint(s.Sessions))
+		t.add(string(s.Number), s.State, fmt.Sprint(s.Sessions))
 	}
-	return c.say(columns, "none", "not sealed", fmt.Sprint(r.Unsealed))
+	t.add("none", "not sealed", fmt.Sprint(r.Unsealed))
+	return errors.Join(err, t.print(c.out, true))
 }
 
-// verdict is the error with which check ends, if there is one.
+// verdict returns the error with which check ends, or nil.
 func (r report) verdict(f opened) error {
 	switch n := len(r.Unreadable); {
 	case n > 0:
-		return coded{fmt.Errorf("%d sessions can't be read", n), exitCorrupt}
+		return coded{fmt.Errorf("sessions that can't be read: %d; the reason is beside each key. If the data is of no use, end them with sessionctl end KEY", n), exitCorrupt}
 	case r.Sealed > 0 && len(f.secrets) > 0:
-		return coded{fmt.Errorf("%d sessions are sealed under secrets that SESSION_KEYS does not have", r.Sealed), exitCorrupt}
+		return coded{fmt.Errorf("sessions sealed under secrets that SESSION_SECRETS does not have: %d; add the secrets, or end these sessions with sessionctl end --sealed-under", r.Sealed), exitCorrupt}
+	case r.Unsealed > 0 && len(f.secrets) > 0:
+		return coded{fmt.Errorf("sessions that are not sealed: %d; applications that have secrets reject them, unless they set Config.InsecureReadUnsealed; seal them with sessionctl reseal --unsealed", r.Unsealed), exitCorrupt}
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 
 	"gosession.dev/session"
 	"gosession.dev/session/driver"
+	"gosession.dev/session/internal/bounded"
 	"gosession.dev/session/internal/seal"
 	"gosession.dev/session/internal/subjectmark"
 )
@@ -23,16 +23,20 @@ func (c *ctl) end() *cobra.Command {
 	var number secretNumber
 	var all, yes bool
 	cmd := &cobra.Command{
-		Use: "end [KEY...]", Short: "end sessions: by key, all of a subject, all of a lost secret, or all",
-		Long: `End sessions: by key, all of a subject, all that are sealed under a secret, or all.
+		Use: "end [KEY... | --subject SUBJECT | --sealed-under NUMBER | --all]", Short: "end sessions: by key, of a subject, of a lost secret, or all",
+		Long: `End the sessions with these keys, which sessionctl list prints; or all sessions of a
+subject; or all that are sealed under a secret; or all.
 
-End the sessions of a subject when an account is locked or a password was changed. A
-sign-in that began before fails, even if it completes afterwards. If the application
-still imports sessions of another library, give the end of the import as --until: a
-session that began before this command is not imported.
+--subject: use it when an account is locked or its password has changed. A sign-in
+that is in progress fails too. If the subject has no sessions, the command
+succeeds and prints "ended: 0". If the application still imports sessions of another
+library, give the day on which the import ends with --until: until then, the
+application imports no session of the subject that began before this command.
 
-End the sessions of a secret when the secret is lost: until they expire, their users
-get an error. sessionctl check shows the numbers.`,
+--sealed-under: use it when a secret is lost. Otherwise the users of its sessions get
+an error until the sessions expire. sessionctl check prints the numbers of secrets.
+
+--all and --sealed-under ask before they end anything; --yes answers.`,
 		Example: `  sessionctl end --subject user:42
   sessionctl end --sealed-under 1f2e3d4c
   sessionctl list --older-than 30d --json | jq -r .key | xargs -r sessionctl end`,
@@ -40,10 +44,10 @@ get an error. sessionctl check shows the numbers.`,
 		PreRunE:           func(cmd *cobra.Command, _ []string) error { return notEmpty(cmd, "subject") },
 		RunE: c.with(func(cmd *cobra.Command, f opened, args []string) error {
 			switch {
-			case count(len(args) > 0, subject != "", number != "", all) != 1:
-				return usage("say what to end: keys, or --subject, or --sealed-under, or --all")
+			case countTrue(len(args) > 0, subject != "", number != "", all) != 1:
+				return usage("say what to end: give keys, or one of --subject, --sealed-under and --all")
 			case subject == "" && !until.IsZero():
-				return usage("--until is about the sessions of a subject: name it by --subject")
+				return usage("--until needs --subject: it is about the import of one subject's sessions")
 			case subject != "":
 				return c.endSubject(cmd, f, subject, until.Time)
 			case len(args) > 0:
@@ -54,7 +58,7 @@ get an error. sessionctl check shows the numbers.`,
 				return err
 			}
 			if !yes && !c.confirms(cmd.Context(), question) {
-				return errors.New("nothing was ended")
+				return errors.New("not confirmed; no session was ended")
 			}
 			if number != "" {
 				return c.endSealedUnder(cmd, f, number)
@@ -62,86 +66,112 @@ get an error. sessionctl check shows the numbers.`,
 			return c.endEach(cmd, f, f.Sessions(cmd.Context()))
 		}),
 	}
-	cmd.Flags().StringVar(&subject, "subject", "", "all sessions of this subject")
-	cmd.Flags().Var(&until, "until", "with --subject: when the import of sessions of another library ends")
-	cmd.Flags().Var(&number, "sealed-under", "all sessions that are sealed under the secret of this number; asks before")
-	cmd.Flags().BoolVar(&all, "all", false, "all sessions; asks before")
-	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	cmd.Flags().StringVar(&subject, "subject", "", "end all sessions of this subject")
+	cmd.Flags().Var(&until, "until", "with --subject: when the application stops importing sessions of another library")
+	cmd.Flags().Var(&number, "sealed-under", "end all sessions that are sealed under the secret with this number")
+	cmd.Flags().BoolVar(&all, "all", false, "end all sessions")
+	cmd.Flags().BoolVar(&yes, "yes", false, "end the sessions without asking")
 	return cmd
 }
 
-// question is what to ask before all sessions are ended, or all of a secret.
+// question returns what to ask before end ends all sessions, or all sessions sealed under a secret.
 func (c *ctl) question(f opened, number secretNumber) (string, error) {
 	if number == "" {
-		return "End all sessions, and sign everybody out?", nil
+		return "End all sessions and sign out all users?", nil
 	}
 	configured, err := numbersOf(f.secrets)
 	if err != nil || len(configured) == 0 {
 		return fmt.Sprintf("End all sessions that are sealed under %s?", number), err
 	}
-	return fmt.Sprintf("End all sessions that are sealed under %s? In SESSION_KEYS it is %s.", number, stateOf(number, configured)), nil
+	return fmt.Sprintf("End all sessions that are sealed under %s? The state of this secret is: %s.", number, stateOf(number, configured)), nil
 }
 
-// confirms asks a question. No answer is no.
-func (c *ctl) confirms(ctx context.Context, question string) bool {
-	fmt.Fprintf(c.err, "%s [y/N] ", question)
-	answered := make(chan string, 1)
-	go func() {
-		answer, _ := bufio.NewReader(c.in).ReadString('\n')
-		answered <- strings.ToLower(strings.TrimSpace(answer))
-	}()
-	select {
-	case answer := <-answered:
-		return answer == "y" || answer == "yes"
-	case <-ctx.Done():
-		fmt.Fprintln(c.err)
-		return false
-	}
-}
+// ended prints how many sessions the command has ended.
+func (c *ctl) ended(n int) error { return c.result(map[string]int{"ended": n}, "ended: %d", n) }
 
-// endKeys ends all that it can, and says at the end what was not there.
+// endKeys ends the sessions with these keys. It goes on after a key that has no session, and
+// names such keys in its error.
 func (c *ctl) endKeys(cmd *cobra.Command, f opened, keys []string) error {
-	ended := 0
+	for i, key := range keys {
+		if !isKey.MatchString(key) {
+			return errNoKey(i + 1) // before it ends anything
+		}
+	}
+	n := 0
 	var missing []string
 	for _, key := range keys {
-		err := session.ErrNotFound
-		if isKeyOfSession(key) {
-			err = f.Destroy(cmd.Context(), session.Key(key))
-		}
-		switch {
+		switch err := f.Destroy(cmd.Context(), session.Key(key)); {
 		case err == nil:
-			ended++
+			n++
 		case errors.Is(err, session.ErrNotFound):
-			missing = append(missing, plain(key))
+			missing = append(missing, key)
 		default:
-			return errors.Join(err, c.say("ended: %d", ended))
+			return errors.Join(err, c.ended(n))
 		}
 	}
-	err := c.say("ended: %d", ended)
+	err := c.ended(n)
 	if len(missing) > 0 {
-		return coded{fmt.Errorf("there were no sessions of these keys: %s", strings.Join(missing, " ")), exitNotFound}
+		return coded{fmt.Errorf("no sessions have these keys: %s", strings.Join(missing, " ")), exitNotFound}
 	}
 	return err
 }
 
-// endSubject writes the subject's mark before it ends anything, so that a sign-in that is
-// under way does not escape.
+// endSubject ends the sessions of a subject. It writes the subject's mark first, so that a
+// sign-in that is in progress fails.
 func (c *ctl) endSubject(cmd *cobra.Command, f opened, subject string, until time.Time) error {
-	if err := f.mark(cmd.Context(), subject, until); err != nil {
+	ctx := cmd.Context()
+	if err := f.mark(ctx, subject, until); err != nil {
 		return err
 	}
-	err := f.DestroySubject(cmd.Context(), subject)
-	if errors.Is(err, errors.ErrUnsupported) { // the store can't find them
-		return c.endEach(cmd, f, f.keysWhere(cmd.Context(), func(r *driver.Record) bool { return r.Subject == subject }))
+	if _, lists := f.store.(driver.SubjectLister); !lists {
+		return c.endUnlisted(cmd, f, subject)
 	}
-	if err == nil {
-		err = c.say("all sessions of %q have ended", subject)
+	before, err := count(f.subjectKeys(ctx, subject))
+	if err != nil {
+		return err
 	}
-	return err
+	err = f.DestroySubject(ctx, subject)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return c.endUnlisted(cmd, f, subject)
+	}
+	if err != nil {
+		return err
+	}
+	if before == 0 {
+		fmt.Fprintln(c.err, "sessionctl: the subject has no sessions; check its spelling")
+	}
+	return c.ended(before)
 }
 
-// mark writes the subject's mark and keeps it until that time, or now, and for as long
-// again as a sign-in may take.
+// endUnlisted is endSubject for a store that can't list the sessions of a subject. A store that
+// ends them in one step, such as memcached, does not say how many there were. For any other
+// store, endUnlisted reads all records to find them.
+func (c *ctl) endUnlisted(cmd *cobra.Command, f opened, subject string) error {
+	err := f.DestroySubject(cmd.Context(), subject)
+	if err == nil {
+		return c.result(map[string]any{"ended": nil}, "ended: all sessions of the subject; this driver does not count them")
+	}
+	if !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	var h hidden
+	defer h.say(c.err)
+	return c.endEach(cmd, f, f.keysWhere(cmd.Context(), h.add, func(r *driver.Record) bool { return r.Subject == subject }))
+}
+
+// count counts keys, up to the first error.
+func count(keys iter.Seq2[session.Key, error]) (n int, err error) {
+	for _, err := range keys {
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// mark writes the subject's mark. It lasts until the given time, or until now if that has
+// passed, and then for subjectmark.Lifetime, the longest time that a sign-in may take.
 func (f opened) mark(ctx context.Context, subject string, until time.Time) error {
 	if _, clientSide := f.store.(driver.ClientSide); clientSide {
 		return errors.ErrUnsupported
@@ -150,42 +180,41 @@ func (f opened) mark(ctx context.Context, subject string, until time.Time) error
 	if until.Before(now) {
 		until = now
 	}
-	return inTime(ctx, func(ctx context.Context) error {
+	return bounded.Call(ctx, storeTimeout, func(ctx context.Context) error {
 		return subjectmark.Write(ctx, f.store, subject, now, until.Add(subjectmark.Lifetime))
 	})
 }
 
-// endSealedUnder ends the sessions that are sealed under a secret, which it need not have.
+// endSealedUnder ends the sessions that are sealed under the secret with this number. It does
+// not need the secret.
 func (c *ctl) endSealedUnder(cmd *cobra.Command, f opened, number secretNumber) error {
-	return c.endEach(cmd, f, f.keysWhere(cmd.Context(), func(r *driver.Record) bool {
+	var h hidden
+	defer h.say(c.err)
+	return c.endEach(cmd, f, f.keysWhere(cmd.Context(), h.add, func(r *driver.Record) bool {
 		return seal.Number(r.Data) == string(number)
 	}))
 }
 
+// endEach ends the sessions with these keys. Keys whose sessions have already ended do not count.
 func (c *ctl) endEach(cmd *cobra.Command, f opened, keys iter.Seq2[session.Key, error]) error {
-	ended := 0
+	n := 0
 	for key, err := range keys {
 		if err == nil {
 			err = f.Destroy(cmd.Context(), key)
 		}
 		if err != nil && !errors.Is(err, session.ErrNotFound) {
-			return errors.Join(err, c.say("ended: %d", ended))
+			return errors.Join(err, c.ended(n))
 		}
 		if err == nil {
-			ended++
+			n++
 		}
 	}
-	return c.say("ended: %d", ended)
+	return c.ended(n)
 }
 
-// say prints a line.
-func (c *ctl) say(format string, args ...any) error {
-	_, err := fmt.Fprintf(c.out, format+"\n", args...)
-	return err
-}
-
-func count(these ...bool) (n int) {
-	for _, is := range these {
+// countTrue returns how many conditions are true.
+func countTrue(conditions ...bool) (n int) {
+	for _, is := range conditions {
 		if is {
 			n++
 		}

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
+	"cmp"
+	"container/heap"
 	"fmt"
-	"io"
-	"iter"
-	"time"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -15,140 +12,114 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// selection is which sessions a command is about.
-type selection struct {
-	subject   string // "" is any
-	olderThan age
-	limit     int // 0 is none
-}
-
-func (s *selection) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&s.subject, "subject", "", "only those of this subject")
-	cmd.Flags().Var(&s.olderThan, "older-than", "only those that began so long ago, as in 12h or 30d")
-	cmd.Flags().IntVar(&s.limit, "limit", 0, "no more than so many")
-	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
-		if s.limit < 0 {
-			return usage("--limit must not be below 0")
-		}
-		return notEmpty(cmd, "subject")
-	}
-}
-
-// notEmpty refuses a flag that was given without a value, as a script does whose variable
-// is not set: that would mean everybody.
-func notEmpty(cmd *cobra.Command, name string) error {
-	if flag := cmd.Flags().Lookup(name); flag.Changed && flag.Value.String() == "" {
-		return usage("--%s is empty", name)
-	}
-	return nil
-}
-
 func (c *ctl) list() *cobra.Command {
 	var s selection
-	var asJSON bool
+	var limit int
+	var unsorted bool
 	cmd := &cobra.Command{
-		Use: "list", Short: "list live sessions", Args: cobra.NoArgs,
-		Example: "  sessionctl list --older-than 30d --json | jq -r .key",
+		Use: "list", Short: "list live sessions", Args: noArgs,
+		Long: `List live sessions, most recently seen first. Subjects and labels are cut to 40
+columns; show and --json print all of them.
+
+To sort, list holds all sessions in memory, or as many as --limit says. With --unsorted
+it prints each session as soon as it is found.`,
+		Example: "  sessionctl list --limit 20\n  sessionctl list --older-than 30d --unsorted --json | jq -r .key",
 		RunE: c.with(func(cmd *cobra.Command, f opened, _ []string) error {
-			p := printer{out: c.out, json: asJSON}
-			for d, err := range s.sessions(cmd.Context(), f) {
-				if err == nil || isUnreadable(err) {
-					err = p.print(d, err)
-				}
+			if limit < 0 {
+				return usage("--limit must be 0 or more")
+			}
+			var h hidden
+			defer h.say(c.err)
+			l := listing{c: c, limit: limit, unsorted: unsorted}
+			for one, err := range s.sessions(cmd.Context(), f, h.add) {
 				if err != nil {
 					return err
 				}
+				if done, err := l.take(one); err != nil || done {
+					return err
+				}
 			}
-			return nil
+			return l.finish()
 		}),
 	}
 	s.flags(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	cmd.Flags().IntVar(&limit, "limit", 0, "print at most this many sessions; 0 is all")
+	cmd.Flags().BoolVar(&unsorted, "unsorted", false, "print each session as soon as it is found, in no order")
 	return cmd
 }
 
-// sessions are those that are selected, as they are found. One that can't be read comes
-// with its key, and an error that isUnreadable recognizes.
-func (s selection) sessions(ctx context.Context, f opened) iter.Seq2[session.Details, error] {
-	return func(yield func(session.Details, error) bool) {
-		n := 0
-		for key, err := range s.keys(ctx, f) {
-			var d session.Details
-			if err == nil {
-				d, err = f.Inspect(ctx, key)
-			}
-			switch {
-			case errors.Is(err, session.ErrNotFound): // it has ended meanwhile
-				continue
-			case isUnreadable(err) && s.isAny(): // else nobody knows whether it is meant
-				d = session.Details{Info: session.Info{Key: key}}
-			case isUnreadable(err), err == nil && !s.selects(d):
-				continue
-			}
-			if !yield(d, err) || err != nil && !isUnreadable(err) {
-				return
-			}
-			if n++; n == s.limit {
-				return
+// listing prints the sessions of list.
+type listing struct {
+	c        *ctl
+	limit    int
+	unsorted bool
+	n        int        // sessions printed, if unsorted
+	kept     byLastSeen // sessions to sort and print at the end
+}
+
+// take prints a session at once, or keeps it to be sorted. It reports whether the limit is reached.
+func (l *listing) take(one found) (full bool, err error) {
+	one.values, one.record = nil, nil
+	if l.unsorted {
+		l.n++
+		return l.n == l.limit, l.print([]found{one}, l.n == 1)
+	}
+	heap.Push(&l.kept, one)
+	if l.limit > 0 && len(l.kept) > l.limit {
+		heap.Pop(&l.kept)
+	}
+	return false, nil
+}
+
+// finish sorts and prints the sessions that take has kept.
+func (l *listing) finish() error {
+	slices.SortFunc(l.kept, func(a, b found) int {
+		return cmp.Or(b.LastSeen.Compare(a.LastSeen), b.Created.Compare(a.Created), cmp.Compare(a.key, b.key))
+	})
+	return l.print(l.kept, true)
+}
+
+func (l *listing) print(sessions []found, heading bool) error {
+	if l.c.json {
+		for _, one := range sessions {
+			if err := l.c.encode(objectOf(one)); err != nil {
+				return err
 			}
 		}
+		return nil
+	}
+	if len(sessions) == 0 {
+		return nil
+	}
+	t := table{right: map[int]bool{4: true}}
+	if heading {
+		t.add("KEY", "CREATED", "LAST SEEN", "EXPIRES IN", "SIZE", "SUBJECT", "LABEL")
+	}
+	for _, one := range sessions {
+		t.add(row(one)...)
+	}
+	return t.print(l.c.out, heading)
+}
+
+const textColumns = 40 // of a subject or a label
+
+func row(one found) []string {
+	subject, label := cut(plain(one.Subject), textColumns), cut(plain(one.Label), textColumns)
+	seen := ago(one.LastSeen)
+	if one.unreadable != nil {
+		seen, label = "-", "can't be read"
+	}
+	created, expires := "-", "-"
+	if !one.Created.IsZero() {
+		created, expires = at(one.Created), in(one.Expires)
+	}
+	return []string{
+		plain(string(one.key)), fmt.Sprintf("%-25s", created), fmt.Sprintf("%-10s", seen),
+		fmt.Sprintf("%-10s", expires), fmt.Sprintf("%7s", size(one.Size)), subject, label,
 	}
 }
 
-// isAny reports whether there is no condition.
-func (s selection) isAny() bool { return s.subject == "" && s.olderThan == 0 }
-
-func (s selection) selects(d session.Details) bool {
-	return (s.subject == "" || d.Subject == s.subject) && (s.olderThan == 0 || time.Since(d.Created) > time.Duration(s.olderThan))
-}
-
-// keys asks for those of the subject if the store can find them, and for all else.
-func (s selection) keys(ctx context.Context, f opened) iter.Seq2[session.Key, error] {
-	if s.subject == "" {
-		return f.Sessions(ctx)
-	}
-	return func(yield func(session.Key, error) bool) {
-		for info, err := range f.SubjectSessions(ctx, s.subject) {
-			if errors.Is(err, errors.ErrUnsupported) {
-				f.Sessions(ctx)(yield)
-				return
-			}
-			if !yield(info.Key, err) {
-				return
-			}
-		}
-	}
-}
-
-// printer prints sessions, a line each.
-type printer struct {
-	out   io.Writer
-	json  bool
-	begun bool
-}
-
-const columns = "%-43s  %-16s  %-11s  %8s  %s\n"
-
-// print prints a session, or that it can't be read.
-func (p *printer) print(d session.Details, unreadable error) error {
-	if p.json && unreadable != nil {
-		return json.NewEncoder(p.out).Encode(map[string]any{"key": d.Key, "error": why(unreadable)})
-	}
-	if p.json {
-		return json.NewEncoder(p.out).Encode(jsonOf(d))
-	}
-	if !p.begun {
-		p.begun = true
-		fmt.Fprint(p.out, paint(p.out, bold, fmt.Sprintf(columns, "KEY", "CREATED", "EXPIRES IN", "SIZE", "SUBJECT")))
-	}
-	if unreadable != nil {
-		_, err := fmt.Fprintf(p.out, "%-43s  can't be read\n", plain(string(d.Key)))
-		return err
-	}
-	_, err := fmt.Fprintf(p.out, columns, plain(string(d.Key)), d.Created.Local().Format("2006-01-02 15:04"), in(d.Expires), size(d.Size), plain(oneOf(d.Subject, d.Label)))
-	return err
-}
-
+// why returns the short text for an error that makes a session unreadable.
 func why(unreadable error) string {
 	if isSealed(unreadable) {
 		return driver.ErrSealed.Error()
@@ -156,10 +127,16 @@ func why(unreadable error) string {
 	return session.ErrCorrupt.Error()
 }
 
-// jsonOf is a session as other programs read it.
-func jsonOf(d session.Details) map[string]any {
-	return map[string]any{
-		"key": d.Key, "created": d.Created, "expires": d.Expires, "last_seen": d.LastSeen,
-		"subject": d.Subject, "label": d.Label, "size": d.Size, "sealed": d.Sealed,
-	}
+// byLastSeen is a heap with the least recently seen session on top.
+type byLastSeen []found
+
+func (h byLastSeen) Len() int           { return len(h) }
+func (h byLastSeen) Less(i, j int) bool { return h[i].LastSeen.Before(h[j].LastSeen) }
+func (h byLastSeen) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *byLastSeen) Push(one any)      { *h = append(*h, one.(found)) }
+
+func (h *byLastSeen) Pop() any {
+	last := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
+	return last
 }

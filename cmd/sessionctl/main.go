@@ -1,11 +1,13 @@
-// Command sessionctl looks after the sessions of any driver: it lists, shows, ends,
-// counts, sweeps, checks and moves them. See sessionctl --help.
+// Command sessionctl manages the sessions in a backend: it lists, shows, ends, counts,
+// sweeps, checks, reseals, copies and moves them, with any driver of this repository. See
+// sessionctl --help.
 //
-// It knows sessions by their keys, which end a session and admit nobody; of IDs it
-// has none.
+// It names sessions by their keys. A key can end a session, and cannot sign in as its user;
+// sessionctl has no session IDs.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,12 +17,10 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"gosession.dev/session"
-	"gosession.dev/session/driver"
 	_ "gosession.dev/session/drivers/cookie"
 	_ "gosession.dev/session/drivers/memcache"
 	_ "gosession.dev/session/drivers/memory"
@@ -31,30 +31,31 @@ import (
 
 // Exit codes, for scripts.
 const (
-	exitFailed   = 1 // the store failed, or the answer to a question was no
-	exitUsage    = 2
-	exitNotFound = 3 // there is no such session
-	exitCorrupt  = 4 // there are sessions that can't be read
+	exitFailed   = 1 // the backend failed, or the operator interrupted or did not confirm
+	exitUsage    = 2 // the command line, the environment or the DSN is wrong
+	exitNotFound = 3 // a key has no session
+	exitCorrupt  = 4 // sessions can't be read, are not sealed, or were left behind
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
+	context.AfterFunc(ctx, stop) // a second Ctrl-C kills the process
 	c := &ctl{in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	os.Exit(c.run(ctx, os.Args[1:]))
 }
 
-// ctl is one run of the program.
+// ctl is one run of the command.
 type ctl struct {
 	in          io.Reader
 	out, err    io.Writer
 	driver, dsn string
+	json        bool
 }
 
-// run executes the command that args are, and returns the exit code.
+// run executes the command line args and returns the exit code.
 func (c *ctl) run(ctx context.Context, args []string) int {
 	root := c.root()
-	root.SetArgs(long(root, args))
+	root.SetArgs(normalize(root, args))
 	root.SetIn(c.in)
 	root.SetOut(c.out)
 	root.SetErr(c.err)
@@ -62,7 +63,9 @@ func (c *ctl) run(ctx context.Context, args []string) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(c.err, "%s %v\n", paint(c.err, red, "sessionctl:"), err)
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintf(c.err, "%s %s\n", paint(c.err, red, "sessionctl:"), plain(strings.TrimSuffix(line, "\n")))
+	}
 	return exitCode(err)
 }
 
@@ -79,7 +82,7 @@ func exitCode(err error) int {
 	switch {
 	case ok:
 		return e.code
-	case strings.HasPrefix(err.Error(), "unknown command"): // as cobra says it
+	case strings.HasPrefix(err.Error(), "unknown command"): // an error of cobra
 		return exitUsage
 	case errors.Is(err, session.ErrNotFound):
 		return exitNotFound
@@ -91,98 +94,78 @@ func exitCode(err error) int {
 
 func usage(format string, args ...any) error { return coded{fmt.Errorf(format, args...), exitUsage} }
 
-const description = `sessionctl looks after the sessions of any driver of gosession.dev/session.
+const description = `Manage the sessions in a backend: list, show, end, count, check, copy and move them.
 
-Say which by --driver and --dsn, or by the environment: SESSION_DRIVER and
-SESSION_DSN, where a password is not seen by others who list processes. If
-sessions are sealed, SESSION_KEYS has the secrets of Config.Keys. It shows what
-the backend has: an application that has shortened its timeouts since may hold
-a session for over.
+Name the backend with --driver and --dsn, or in the environment with SESSION_DRIVER
+and SESSION_DSN. Every user of the machine can read the arguments of a process: put a
+DSN that has a password in the environment. If sessions are sealed, set
+SESSION_SECRETS to the secrets of the application's Config.Secrets, in Base64, in the
+same order, separated by commas.
 
-It exits with 1 if the store fails, 2 if it does not understand, 3 if there is no
-such session, and 4 if there are sessions that can't be read.`
+If the file, table or collection does not exist, commands fail and create nothing.
+Only bench creates it, and copy and move create it in the target.
+
+Results go to standard output, everything else to standard error. With --json, each
+result is one JSON object on one line. Times include a zone. Characters that control a
+terminal are escaped in subjects, labels and values.
+
+sessionctl does not know the timeouts in the application's Config. After an
+application has shortened them, sessionctl still lists sessions that it rejects.`
+
+const exitCodes = `  0  success; end --subject also succeeds if the subject has no sessions
+  1  the backend failed, or the command was interrupted or not confirmed
+  2  the command line, the environment or the DSN is wrong
+  3  a key has no session
+  4  sessions can't be read; or copy or move left some that the target can't hold;
+     or check found some that are not sealed, although SESSION_SECRETS is set`
+
+// usageTemplate is cobra's, with the examples after the flags, and with the exit codes.
+const usageTemplate = `Usage:
+  {{if .HasAvailableSubCommands}}{{.CommandPath}} COMMAND [flags]{{else}}{{.UseLine}}{{end}}{{if .HasAvailableSubCommands}}
+
+Commands:{{range .Commands}}{{if (or .IsAvailableCommand (eq .Name "help"))}}
+  {{rpad .Name .NamePadding }} {{.Short}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
+
+Flags:
+{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableInheritedFlags}}
+
+Global Flags:
+{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasExample}}
+
+Examples:
+{{.Example}}{{end}}
+
+Exit codes:
+` + exitCodes + `{{if .HasAvailableSubCommands}}
+
+Use "{{.CommandPath}} COMMAND --help" for more about a command.{{end}}
+`
 
 const examples = `  sessionctl list -driver sqlite -dsn file:sessions.db
   sessionctl end --subject user:42
-  sessionctl copy --to-driver mongo --to-dsn mongodb://host/app`
+  sessionctl copy --to-driver sqlite --to-dsn file:backup.db`
 
 func (c *ctl) root() *cobra.Command {
 	root := &cobra.Command{
-		Use: "sessionctl", Short: "look after sessions", Long: description, Example: examples,
+		Use: "sessionctl", Short: "manage the sessions in a backend", Long: description, Example: examples,
 		SilenceErrors: true, SilenceUsage: true,
+		Args: knownCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		// SESSION_DRIVER is not the default of the flag, which --help prints: it may hold a DSN by mistake.
+		PersistentPreRun: func(*cobra.Command, []string) { c.driver = cmp.Or(c.driver, os.Getenv("SESSION_DRIVER")) },
 	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		root.Version = info.Main.Version
 	}
-	root.PersistentFlags().StringVar(&c.driver, "driver", os.Getenv("SESSION_DRIVER"), "the driver: "+strings.Join(session.Drivers(), ", "))
-	root.PersistentFlags().StringVar(&c.dsn, "dsn", "", "the DSN, as its driver wants it (default is SESSION_DSN)")
+	flags := root.PersistentFlags()
+	flags.StringVar(&c.driver, "driver", "", "driver of the backend: "+strings.Join(session.Drivers(), ", ")+" (default $SESSION_DRIVER)")
+	flags.StringVar(&c.dsn, "dsn", "", "data source name of the backend, in the driver's format (default $SESSION_DSN)")
+	flags.BoolVar(&c.json, "json", false, "print each result as one line of JSON")
 	_ = root.RegisterFlagCompletionFunc("driver", cobra.FixedCompletions(session.Drivers(), cobra.ShellCompDirectiveNoFileComp))
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return coded{err, exitUsage} })
+	root.SetUsageTemplate(usageTemplate)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	root.AddCommand(
-		c.list(), c.show(), c.end(), c.count(), c.sweep(), c.ping(), c.drivers(), c.check(), c.bench(), c.copy(),
+		c.list(), c.show(), c.end(), c.count(), c.check(), c.reseal(), c.sweep(), c.ping(), c.drivers(), c.bench(), c.copy(), c.move(),
 	)
 	return root
-}
-
-// noTimeouts let no session be over but by what its record says: those of the
-// application are not known here.
-var noTimeouts = session.Timeouts{Idle: 100 * 365 * 24 * time.Hour, Lifetime: 100 * 365 * 24 * time.Hour}
-
-// opened is the backend that the flags name.
-type opened struct {
-	*session.Factory
-	store   driver.Store     // for what the factory does not tell
-	secrets []session.Secret // of SESSION_KEYS
-}
-
-// open opens the backend that the flags name, and sweeps nothing by itself.
-func (c *ctl) open(timeouts session.Timeouts) (f opened, err error) {
-	cfg := session.Config{Timeouts: timeouts, SweepInterval: -1}
-	if text := os.Getenv("SESSION_KEYS"); text != "" {
-		if f.secrets, err = session.ParseSecrets(text); err != nil {
-			return f, coded{fmt.Errorf("SESSION_KEYS: %w", err), exitUsage}
-		}
-		cfg.Keys, cfg.InsecureReadUnsealed = f.secrets, true
-	}
-	if f.store, err = openStore(c.driver, c.dsnOrEnv()); err != nil {
-		return f, err
-	}
-	if odd := c.odd(); odd != "" {
-		fmt.Fprintln(c.err, "sessionctl:", odd)
-	}
-	f.Factory, err = cfg.New(f.store)
-	return f, err
-}
-
-func (c *ctl) dsnOrEnv() string {
-	if c.dsn == "" {
-		return os.Getenv("SESSION_DSN")
-	}
-	return c.dsn
-}
-
-type command func(cmd *cobra.Command, f opened, args []string) error
-
-// with runs do with the backend that the flags name, to look at what there is.
-func (c *ctl) with(do command) func(*cobra.Command, []string) error {
-	return c.withTimeouts(noTimeouts, do)
-}
-
-// withTimeouts is for what makes sessions of its own.
-func (c *ctl) withTimeouts(timeouts session.Timeouts, do command) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, args []string) error {
-		f, err := c.open(timeouts)
-		if err != nil {
-			return err
-		}
-		return errors.Join(explain(do(cmd, f, args)), f.Close())
-	}
-}
-
-// explain says what to do about an error.
-func explain(err error) error {
-	if errors.Is(err, errors.ErrUnsupported) {
-		return fmt.Errorf("%w: this driver can't do that; see the comment of its package", err)
-	}
-	return err
 }

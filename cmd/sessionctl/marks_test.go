@@ -10,13 +10,14 @@ import (
 
 	"gosession.dev/session"
 	"gosession.dev/session/driver"
+	"gosession.dev/session/internal/registry"
 	"gosession.dev/session/internal/subjectmark"
 )
 
-// markOf returns the mark of a subject, or nil if there is none.
+// markOf returns the mark of a subject, or nil if it has none.
 func (b backend) markOf(t *testing.T, subject string) *driver.Record {
 	t.Helper()
-	store, err := session.OpenStore(b.driver, b.dsn)
+	store, err := registry.Open(b.driver, b.dsn)
 	require.NoError(t, err)
 	defer store.Close()
 	r, err := store.Retrieve(t.Context(), subjectmark.Key(subject))
@@ -27,8 +28,7 @@ func (b backend) markOf(t *testing.T, subject string) *driver.Record {
 	return r
 }
 
-// A sign-in that is under way when an operator ends the sessions of its subject finds a
-// new number, on every backend.
+// end --subject changes the number in the subject's mark, so that a sign-in in progress fails.
 func TestEndSubjectMarks(t *testing.T) {
 	for name, b := range withoutServers(t) {
 		t.Run(name, func(t *testing.T) {
@@ -38,14 +38,13 @@ func TestEndSubjectMarks(t *testing.T) {
 			first := b.markOf(t, "ada")
 			require.WithinDuration(t, time.Now().Add(24*time.Hour), first.Expires, time.Minute)
 			b.fine(t, "end", "--subject", "ada")
-			require.NotEqual(t, first.Meta, b.markOf(t, "ada").Meta, "though there was none to end")
+			require.NotEqual(t, first.Meta, b.markOf(t, "ada").Meta, "the mark after the subject had no sessions to end")
 			require.Nil(t, b.markOf(t, "bob"))
 		})
 	}
 }
 
-// A mark is kept until the time of --until and a day more, and not shortened by another
-// ending.
+// A mark lasts until a day after --until. A later end --subject does not shorten that.
 func TestEndSubjectUntil(t *testing.T) {
 	b := backend{"sqlite", "file:" + filepath.Join(t.TempDir(), "s.db")}
 	at := time.Now().Add(100 * 24 * time.Hour).Truncate(time.Second)
@@ -70,12 +69,12 @@ func TestEndSubjectUntil(t *testing.T) {
 	}
 }
 
-// Marks are no sessions: no command shows, counts or ends them, and copy takes them with
-// it.
+// Marks are not sessions: no command shows, counts or ends them.
 func TestMarksAreNoSessions(t *testing.T) {
 	for name, b := range withoutServers(t) {
 		t.Run(name, func(t *testing.T) {
 			f := b.open(t, session.Config{})
+			require.NoError(t, f.Ping(t.Context()))
 			b.fine(t, "end", "--subject", "ada")
 			mark := b.markOf(t, "ada")
 			require.Empty(t, b.fine(t, "list"))
@@ -87,30 +86,31 @@ func TestMarksAreNoSessions(t *testing.T) {
 			require.Equal(t, "0\n", b.fine(t, "count", "--older-than", "1h"))
 			require.Equal(t, "can be read: 1\n", b.fine(t, "check"))
 			require.JSONEq(t, `{"readable": 1, "sealed_without_secret": 0, "unreadable": [], "secrets": [], "unsealed": 1}`, b.fine(t, "check", "--json"))
-			require.Equal(t, exitNotFound, b.run(t, "", "show", mark.Key).code)
+			require.Equal(t, exitUsage, b.run(t, "", "show", mark.Key).code)
 
 			byKey := b.run(t, "", "end", mark.Key)
-			require.Equal(t, exitNotFound, byKey.code)
-			require.Equal(t, "ended: 0\n", byKey.out)
+			require.Equal(t, exitUsage, byKey.code)
+			require.Empty(t, byKey.out)
 			require.Equal(t, "ended: 1\n", b.fine(t, "end", "--all", "--yes"))
 			require.Equal(t, mark, b.markOf(t, "ada"))
 		})
 	}
 }
 
-func TestCopyCarriesMarks(t *testing.T) {
+func TestMoveCarriesMarks(t *testing.T) {
 	from := backend{"sqlite", "file:" + filepath.Join(t.TempDir(), "from.db")}
 	to := backend{"sqlite", "file:" + filepath.Join(t.TempDir(), "to.db")}
+	require.NoError(t, from.open(t, session.Config{}).Ping(t.Context()))
 	for _, subject := range []string{"ada", "bob"} {
 		from.fine(t, "end", "--subject", subject, "--until", time.Now().AddDate(0, 1, 0).Format(time.DateOnly))
 	}
 	signIn(t, from.open(t, session.Config{}), "ada")
 	mark := from.markOf(t, "ada")
-	require.Regexp(t, `^moved: 1 of 1 in `, from.fine(t, "copy", "--to-driver", to.driver, "--to-dsn", to.dsn))
+	require.Regexp(t, `^moved: 1 of 1 in `, from.fine(t, "move", "--yes", "--to-driver", to.driver, "--to-dsn", to.dsn))
 	require.Equal(t, "1\n", to.fine(t, "count"))
 	require.Nil(t, from.markOf(t, "ada"))
 	moved := to.markOf(t, "ada")
-	require.Equal(t, mark.Meta, moved.Meta, "the same number")
+	require.Equal(t, mark.Meta, moved.Meta, "the mark in the target")
 	require.Equal(t, mark.Expires, moved.Expires)
 	require.NotNil(t, to.markOf(t, "bob"))
 }

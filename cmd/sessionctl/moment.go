@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// moment is a time in the future as people give it: to the second, or a date, which is
-// the end of that day here.
+// moment is the value of a flag that takes a future time. A date means the end of that day in
+// the local time zone.
 type moment struct{ time.Time }
 
-const maxYears = 10 // what is further away is a slip of the finger
+const maxYears = 10 // a time further away is a typing error
 
 func (m *moment) String() string {
 	if m.IsZero() {
@@ -27,11 +27,11 @@ func (m *moment) Set(text string) error {
 	}
 	switch now := time.Now(); {
 	case err != nil:
-		return errors.New("want a date as in 2030-01-31, or a time as in 2030-01-31T18:00:00Z")
+		return errors.New("want a date such as 2030-01-31, or a time such as 2030-01-31T18:00:00Z")
 	case !at.After(now):
-		return errors.New("it is in the past")
+		return errors.New("the time is in the past")
 	case at.After(now.AddDate(maxYears, 0, 0)):
-		return errors.New("it is more than ten years from now")
+		return errors.New("the time is more than ten years from now")
 	}
 	m.Time = at
 	return nil

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -8,8 +10,9 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
-	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
 
@@ -18,8 +21,8 @@ const (
 	red  = "31"
 )
 
-// paint colours text for a person: not for a file or a pipe, nor if NO_COLOR is set
-// (no-color.org).
+// paint colours text if w is a terminal, unless NO_COLOR is set (no-color.org) or the terminal
+// is dumb.
 func paint(w io.Writer, colour, text string) string {
 	if !isTerminal(w) || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
 		return text
@@ -27,13 +30,53 @@ func paint(w io.Writer, colour, text string) string {
 	return "\x1b[" + colour + "m" + text + "\x1b[0m"
 }
 
-func isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
+// isTerminal reports whether a reader or writer is a terminal.
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// plain is text that others have chosen, as the label of a browser is: what would have a
-// terminal do something is written as Go writes it.
+// say prints a line of text.
+func (c *ctl) say(format string, args ...any) error {
+	_, err := fmt.Fprintf(c.out, format+"\n", args...)
+	return err
+}
+
+// result prints the result of a command: a line of text, or with --json the object.
+func (c *ctl) result(object any, format string, args ...any) error {
+	if c.json {
+		return c.encode(object)
+	}
+	return c.say(format, args...)
+}
+
+// encode prints an object as a line of JSON. It escapes characters that control a terminal:
+// in JSON they only occur within strings.
+func (c *ctl) encode(object any) error {
+	text, err := json.Marshal(object)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	for len(text) > 0 {
+		r, size := utf8.DecodeRune(text)
+		switch high, low := utf16.EncodeRune(r); {
+		case unicode.IsPrint(r) && (r != utf8.RuneError || size > 1):
+			b.Write(text[:size])
+		case high != unicode.ReplacementChar:
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+		text = text[size:]
+	}
+	b.WriteByte('\n')
+	_, err = c.out.Write(b.Bytes())
+	return err
+}
+
+// plain returns text with the characters that control a terminal escaped as in Go. Subjects,
+// labels and values come from users.
 func plain(text string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -46,12 +89,22 @@ func plain(text string) string {
 	return b.String()
 }
 
-// in is how long it is until t, as a person says it.
+// at formats a time with its zone.
+func at(t time.Time) string { return t.Local().Format(time.RFC3339) }
+
+// in formats the time until t, such as "20 min".
 func in(t time.Time) string {
-	d := time.Until(t)
+	if d := time.Until(t); d > 0 {
+		return span(d)
+	}
+	return "0 s"
+}
+
+// ago formats the time since t, such as "20 min ago".
+func ago(t time.Time) string { return span(max(time.Since(t), 0)) + " ago" }
+
+func span(d time.Duration) string {
 	switch {
-	case t.IsZero():
-		return ""
 	case d > 48*time.Hour:
 		return fmt.Sprintf("%d days", d/(24*time.Hour))
 	case d > 2*time.Hour:
@@ -62,7 +115,7 @@ func in(t time.Time) string {
 	return fmt.Sprintf("%d s", d/time.Second)
 }
 
-// size is a number of bytes, as a person says it.
+// size formats a number of bytes, such as "12 KiB".
 func size(bytes int) string {
 	switch {
 	case bytes >= 10<<20:
@@ -71,21 +124,4 @@ func size(bytes int) string {
 		return fmt.Sprintf("%d KiB", bytes>>10)
 	}
 	return fmt.Sprintf("%d B", bytes)
-}
-
-func oneOf(a, b string) string {
-	if a == "" && b != "" {
-		return "(" + b + ")"
-	}
-	return a
-}
-
-// exactly wants so many arguments.
-func exactly(n int, what string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		if len(args) != n {
-			return usage("want %s", what)
-		}
-		return nil
-	}
 }

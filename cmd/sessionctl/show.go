@@ -1,12 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,85 +15,93 @@ import (
 )
 
 func (c *ctl) show() *cobra.Command {
-	var values, asJSON bool
+	var values bool
 	cmd := &cobra.Command{
-		Use: "show KEY", Short: "show a session, and its values if you ask for them", Args: exactly(1, "a key, as list shows it"),
+		Use: "show KEY", Short: "show a session, with --values also its values", Args: oneKey,
+		Long: `Show the session with this key, as sessionctl list prints it. The values of a session
+may be private: they are shown with --values only. SESSION_SECRETS opens sealed ones.`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		Example:           "  sessionctl show 3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA --values",
 		RunE: c.with(func(cmd *cobra.Command, f opened, args []string) error {
-			if !isKeyOfSession(args[0]) {
-				return fmt.Errorf("%s: %w", plain(args[0]), session.ErrNotFound)
+			if !isKey.MatchString(args[0]) {
+				return errNoKey(1)
 			}
-			d, err := f.Inspect(cmd.Context(), session.Key(args[0]))
-			if err != nil {
+			one, err := f.look(cmd.Context(), session.Key(args[0]))
+			err = cmp.Or(err, one.unreadable)
+			switch {
+			case errors.Is(err, session.ErrNotFound):
+				return coded{errors.New("no session has this key; it may have ended, or changed its ID"), exitNotFound}
+			case err != nil:
 				return err
 			}
-			if asJSON {
-				return c.showJSON(d, values)
+			if c.json {
+				o := objectOf(one)
+				if values && one.values != nil {
+					o.Values = valuesOf(one)
+				}
+				return c.encode(o)
 			}
-			c.showText(d)
-			if values {
-				c.showValues(d)
+			if err := c.showText(one); err != nil || !values {
+				return err
 			}
-			return nil
+			return c.showValues(one)
 		}),
 	}
-	cmd.Flags().BoolVar(&values, "values", false, "its values too: they may be nobody's business")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "as a JSON object")
+	cmd.Flags().BoolVar(&values, "values", false, "show the values too; they may be private")
 	return cmd
 }
 
-func (c *ctl) showText(d session.Details) {
+func (c *ctl) showText(one found) error {
 	for _, line := range [][2]string{
-		{"key", plain(string(d.Key))},
-		{"subject", plain(d.Subject)},
-		{"label", plain(d.Label)},
-		{"created", at(d.Created)},
-		{"signed in", signedIn(d)},
-		{"last seen", at(d.LastSeen)},
-		{"expires", fmt.Sprintf("%s (in %s)", at(d.Expires), in(d.Expires))},
-		{"timeouts", timeouts(d.Timeouts)},
-		{"size", size(d.Size) + sealed(d)},
-		{"codec", d.Codec},
+		{"key", plain(string(one.key))},
+		{"handle", plain(one.Handle)},
+		{"subject", plain(one.Subject)},
+		{"label", plain(one.Label)},
+		{"created", at(one.Created)},
+		{"signed in", signedIn(one)},
+		{"last seen", at(one.LastSeen)},
+		{"expires", fmt.Sprintf("%s (in %s)", at(one.Expires), in(one.Expires))},
+		{"timeouts", timeouts(own(one.Timeouts))},
+		{"size", size(one.Size) + sealed(one)},
+		{"codec", plain(one.codec)},
 	} {
-		if line[1] != "" {
-			fmt.Fprintf(c.out, "%s %s\n", paint(c.out, bold, fmt.Sprintf("%-10s", line[0])), line[1])
+		if line[1] == "" {
+			continue
+		}
+		if err := c.say("%s %s", paint(c.out, bold, fmt.Sprintf("%-10s", line[0])), line[1]); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
-func (c *ctl) showValues(d session.Details) {
-	if d.Values == nil {
-		fmt.Fprintln(c.out, "values     sealed; SESSION_KEYS opens them")
-		return
+func (c *ctl) showValues(one found) error {
+	if one.values == nil {
+		return c.say("values     sealed; set SESSION_SECRETS to the secrets of the application to open them")
 	}
-	for _, key := range slices.Sorted(maps.Keys(d.Values)) {
-		text := string(d.Values[key])
-		if !json.Valid(d.Values[key]) {
-			text = fmt.Sprintf("%d bytes of %s", len(text), d.Codec)
+	for _, name := range slices.Sorted(maps.Keys(one.values)) {
+		text := string(one.values[name])
+		if !json.Valid(one.values[name]) {
+			text = fmt.Sprintf("%d bytes, encoded by %s", len(text), one.codec)
 		}
-		fmt.Fprintf(c.out, "  %s = %s\n", plain(key), plain(text))
-	}
-}
-
-func (c *ctl) showJSON(d session.Details, values bool) error {
-	object := jsonOf(d)
-	if values && d.Values != nil {
-		all := map[string]any{}
-		for key, value := range d.Values {
-			all[key] = value // as Base64
-			if json.Valid(value) {
-				all[key] = json.RawMessage(value)
-			}
+		if err := c.say("  %s = %s", plain(name), plain(text)); err != nil {
+			return err
 		}
-		object["values"] = all
 	}
-	return json.NewEncoder(c.out).Encode(object)
+	return nil
 }
 
-func at(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") }
+// own returns the timeouts in t that were set for the session itself.
+func own(t session.Timeouts) session.Timeouts {
+	if t.Idle == noTimeouts.Idle {
+		t.Idle = 0
+	}
+	if t.Lifetime == noTimeouts.Lifetime {
+		t.Lifetime = 0
+	}
+	return t
+}
 
-// timeouts are those that the session has of its own, if it has.
 func timeouts(t session.Timeouts) string {
 	var all []string
 	if t.Idle != 0 {
@@ -107,15 +116,15 @@ func timeouts(t session.Timeouts) string {
 	return strings.Join(all, ", ")
 }
 
-func signedIn(d session.Details) string {
-	if d.Subject == "" {
+func signedIn(one found) string {
+	if one.Subject == "" {
 		return ""
 	}
-	return at(d.Authenticated)
+	return at(one.SignedInAt)
 }
 
-func sealed(d session.Details) string {
-	if d.Sealed {
+func sealed(one found) string {
+	if one.sealed {
 		return ", sealed"
 	}
 	return ""

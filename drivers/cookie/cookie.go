@@ -1,55 +1,78 @@
-// Package cookie keeps the whole session in the client's cookie, encrypted and
-// authenticated. There is no store on the server, and nothing to operate.
+// Package cookie keeps the whole session in the client's cookie, encrypted and authenticated. The
+// server stores at most a small record for each ended session.
 //
-// The price is what such a store can't do. Of two requests at once that change a
-// session, one loses its change. Sessions can't be listed, and the sessions of a user
-// can't be ended together. A session has to fit in one cookie, some 2,900 bytes of data;
-// more is [driver.ErrTooLarge], and the earlier cookie stays. And a copied cookie can be
-// used after its user has signed out, until it expires, unless sessions that have ended
-// are kept somewhere: the parameter revocations names that place. To do without, write
-// unrevocable.
+// Import the package, which registers the driver "cookie", and a driver for the records of ended
+// sessions:
 //
-// Importing the package registers the driver "cookie". Its DSN is made of
-// parameters:
+//	package main
 //
-//	secret_env=SESSION_SECRETS&revocations=sqlite:file:ended.db
-//	secret_file=/run/secrets/session&unrevocable
+//	import (
+//		"log"
+//		"net/http"
 //
-//	secret_env  names an environment variable that has the secrets; or
-//	secret_file names a file that has them; or
-//	secret      is one, and may be given several times
-//	revocations is a driver and its DSN, with a colon between: what was ended is
-//	            kept there for 401 days, a small record for each sign-out and each
-//	            change of an ID; a request then costs one look there
-//	unrevocable does without; it takes no value
-//	site        is bound to the cookies, for secrets that several sites share
+//		"gosession.dev/session"
+//		_ "gosession.dev/session/drivers/cookie"
+//		_ "gosession.dev/session/drivers/sqlite"
+//	)
 //
-// A value in which there is an & or a % has them written %26 and %25.
+//	func main() {
+//		sessions, err := session.Open("cookie", "secret_env=SESSION_SECRETS&revocations=sqlite:file:ended.db")
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		defer sessions.Close()
+//		log.Fatal(http.ListenAndServe("localhost:8080", sessions.Handler(http.DefaultServeMux)))
+//	}
 //
-// A store that can lose what it has acknowledged ([driver.Lossy]: memory, memcache)
-// is refused for revocations: a session that was ended would be back. For tests and
-// development, take a file of sqlite.
+// The DSN consists of parameters, with "&" between them. In a value, write %26 for "&" and %25 for
+// "%". One of the three secret parameters is required, and either revocations or unrevocable:
 //
-// Secrets are 32 random bytes in Base64 each; make one with openssl rand -base64
-// 32. The first seals, all open: append a new one in all processes, then put it in
-// front, and drop the old one when the longest session under it has expired. No user is
-// signed out. A process that gets a cookie under a secret that it does not have yet says
-// so ([driver.ErrSealed]) for an hour after that cookie was issued; then no session is
-// found for the cookie.
+//	secret_env   the environment variable that contains the secrets
+//	secret_file  the file that contains the secrets
+//	secret       a secret; may be given several times
+//	revocations  a driver, a colon and its DSN: where the driver records ended sessions, one small
+//	             record for each sign-out and each ID change, for 401 days. A request costs one
+//	             read there
+//	unrevocable  accepts that a copied cookie works after its session has ended; takes no value
+//	site         a name that the cookies are bound to, for sites that share secrets
 //
-// A cookie is sealed with XChaCha20-Poly1305 under a key that HKDF-SHA256 derives
-// from the secret for the site; the cookie's name, its time of issue and its expiry
-// are authenticated with it. Nothing is compressed: the length of values that are
-// compressed together would tell an attacker who can plant one of them about the others.
+// # Secrets
 //
-// The cookie is the session's ID, so that it changes with each write, and
-// [session.Session.Key] with it. The timeouts are within the seal. To move the
-// expiry of a session that is only read, the cookie is set anew; that happens after a
-// twentieth of Idle. If such a response was on its way before a sign-in of the same
-// browser and arrives after it, it replaces the new cookie, and the user has to sign in
-// again; with revocations, the response to a request that arrives after the sign-in sets
-// no cookie. A cookie that is not set anew for 400 days expires, whatever the timeouts:
-// browsers keep none for longer.
+// A secret is 32 random bytes in Base64, made by openssl rand -base64 32. Several are separated by
+// commas or white space. The first seals new cookies; all of them open cookies. To rotate
+// secrets without signing out users, append the new secret in all processes. Then put it first.
+// Remove the old one when the longest session under it has expired. Config.Secrets is for
+// backends on a server, and can't be combined with this one.
+//
+// In a process that does not have the secret of a cookie yet, a request with the cookie fails with
+// [session.ErrSealed] for one hour after the cookie was issued. After that hour, the process treats
+// the cookie as unknown, like one whose secret was removed.
+//
+// # What the backend can't do
+//
+//   - Of two concurrent requests that change a session, one loses its change.
+//   - It can't list sessions, end all sessions of a user, or limit their number.
+//   - A session must fit into one cookie: about 2,900 bytes of data. A write that makes it larger
+//     fails with [session.ErrTooLarge], and the client keeps its earlier cookie.
+//   - With unrevocable, a copied cookie works until it expires, even after its user signs out.
+//   - A store that can lose acknowledged writes ([driver.Lossy]: memory, memcache) is refused for
+//     revocations, because an ended session could come back. In tests and development, use a
+//     sqlite file.
+//
+// # The cookie
+//
+// The driver seals a cookie with XChaCha20-Poly1305 under a key that HKDF-SHA256 derives from the
+// secret and the site, and authenticates the cookie's name, its time of issue and its expiry with
+// it. It compresses nothing: the length of values that are compressed together would tell an
+// attacker who can plant one of them about the others.
+//
+// The cookie is the session's ID, so the ID and [session.Session.Key] change with each write. The
+// timeouts are sealed in the cookie: to move the expiry of a session that is only read, a response
+// sets a new cookie, after a twentieth of Idle. If such a response leaves before a sign-in of the
+// same browser, and arrives after the response to the sign-in, it replaces the new cookie, and the
+// user has to sign in again. With revocations, this can't happen to a request that arrives after
+// the sign-in: its response sets no cookie. A cookie that is not set again for 400 days expires,
+// whatever the timeouts, because browsers keep none for longer.
 package cookie
 
 import (
@@ -64,11 +87,12 @@ import (
 
 func init() { session.Register("cookie", Driver{}) }
 
-// Driver opens stores by DSN; see the comment of the package.
+// Driver opens stores by DSN; see the package comment.
 type Driver struct{}
 
-// Open returns a store for dsn. It reads the secrets, and connects to nothing. All
-// methods of the store are safe for concurrent use. The error contains neither dsn nor a secret.
+// Open returns a store for dsn. It reads the secrets, opens the store of revocations, and connects
+// to nothing. Closing the store closes that of the revocations. The error contains neither dsn nor
+// a secret. All methods of the store are safe for concurrent use.
 func (Driver) Open(dsn string) (driver.Store, error) {
 	o, err := parseDSN(dsn)
 	if err != nil {
@@ -87,27 +111,27 @@ func (Driver) Open(dsn string) (driver.Store, error) {
 	return s.public(), nil
 }
 
-// Options configure a store, as a DSN does.
+// Options configure a store. Secrets are required, and either Revocations or Unrevocable.
 type Options struct {
-	// Secrets seal the cookies: the first seals, all open.
+	// Secrets seal the cookies. The first seals new cookies; all of them open cookies.
 	Secrets []session.Secret
 
-	// Site is bound to the cookies: a cookie of one site opens on no other.
+	// Site is a name that the cookies are bound to: a cookie of one site does not open on another.
 	Site string
 
-	// Revocations keeps the sessions that have ended. Nil if Unrevocable. A
-	// [driver.ClientSide] is refused, and a [driver.Lossy] one that can lose writes.
+	// Revocations is the store that records ended sessions; nil if Unrevocable. New refuses a
+	// [driver.ClientSide], and a [driver.Lossy] that can lose writes.
 	Revocations driver.Store
 
-	// Unrevocable accepts that a copied cookie can be used after its session has
-	// ended. Without Revocations it has to be set.
+	// Unrevocable accepts that a copied cookie works after its session has ended. It is
+	// required if Revocations is nil.
 	Unrevocable bool
 }
 
-// New returns a store that is a [driver.ClientSide] and, with revocations, a
-// [driver.RenameTracker]; so is the store that its ForCookie returns. Its methods are safe
-// for concurrent use. Close leaves o.Revocations open. The error says which option is
-// missing or refused.
+// New returns a store for [session.Config.New]. It is a [driver.ClientSide] and, with revocations,
+// a [driver.RenameTracker]; so is the store that its ForCookie returns. Its methods are safe for
+// concurrent use. Close leaves o.Revocations open. The error says which option is missing or
+// refused.
 func New(o Options) (driver.Store, error) {
 	s, err := newStore(o)
 	if err != nil {
@@ -119,9 +143,9 @@ func New(o Options) (driver.Store, error) {
 func newStore(o Options) (*store, error) {
 	switch {
 	case o.Revocations == nil && !o.Unrevocable:
-		return nil, errors.New("cookie: say where sessions that have ended are kept (revocations), or that a copied cookie may be used after its session has ended (unrevocable)")
+		return nil, errors.New("cookie: neither revocations nor unrevocable is given; name a store for ended sessions (revocations), or accept that a copied cookie works after its session has ended (unrevocable)")
 	case o.Revocations != nil && o.Unrevocable:
-		return nil, errors.New("cookie: there are revocations, and it is said to be unrevocable; drop one of them")
+		return nil, errors.New("cookie: both revocations and unrevocable are given; drop one of them")
 	}
 	box, err := seal.New("cookie "+o.Site, o.Secrets...)
 	if err != nil {
@@ -136,7 +160,7 @@ func newStore(o Options) (*store, error) {
 	return s, nil
 }
 
-// public returns s with the optional interfaces that it can serve.
+// public returns s, with a RenameTracker if it has revocations.
 func (s *store) public() driver.Store {
 	if s.revoked != nil {
 		return revocable{s}

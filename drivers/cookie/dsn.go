@@ -4,21 +4,24 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
+	"slices"
 	"strings"
 
 	"gosession.dev/session"
+	"gosession.dev/session/driver"
+	"gosession.dev/session/internal/registry"
 )
 
-// parseDSN returns the options of dsn. It reads the secrets, and opens the store of
-// revocations.
+// parseDSN returns the options of dsn. It reads the secrets and opens the store of revocations.
 func parseDSN(dsn string) (Options, error) {
-	var o Options
-	var secrets, revocations string
+	if dsn == "" {
+		return Options{}, errors.New("cookie: the DSN is empty; want, for example, secret_env=SESSION_SECRETS&revocations=sqlite:file:ended.db")
+	}
+	var p parsed
 	seen := map[string]bool{}
 	for pair := range strings.SplitSeq(dsn, "&") {
-		name, escaped, _ := strings.Cut(pair, "=")
-		value, err := url.PathUnescape(escaped) // which leaves the + of Base64 alone
+		name, escaped, hasValue := strings.Cut(pair, "=")
+		value, err := url.PathUnescape(escaped) // which keeps the + of Base64
 		switch {
 		case err != nil:
 			return Options{}, fmt.Errorf("cookie: the value of DSN parameter %q is malformed; write %%25 for a percent sign", known(name))
@@ -26,48 +29,62 @@ func parseDSN(dsn string) (Options, error) {
 			return Options{}, fmt.Errorf("cookie: DSN parameter %q is given more than once", known(name))
 		}
 		seen[name] = true
-		switch name {
-		case "secret":
-			secrets += "," + value
-		case "secret_env":
-			secrets = os.Getenv(value)
-		case "secret_file":
-			text, err := os.ReadFile(value)
-			if err != nil {
-				return Options{}, errors.New("cookie: the file that DSN parameter secret_file names can't be read")
-			}
-			secrets = string(text)
-		case "site":
-			o.Site = value
-		case "unrevocable":
-			if value != "" {
-				return Options{}, errors.New("cookie: DSN parameter unrevocable takes no value; leave it out if sessions that have ended are to stay ended")
-			}
-			o.Unrevocable = true
-		case "revocations":
-			revocations = value
-		default:
-			return Options{}, errors.New("cookie: unknown DSN parameter; there are secret_env, secret_file, secret, revocations, unrevocable, site")
+		if err := p.set(name, value, hasValue); err != nil {
+			return Options{}, err
 		}
 	}
 	if sources := count(seen, "secret", "secret_env", "secret_file"); sources != 1 {
 		return Options{}, errors.New("cookie: the DSN must have one of secret_env, secret_file and secret")
 	}
 	var err error
-	if o.Secrets, err = session.ParseSecrets(secrets); err != nil {
-		return Options{}, fmt.Errorf("cookie: %w", err)
+	if p.Secrets, err = p.secrets.read(); err == nil && p.revocations != "" {
+		p.Revocations, err = openRevocations(p.revocations)
 	}
-	if revocations != "" {
-		driverName, dsn, _ := strings.Cut(revocations, ":")
-		if o.Revocations, err = session.OpenStore(driverName, dsn); err != nil {
-			return Options{}, fmt.Errorf("cookie: revocations: %w", err)
-		}
-	}
-	return o, nil
+	return p.Options, err
 }
 
-// known returns the name of a known parameter, for errors. Any other text may be a part of
-// a secret, so it returns "?".
+// parsed holds the parameters of a DSN.
+type parsed struct {
+	Options
+	secrets     secretSource
+	revocations string // a driver, a colon and its DSN
+}
+
+func (p *parsed) set(name, value string, hasValue bool) error {
+	switch name {
+	case "secret":
+		p.secrets = secretSource{name, p.secrets.value + "," + value}
+	case "secret_env", "secret_file":
+		p.secrets = secretSource{name, value}
+	case "site":
+		p.Site = value
+	case "unrevocable":
+		if hasValue { // even an empty one, which may come from an unset variable
+			return errors.New("cookie: DSN parameter unrevocable takes no value; leave it out to keep ended sessions ended")
+		}
+		p.Unrevocable = true
+	case "revocations":
+		p.revocations = value
+	default:
+		return errors.New("cookie: unknown DSN parameter; the parameters are secret_env, secret_file, secret, revocations, unrevocable, site")
+	}
+	return nil
+}
+
+func openRevocations(text string) (driver.Store, error) {
+	name, dsn, _ := strings.Cut(text, ":")
+	if !slices.Contains(session.Drivers(), name) {
+		return nil, errors.New("cookie: revocations: the value must be a registered driver, a colon and its DSN, as in sqlite:file:ended.db; is the driver imported? Registered drivers: " + strings.Join(session.Drivers(), ", "))
+	}
+	store, err := registry.Open(name, dsn)
+	if err != nil {
+		return nil, fmt.Errorf("cookie: revocations: %w", err)
+	}
+	return store, nil
+}
+
+// known returns name if it is the name of a parameter, and "?" otherwise: in an error, other text
+// may reveal a part of a secret.
 func known(name string) string {
 	switch name {
 	case "secret", "secret_env", "secret_file", "site", "unrevocable", "revocations":

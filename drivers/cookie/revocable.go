@@ -7,8 +7,8 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// revocable is a store with revocations. They say what an ID change made of an inner key,
-// so that all processes can follow a session from any of its tokens.
+// revocable is a store with revocations. A revocation contains the key that an ID change has
+// led to, so that all processes can follow a session from any of its tokens.
 type revocable struct{ *store }
 
 var (
@@ -21,9 +21,8 @@ var (
 // ForCookie implements [driver.ClientSide].
 func (s revocable) ForCookie(name string) driver.Store { return revocable{s.bound(name)} }
 
-// Renamed implements [driver.RenameTracker] for a token or an inner key, and returns the
-// inner key that followed. Destroy takes that. A token that has expired still leads to
-// what followed it.
+// Renamed implements [driver.RenameTracker]. It accepts a token, even an expired one, or an inner
+// key, and returns the new inner key, which Destroy accepts.
 func (s revocable) Renamed(ctx context.Context, tokenOrKey string) (driver.Rename, error) {
 	if err := s.ready(ctx); err != nil {
 		return driver.Rename{}, err
@@ -43,6 +42,7 @@ func (s revocable) Renamed(ctx context.Context, tokenOrKey string) (driver.Renam
 	return driver.Rename{To: to, Age: age}, nil
 }
 
+// innerKey returns the inner key of a token, or returns an inner key itself.
 func (s revocable) innerKey(tokenOrKey string) (string, error) {
 	if len(tokenOrKey) <= maxKey {
 		return tokenOrKey, nil

@@ -10,43 +10,42 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// revocations are the inner keys that have ended, each as a record under that key in a
-// store on a server. They are made once and never changed.
+// revocations records the inner keys of ended sessions in a store on a server, one record under
+// each key. A record is never changed.
 type revocations struct {
 	store driver.Store
-	owned bool // Close closes store
+	owned bool // the cookie store closes store
 }
 
-// ending is the Data of such a record. Those of release 0.1 have none.
+// ending is the Data of a revocation. Revocations of release 0.1 have no Data.
 type ending struct {
-	RenamedTo string `json:"renamed_to,omitempty"` // an inner key; empty if the session has ended
+	RenamedTo string `json:"renamed_to,omitempty"` // the new inner key; empty if the session has ended
 }
 
-// revokedFor is how long a revocation is kept. No token that was issued before it is good
-// for longer, whichever of a session's tokens ended the session: the driver does not know
-// the others, nor the session's absolute deadline. The day is for a request that has
-// found the session alive just before, and for clocks that differ.
-const revokedFor = longest + 24*time.Hour
+// revokedFor is how long a revocation is kept. The driver knows neither the other tokens of the
+// session nor its absolute deadline, so it assumes the maximum lifetime of a token. The extra day
+// covers a request that retrieved the session just before the revocation, and clock skew.
+const revokedFor = maxLifetime + 24*time.Hour
 
-// newRevocations refuses a store from which revocations can vanish: the session that was
-// ended would be back.
+// newRevocations returns an error for a store that can lose revocations, because the ended
+// sessions would come back.
 func newRevocations(store driver.Store) (*revocations, error) {
 	for inner := store; inner != nil; inner = unwrap(inner) {
 		if _, clientSide := inner.(driver.ClientSide); clientSide {
-			return nil, errors.New("a store that keeps sessions with the clients can't keep them; take one on a server, such as sqlite")
+			return nil, errors.New("the store keeps records in the clients' cookies; use one on a server, such as sqlite")
 		}
 		lossy, ok := inner.(driver.Lossy)
 		if !ok {
 			continue
 		}
 		if loses := lossy.Loses(); loses != "" {
-			return nil, fmt.Errorf("the store may lose them, and sessions that have ended would be back (%s); take another driver, such as sqlite", loses)
+			return nil, fmt.Errorf("the store may lose them, and ended sessions would come back (%s); use another driver, such as sqlite", loses)
 		}
 	}
 	return &revocations{store: store}, nil
 }
 
-// unwrap returns the store that another one is around, or nil.
+// unwrap returns the store that store wraps, or nil.
 func unwrap(store driver.Store) driver.Store {
 	if around, ok := store.(interface{ Unwrap() driver.Store }); ok {
 		return around.Unwrap()
@@ -54,15 +53,15 @@ func unwrap(store driver.Store) driver.Store {
 	return nil
 }
 
-// find returns the record of an inner key that has ended, or ErrNotFound.
+// find returns the revocation of an inner key. If there is none, the error is ErrNotFound.
 func (v *revocations) find(ctx context.Context, key string) (*driver.Record, error) {
 	return v.store.Retrieve(ctx, key)
 }
 
-// add ends an inner key; to is the one that follows, or empty. If it has ended already,
-// the error is ErrNotFound, unless it was this call that was made before and whose answer
-// was lost: package session gives a new key to each ChangeID. A token of release 0.1 may
-// last longer than revokedFor.
+// add revokes an inner key. If the session was renamed, to is the new key. If key was revoked before,
+// the error is ErrNotFound, unless by the same rename: then the caller repeats a call whose answer
+// was lost, since package session uses a new key for each ChangeID. The revocation is kept until
+// expires if that is later than revokedFor, which it may be for a token of release 0.1.
 func (v *revocations) add(ctx context.Context, key, to string, expires time.Time) error {
 	data, err := json.Marshal(ending{to})
 	if err != nil {
@@ -86,7 +85,7 @@ func (v *revocations) add(ctx context.Context, key, to string, expires time.Time
 	return driver.ErrNotFound
 }
 
-// renamedTo returns the inner key that followed one that has ended, or "".
+// renamedTo returns the new inner key of a revocation, or "" if the session has ended.
 func renamedTo(r *driver.Record) string {
 	var e ending
 	if json.Unmarshal(r.Data, &e) != nil {
@@ -95,9 +94,15 @@ func renamedTo(r *driver.Record) string {
 	return e.RenamedTo
 }
 
-// ping looks for a key that no session has.
+// ping proves that the store can record revocations if it is a Pinger, and otherwise reads from it.
 func (v *revocations) ping(ctx context.Context) error {
-	_, err := v.find(ctx, "ping")
+	if pinger, ok := v.store.(driver.Pinger); ok {
+		err := pinger.Ping(ctx)
+		if !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
+	_, err := v.find(ctx, "ping") // no session has this key
 	if errors.Is(err, driver.ErrNotFound) {
 		return nil
 	}

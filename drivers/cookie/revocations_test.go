@@ -12,12 +12,13 @@ import (
 
 	"gosession.dev/session"
 	"gosession.dev/session/driver"
+	"gosession.dev/session/driver/intercept"
 	"gosession.dev/session/drivers/memory"
-	"gosession.dev/session/internal/intercept"
+	"gosession.dev/session/drivers/migrate"
 )
 
-// A session that has ended is refused for as long as a copy of its cookie could
-// live, and what is known of it goes then.
+// An ended session stays ended for as long as a copy of its cookie could be valid. Afterwards
+// DeleteExpired deletes its revocation.
 func TestRevocations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
@@ -45,13 +46,13 @@ func TestRevocations(t *testing.T) {
 		require.Equal(t, 1, n)
 		require.NoError(t, s.Close())
 		_, err = kept.Retrieve(ctx, "k")
-		require.ErrorIs(t, err, driver.ErrNotFound, "the store of revocations is the application's")
+		require.ErrorIs(t, err, driver.ErrNotFound, "Retrieve from the application's store of revocations, after Close")
 		require.NoError(t, kept.Close())
 	})
 }
 
-// An outage of the revocations is one, and no ended session.
-func TestRevocationsDown(t *testing.T) {
+// An outage of the store of revocations is not mistaken for an ended session.
+func TestOutageOfRevocations(t *testing.T) {
 	kept := newKept()
 	s := open(t, "a", Options{Secrets: []session.Secret{secret(1)}, Revocations: kept})
 	tok := newToken(t, s)
@@ -64,13 +65,13 @@ func TestRevocationsDown(t *testing.T) {
 	require.Error(t, s.Destroy(t.Context(), tok))
 }
 
-// A session that was ended by a token which was about to expire stays ended for all of
-// its tokens.
+// Destroying a session by a token that is about to expire revokes its other tokens for their whole
+// lifetime.
 func TestRevocationOutlivesOtherTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
 		s := open(t, "a", Options{Secrets: []session.Secret{secret(1)}, Revocations: newKept()})
-		r := record(10 * longest)
+		r := record(10 * maxLifetime)
 		require.NoError(t, s.Create(ctx, r))
 		short := *r
 		short.Expires = time.Now().Add(time.Minute).UTC().Truncate(time.Millisecond)
@@ -84,23 +85,34 @@ func TestRevocationOutlivesOtherTokens(t *testing.T) {
 	})
 }
 
-// What would lose revocations, or keep none, is refused, whatever is around it.
-func TestUnfitRevocations(t *testing.T) {
+// New refuses a store that can lose revocations or keeps records in cookies, even inside a wrapper.
+func TestRefusedRevocations(t *testing.T) {
 	pass := func(ctx context.Context, _ string, do func(context.Context) error) error { return do(ctx) }
 	lossy := memory.New(memory.Options{})
 	inCookies := open(t, "a", Options{Secrets: []session.Secret{secret(1)}})
-	for _, unfit := range []driver.Store{lossy, intercept.New(lossy, pass), inCookies, intercept.New(inCookies, pass)} {
-		_, err := New(Options{Secrets: []session.Secret{secret(1)}, Revocations: unfit})
+	safe := newKept()
+	for _, refused := range []driver.Store{
+		lossy, intercept.New(lossy, pass), wrapper{lossy}, wrapper{wrapper{lossy}},
+		inCookies, intercept.New(inCookies, pass), wrapper{inCookies},
+		migrate.New(safe, lossy), migrate.New(lossy, safe), migrate.Prepare(safe, wrapper{lossy}), wrapper{migrate.New(wrapper{lossy}, safe)},
+		migrate.New(safe, inCookies), migrate.New(safe, migrate.New(safe, lossy)),
+	} {
+		_, err := New(Options{Secrets: []session.Secret{secret(1)}, Revocations: refused})
 		require.ErrorContains(t, err, "cookie: revocations: ")
 	}
-	for _, fit := range []driver.Store{newKept(), intercept.New(newKept(), pass)} {
-		_, err := New(Options{Secrets: []session.Secret{secret(1)}, Revocations: fit})
+	for _, accepted := range []driver.Store{safe, intercept.New(safe, pass), wrapper{safe}, migrate.New(safe, safe)} {
+		_, err := New(Options{Secrets: []session.Secret{secret(1)}, Revocations: accepted})
 		require.NoError(t, err)
 	}
 }
 
-// Where an ID change led can be found from each of the session's earlier tokens, and from
-// each inner key; and the end of that chain can be ended.
+// wrapper wraps a store and has none of its optional interfaces.
+type wrapper struct{ driver.Store }
+
+func (w wrapper) Unwrap() driver.Store { return w.Store }
+
+// Renamed follows ID changes from each earlier token of a session and from each inner key. Destroy
+// accepts the last key of the chain.
 func TestRenamed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
@@ -117,7 +129,7 @@ func TestRenamed(t *testing.T) {
 			_, err := tracker.Renamed(ctx, key)
 			require.ErrorIs(t, err, driver.ErrNotFound)
 		}
-		for _, key := range []string{key1, first.Key, r.Key, "nobody's", first.Key[:90]} {
+		for _, key := range []string{key1, first.Key, r.Key, "unknown", first.Key[:90]} {
 			absent(key)
 		}
 
@@ -138,7 +150,7 @@ func TestRenamed(t *testing.T) {
 		absent(key3)
 		absent(third.Key)
 
-		require.ErrorIs(t, s.Destroy(ctx, second.Key), driver.ErrNotFound, "it was renamed")
+		require.ErrorIs(t, s.Destroy(ctx, second.Key), driver.ErrNotFound, "Destroy of a renamed token")
 		require.ErrorIs(t, s.Destroy(ctx, key2), driver.ErrNotFound)
 		_, err := s.Retrieve(ctx, third.Key)
 		require.NoError(t, err)
@@ -164,8 +176,8 @@ func TestRenamed(t *testing.T) {
 // innerKey is as long as the keys of package session.
 func innerKey(name string) string { return fmt.Sprintf("%-*s", keySize, name) }
 
-// A store without revocations follows nothing, and an inner key ends nothing there.
-func TestNoRenameTracker(t *testing.T) {
+// A store without revocations is no RenameTracker, and its Destroy does not accept inner keys.
+func TestUnrevocableIsNoRenameTracker(t *testing.T) {
 	s := open(t, "a", Options{Secrets: []session.Secret{secret(1)}})
 	_, tracks := s.(driver.RenameTracker)
 	require.False(t, tracks)
@@ -174,8 +186,9 @@ func TestNoRenameTracker(t *testing.T) {
 	require.True(t, tracks)
 }
 
-// A ChangeID whose answer was lost can be made again, and nobody else can make it.
-func TestChangeIDAgain(t *testing.T) {
+// A ChangeID whose answer was lost succeeds when it is repeated. Another ChangeID of the same token
+// fails.
+func TestChangeIDIsRepeatable(t *testing.T) {
 	ctx := t.Context()
 	lost := errors.New("connection reset")
 	fail := false
@@ -196,7 +209,7 @@ func TestChangeIDAgain(t *testing.T) {
 	fail = true
 	require.ErrorIs(t, s.ChangeID(ctx, r.Key, &renamed), lost)
 	fail = false
-	require.Equal(t, "renamed", renamed.Key, "as it was given")
+	require.Equal(t, "renamed", renamed.Key, "r.Key after a failed ChangeID")
 	other := *r
 	other.Key = "other"
 	require.ErrorIs(t, s.ChangeID(ctx, r.Key, &other), driver.ErrNotFound)
@@ -207,7 +220,7 @@ func TestChangeIDAgain(t *testing.T) {
 	require.ErrorIs(t, err, driver.ErrNotFound)
 }
 
-// Open closes the store of revocations that it opened and refuses.
+// Open closes the store of revocations if it refuses it.
 func TestRefusedRevocationsAreClosed(t *testing.T) {
 	shared, err := memory.Driver{}.Open(t.Name())
 	require.NoError(t, err)
@@ -218,6 +231,27 @@ func TestRefusedRevocationsAreClosed(t *testing.T) {
 	shared, err = memory.Driver{}.Open(t.Name())
 	require.NoError(t, err)
 	_, err = shared.Retrieve(t.Context(), "k")
-	require.ErrorIs(t, err, driver.ErrNotFound, "the last store of that name was closed")
+	require.ErrorIs(t, err, driver.ErrNotFound, "Retrieve after the last store of the name was closed")
 	require.NoError(t, shared.Close())
+}
+
+// pinged is a store whose Ping returns an error of the test.
+type pinged struct {
+	kept
+	err error
+}
+
+func (p pinged) Ping(context.Context) error { return p.err }
+
+// Ping returns the error of the store of revocations. If that can't ping, Ping reads from it.
+func TestPingProvesRevocations(t *testing.T) {
+	readOnly := errors.New("read-only")
+	for _, pingErr := range []error{nil, readOnly, errors.ErrUnsupported} {
+		store := pinged{newKept(), pingErr}
+		s := open(t, "a", Options{Secrets: []session.Secret{secret(1)}, Revocations: store})
+		err := s.Ping(t.Context())
+		require.Equal(t, pingErr == readOnly, err != nil, "Ping = %v; the store's is %v", err, pingErr)
+		require.NoError(t, store.Close())
+		require.Equal(t, pingErr != nil, s.Ping(t.Context()) != nil, "Ping after Close; the store's is %v", pingErr)
+	}
 }

@@ -23,9 +23,15 @@ import (
 	"gosession.dev/session/drivers/memory"
 )
 
-func secret(fill byte) session.Secret { return bytes.Repeat([]byte{fill}, 32) }
+func secret(fill byte) session.Secret {
+	s, err := session.NewSecret(bytes.Repeat([]byte{fill}, 32))
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
 
-// opened is what every store of this package can do.
+// opened has the methods of all stores of this package.
 type opened interface {
 	driver.Store
 	driver.ClientSide
@@ -42,7 +48,7 @@ func open(t testing.TB, name string, o Options) opened {
 	return s.(opened).ForCookie(name).(opened)
 }
 
-// kept is a store on a server that loses nothing.
+// kept is a memory store that does not declare itself Lossy, so that it can keep revocations.
 type kept struct{ driver.Store }
 
 func newKept() kept { return kept{memory.New(memory.Options{})} }
@@ -60,10 +66,10 @@ func newToken(t testing.TB, s driver.Store) string {
 }
 
 func TestDSN(t *testing.T) {
-	text := base64.StdEncoding.EncodeToString(secret(0xfb)) // with + and =
+	text := base64.StdEncoding.EncodeToString(secret(0xfb).Reveal()) // with + and =
 	file := filepath.Join(t.TempDir(), "secrets")
 	require.NoError(t, os.WriteFile(file, []byte(text+"\n"), 0o600))
-	t.Setenv("COOKIE_TEST_SECRETS", text+","+base64.RawURLEncoding.EncodeToString(secret(2)))
+	t.Setenv("COOKIE_TEST_SECRETS", text+","+base64.RawURLEncoding.EncodeToString(secret(2).Reveal()))
 	for dsn, want := range map[string]Options{
 		"secret=" + text + "&unrevocable":                     {Secrets: []session.Secret{secret(0xfb)}, Unrevocable: true},
 		"secret_file=" + file + "&unrevocable&site=a%26":      {Secrets: []session.Secret{secret(0xfb)}, Unrevocable: true, Site: "a&"},
@@ -74,41 +80,62 @@ func TestDSN(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, o)
 	}
+	t.Setenv("COOKIE_TEST_EMPTY", "")
+	t.Setenv("COOKIE_TEST_SHORT", text[:20])
+	short := filepath.Join(t.TempDir(), "short")
+	require.NoError(t, os.WriteFile(short, []byte(text[:20]), 0o600))
+	hex := fmt.Sprintf("%x", secret(0xfb).Reveal())
 	ok := "secret=" + text
 	for dsn, want := range map[string]string{
-		"":                                      "unknown DSN parameter",
+		"":                                      "cookie: the DSN is empty; want",
 		"unrevocable":                           "one of secret_env, secret_file and secret",
 		ok:                                      "revocations",
 		ok + "&unrevocable&revocations=memory:": "drop one",
 		ok + "&unrevocable=false":               "takes no value",
+		ok + "&unrevocable=":                    "takes no value",
+		ok + "&unrevocable=0":                   "takes no value",
+		ok + "&unrevocable=%66alse":             "takes no value",
+		ok + "&unrevocable=true":                "takes no value",
+		ok + "&Unrevocable":                     "unknown DSN parameter",
+		ok + "&unrevocable%3Dfalse":             "unknown DSN parameter",
+		ok + "& unrevocable":                    "unknown DSN parameter",
 		ok + "&revocations=memory:":             "may lose them",
 		ok + "&revocations=cookie:secret=" + text + "%26unrevocable": "on a server",
 		ok + "&secret_env=X&unrevocable":                             "one of secret_env",
 		ok + "&unrevocable&unrevocable":                              "more than once",
 		ok + "&unrevocable&site=%zz":                                 `"site" is malformed`,
 		ok + "&" + text + "=%zz":                                     `"?" is malformed`,
-		ok + "&revocations=nosuch:x":                                 "unknown driver",
+		ok + "&revocations=nosuch:x":                                 "registered driver",
 		"secret=" + text[:20] + "&unrevocable":                       "openssl rand",
-		"secret_env=COOKIE_TEST_NONE&unrevocable":                    "there is no secret",
-		"secret_file=/nowhere/secrets&unrevocable":                   "can't be read",
-		"secret_file=" + t.TempDir() + "&unrevocable":                "can't be read",
+		"secret_env=COOKIE_TEST_NONE&unrevocable":                    "environment variable COOKIE_TEST_NONE is not set",
+		"secret_env=COOKIE_TEST_EMPTY&unrevocable":                   "environment variable COOKIE_TEST_EMPTY: session: there is no secret",
+		"secret_env=COOKIE_TEST_SHORT&unrevocable":                   "environment variable COOKIE_TEST_SHORT: session: secret 1 is not Base64 of 32 bytes",
+		"secret_env=" + text + "&unrevocable":                        "not shown here",
+		"secret_env=" + strings.ToUpper(hex) + "&unrevocable":        "not shown here",
+		"secret_env=&unrevocable":                                    "secret_env",
+		"secret_file=/nowhere/secrets&unrevocable":                   "can't be read: no such file or directory",
+		"secret_file=" + t.TempDir() + "&unrevocable":                "can't be read: is a directory",
+		"secret_file=&unrevocable":                                   "can't be read: no such file",
+		"secret_file=" + short + "&unrevocable":                      "the file of DSN parameter secret_file: session: secret 1",
 		text + "&unrevocable":                                        "unknown DSN parameter",
 	} {
 		_, err := Driver{}.Open(dsn)
-		require.ErrorContains(t, err, want)
-		require.NotContains(t, err.Error(), text[:20])
+		require.ErrorContains(t, err, want, "Open(%q)", dsn)
+		for _, secret := range []string{text[:20], strings.ToUpper(hex[:20]), "/nowhere", filepath.Dir(short)} {
+			require.NotContains(t, err.Error(), secret)
+		}
 	}
 	s, err := Driver{}.Open(ok + "&unrevocable")
 	require.NoError(t, err)
 	printed := fmt.Sprintf("%v %+v %#v", s, s, Options{Secrets: []session.Secret{secret(0xfb)}})
-	require.NotRegexp(t, `251[ ,]+251|0xfb, ?0xfb|fbfb`, printed) // not 251 alone, which is part of some addresses
+	require.NotRegexp(t, `251[ ,]+251|0xfb, ?0xfb|fbfb`, printed) // not a single 251, which may be part of an address
 }
 
 func FuzzDSN(f *testing.F) {
 	f.Add("secret=AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE&unrevocable&site=x")
 	f.Fuzz(func(t *testing.T, dsn string) {
 		if strings.Contains(dsn, "secret_file") || strings.Contains(dsn, "revocations") {
-			return // it would open files
+			return // these open files
 		}
 		if o, err := parseDSN(dsn); err == nil {
 			require.NotEmpty(t, o.Secrets)
@@ -116,7 +143,7 @@ func FuzzDSN(f *testing.F) {
 	})
 }
 
-// What an application sees, over HTTP.
+// An application serves cookie sessions over HTTP, with and without revocations.
 func TestOverHTTP(t *testing.T) {
 	for _, revocable := range []bool{true, false} {
 		o := Options{Secrets: []session.Secret{secret(1)}, Unrevocable: !revocable}
@@ -151,13 +178,13 @@ func TestOverHTTP(t *testing.T) {
 
 		_, body, resp := get("/show")
 		require.Equal(t, "0 ", body)
-		require.Empty(t, resp.Cookies(), "looking makes no session")
+		require.Empty(t, resp.Cookies(), "cookies of a response that only reads, without a session")
 		for want := range 3 {
 			_, body, _ = get("/count")
 			require.Equal(t, fmt.Sprint(want+1), body)
 		}
 		_, _, resp = get("/show")
-		require.Empty(t, resp.Cookies(), "reading sets no cookie")
+		require.Empty(t, resp.Cookies(), "cookies of a response that only reads")
 		anonymous := cookie()
 		get("/sign-in")
 		_, body, _ = get("/show")
@@ -165,8 +192,8 @@ func TestOverHTTP(t *testing.T) {
 
 		intact := cookie()
 		status, _, resp := get("/grow")
-		require.Equal(t, http.StatusInternalServerError, status)
-		require.Empty(t, resp.Cookies(), "too large: the earlier cookie stays")
+		require.Equal(t, http.StatusRequestEntityTooLarge, status)
+		require.Empty(t, resp.Cookies(), "cookies of a response whose session is too large")
 		require.Equal(t, intact, cookie())
 		_, body, _ = get("/show")
 		require.Equal(t, "3 ada", body)
@@ -191,16 +218,16 @@ func TestOverHTTP(t *testing.T) {
 		}
 		if revocable {
 			require.Equal(t, "0 ", replay(stolen))
-			require.Equal(t, "0 ", replay(anonymous), "the ID of before the sign-in is over")
+			require.Equal(t, "0 ", replay(anonymous), "replay of the cookie from before the sign-in")
 		} else {
-			require.Equal(t, "3 ada", replay(stolen), "that is what unrevocable means")
+			require.Equal(t, "3 ada", replay(stolen), "replay of an unrevocable cookie after sign-out")
 		}
 		require.ErrorIs(t, f.Destroy(t.Context(), "key"), errors.ErrUnsupported)
 		for _, err := range f.Sessions(t.Context()) {
 			require.ErrorIs(t, err, errors.ErrUnsupported)
 		}
 	}
-	_, err := session.Config{Keys: []session.Secret{secret(1)}}.New(open(t, "", Options{Secrets: []session.Secret{secret(1)}}))
+	_, err := session.Config{Secrets: []session.Secret{secret(1)}}.New(open(t, "", Options{Secrets: []session.Secret{secret(1)}}))
 	require.ErrorContains(t, err, "seals by itself")
 }
 
@@ -244,8 +271,8 @@ func application() http.Handler {
 	return mux
 }
 
-// The expiry of a session that is only read moves after a twentieth of Idle, by a
-// new cookie, and its end is in the seal.
+// The expiry of a session that is only read moves after a twentieth of Idle, by a new cookie. The
+// absolute lifetime is sealed in the cookie.
 func TestExpiryIsSealed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
@@ -267,7 +294,7 @@ func TestExpiryIsSealed(t *testing.T) {
 		require.NotEqual(t, first, later)
 		time.Sleep(31 * time.Minute)
 		_, err = f.Retrieve(ctx, first)
-		require.ErrorIs(t, err, session.ErrNotFound, "idle")
+		require.ErrorIs(t, err, session.ErrNotFound, "Retrieve after the idle timeout")
 		for range 4 {
 			s, err = f.Retrieve(ctx, later)
 			require.NoError(t, err)
@@ -277,11 +304,11 @@ func TestExpiryIsSealed(t *testing.T) {
 		}
 		time.Sleep(5 * time.Minute)
 		_, err = f.Retrieve(ctx, later)
-		require.ErrorIs(t, err, session.ErrNotFound, "its lifetime is over")
+		require.ErrorIs(t, err, session.ErrNotFound, "Retrieve after the absolute lifetime")
 	})
 }
 
-// A record that is printed does not show the token.
+// Printing a record does not show the token.
 func TestRecordHidesToken(t *testing.T) {
 	s := open(t, "a", Options{Secrets: []session.Secret{secret(1)}})
 	r := record(time.Hour)

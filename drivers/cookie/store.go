@@ -11,12 +11,12 @@ import (
 	"gosession.dev/session/internal/seal"
 )
 
-// store keeps sessions in cookies.
+// store seals sessions into tokens, which are the values of cookies.
 type store struct {
 	box     *seal.Box
-	revoked *revocations // nil if there are none; otherwise it is in a revocable
+	revoked *revocations // nil if unrevocable; otherwise the store is embedded in a revocable
 	name    string       // of the cookie
-	closed  *atomic.Bool // shared by what ForCookie returns
+	closed  *atomic.Bool // shared with the stores that ForCookie returns
 }
 
 var (
@@ -34,7 +34,7 @@ func (s *store) bound(name string) *store {
 	return &bound
 }
 
-// ready returns why a call can't begin, if it can't.
+// ready returns the error of a call on a closed store or with a done context, or nil.
 func (s *store) ready(ctx context.Context) error {
 	if s.closed.Load() {
 		return driver.ErrClosed
@@ -42,9 +42,8 @@ func (s *store) ready(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Create implements [driver.Store]. There is nothing that could be taken: package session
-// gives every session a key of its own, and a token whose inner key has ended is not
-// found.
+// Create implements [driver.Store]. It does not look for a record under the key, because package
+// session gives each session a random key of its own.
 func (s *store) Create(ctx context.Context, r *driver.Record) error {
 	if err := s.ready(ctx); err != nil {
 		return err
@@ -52,7 +51,7 @@ func (s *store) Create(ctx context.Context, r *driver.Record) error {
 	return s.issue(r, r.Key, r.Created)
 }
 
-// issue gives r the token that the client has to have.
+// issue sets r.Key to a new token, for the client.
 func (s *store) issue(r *driver.Record, key string, created time.Time) error {
 	token, err := s.seal(r, key, created)
 	if err != nil {
@@ -68,7 +67,8 @@ func (s *store) Retrieve(ctx context.Context, token string) (*driver.Record, err
 	return r, err
 }
 
-// find returns the record of a token and its inner key, unless that has ended.
+// find returns the record of a token and its inner key. If the token has expired or the session has
+// ended, the error is ErrNotFound.
 func (s *store) find(ctx context.Context, token string) (*driver.Record, string, error) {
 	r, key, err := s.openLive(ctx, token)
 	if err != nil || s.revoked == nil {
@@ -83,8 +83,7 @@ func (s *store) find(ctx context.Context, token string) (*driver.Record, string,
 	return r, key, nil
 }
 
-// openLive returns the record of a token that has not expired, and its inner key, which
-// may have ended.
+// openLive is find without a look at the revocations: the session may have ended.
 func (s *store) openLive(ctx context.Context, token string) (*driver.Record, string, error) {
 	if err := s.ready(ctx); err != nil {
 		return nil, "", err
@@ -96,8 +95,8 @@ func (s *store) openLive(ctx context.Context, token string) (*driver.Record, str
 	return s.open(t)
 }
 
-// Flush implements [driver.Store], but for conflicts, of which it can't know. It ends no
-// token: the client may still have the earlier one.
+// Flush implements [driver.Store], except that it can't detect conflicts. The earlier token stays
+// valid, because the client may not receive the new one.
 func (s *store) Flush(ctx context.Context, r *driver.Record) error {
 	was, key, err := s.find(ctx, r.Key)
 	if err != nil {
@@ -106,10 +105,10 @@ func (s *store) Flush(ctx context.Context, r *driver.Record) error {
 	return s.issue(r, key, was.Created)
 }
 
-// ChangeID implements [driver.Store]. The new token is made before the old one is ended: a
-// process that dies in between leaves the session usable. That it has not ended before is
-// known by ending it. Called again after an outage, with the same r, it succeeds if it has
-// ended old then.
+// ChangeID implements [driver.Store]. It seals the new token before it revokes the old inner key,
+// so that the session stays usable if the process dies in between. The revocation also tells whether
+// the session had ended before. When ChangeID is called again with the same r after an outage, it
+// succeeds, even if the first call has revoked the old inner key.
 func (s *store) ChangeID(ctx context.Context, old string, r *driver.Record) error {
 	was, key, err := s.openLive(ctx, old)
 	if err != nil {
@@ -128,9 +127,8 @@ func (s *store) ChangeID(ctx context.Context, old string, r *driver.Record) erro
 	return nil
 }
 
-// Destroy implements [driver.Store]. With revocations it also takes an inner key that
-// Renamed has returned. Without them it ends nothing: package session only clears the
-// cookie.
+// Destroy implements [driver.Store]. With revocations, it also accepts an inner key that Renamed
+// has returned. Without revocations it has no effect, and package session only clears the cookie.
 func (s *store) Destroy(ctx context.Context, tokenOrKey string) error {
 	if len(tokenOrKey) == keySize && s.revoked != nil {
 		if err := s.ready(ctx); err != nil {
@@ -145,7 +143,8 @@ func (s *store) Destroy(ctx context.Context, tokenOrKey string) error {
 	return s.revoked.add(ctx, key, "", r.Expires)
 }
 
-// Sessions implements [driver.Store]. It can't list, because the clients have the sessions.
+// Sessions implements [driver.Store]. It yields errors.ErrUnsupported, because only the clients have
+// the sessions.
 func (s *store) Sessions(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		err := s.ready(ctx)
@@ -156,8 +155,8 @@ func (s *store) Sessions(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// DeleteExpired implements [driver.Store] for revocations; what clients have
-// expires by itself.
+// DeleteExpired implements [driver.Store]. It deletes expired revocations; cookies expire by
+// themselves.
 func (s *store) DeleteExpired(ctx context.Context) (int, error) {
 	if err := s.ready(ctx); err != nil || s.revoked == nil {
 		return 0, err
@@ -165,7 +164,7 @@ func (s *store) DeleteExpired(ctx context.Context) (int, error) {
 	return s.revoked.store.DeleteExpired(ctx)
 }
 
-// Ping implements [driver.Pinger] by a look at the revocations.
+// Ping implements [driver.Pinger]. It pings the store of revocations.
 func (s *store) Ping(ctx context.Context) error {
 	if err := s.ready(ctx); err != nil || s.revoked == nil {
 		return err
@@ -173,7 +172,7 @@ func (s *store) Ping(ctx context.Context) error {
 	return s.revoked.ping(ctx)
 }
 
-// Close implements [driver.Store]. It closes the store of revocations if Open has made it.
+// Close implements [driver.Store]. It closes the store of revocations if Driver.Open has opened it.
 func (s *store) Close() error {
 	if s.closed.Swap(true) || s.revoked == nil || !s.revoked.owned {
 		return nil

@@ -11,16 +11,16 @@ import (
 	"gosession.dev/session/internal/seal"
 )
 
-// A token is URL-safe Base64 of a header that everybody can read, and of a sealed
-// envelope behind the record's key and its length. The header is one byte for the form,
-// the time of issue and the expiry, these as 8 bytes of Unix milliseconds each. The
-// header and the name of the cookie are bound to the seal.
+// token is a parsed cookie value. Its text is URL-safe Base64 of a header in plain text and a
+// sealed part. The header consists of one byte for the form, the time of issue and the expiry,
+// each as 8 bytes of Unix milliseconds. The sealed part contains the length of the record's key,
+// the key, and the record's envelope. The seal authenticates the header and the cookie's name.
 //
 // The header of release 0.1 is the expiry alone, whose first byte is 0.
 type token struct {
 	text           string
 	header, sealed []byte
-	issued         time.Time // zero if it is of release 0.1
+	issued         time.Time // zero for a token of release 0.1
 	expires        time.Time
 }
 
@@ -28,36 +28,36 @@ const (
 	form     = 1 // the first byte of a header
 	timeSize = 8
 
-	// maxCookie is how many bytes of name and value browsers keep (RFC 6265bis, 5.7).
+	// maxCookie is how many bytes of name and value browsers accept (RFC 6265bis, 5.7).
 	maxCookie = 4096
 
-	// maxKey is how long an inner key is at most, and keySize how long the keys of package
-	// session are. Every token is longer.
+	// maxKey is the maximum length of an inner key, that is, of a record's key; keySize is the
+	// length of the keys of package session. Every token is longer.
 	maxKey  = 64
 	keySize = 43
 
-	// onlyVersion is that of all records: there is nothing to conflict with.
+	// onlyVersion is the version of all records: a cookie store detects no conflicts.
 	onlyVersion = 1
 
-	// longest is how long a token is good at most. Browsers keep no cookie for longer
-	// (RFC 6265bis, 5.5), and a session that is in use gets another token before.
-	longest = 400 * 24 * time.Hour
+	// maxLifetime is the maximum lifetime of a token. Browsers keep no cookie for longer (RFC
+	// 6265bis, 5.5), and a session that is in use gets a new token before.
+	maxLifetime = 400 * 24 * time.Hour
 
-	// While a token was issued no longer ago than newSecret, a process that does not
-	// know its secret may have to wait for the new one. After that the secret counts
-	// as dropped: otherwise a client that makes up a token could keep a client away from
-	// other sessions.
-	newSecret = time.Hour
+	// rolloutTime is how long after a token's issue a process that lacks its secret assumes that
+	// it will get the secret. Afterwards it assumes that the secret was removed, and the client
+	// gets another session. Without this limit, a forged token planted in a browser would keep
+	// its user from all sessions.
+	rolloutTime = time.Hour
 
-	// clockSkew is how far the clock of the process that issued a token may be ahead.
+	// clockSkew is how far the clock of the process that issued a token may be ahead of ours.
 	clockSkew = time.Minute
 )
 
-// seal returns a token for r, which was created at that time, with an inner key.
+// seal returns a token for r with an inner key and a time of creation, which replace the key and the time of r.
 func (s *store) seal(r *driver.Record, key string, created time.Time) (string, error) {
 	carrier := *r
 	carrier.Created, carrier.Version = created, onlyVersion
-	const lengths = 64 // more than all that comes beside these takes
+	const lengths = 64 // an upper bound for the lengths and times of the envelope
 	plaintext := make([]byte, 0, len(key)+len(r.Subject)+len(r.Meta)+len(r.Data)+lengths)
 	plaintext = append(binary.AppendUvarint(plaintext, uint64(len(key))), key...)
 	plaintext = driver.AppendEnvelope(plaintext, &carrier)
@@ -65,20 +65,21 @@ func (s *store) seal(r *driver.Record, key string, created time.Time) (string, e
 	sealed := s.box.Seal(plaintext, s.name, string(header))
 	text := base64.RawURLEncoding.EncodeToString(append(header, sealed...))
 	if size := len(s.name) + len(text); size > maxCookie {
-		return "", fmt.Errorf("%w: name and value of its cookie have %d bytes, and browsers keep %d", driver.ErrTooLarge, size, maxCookie)
+		return "", fmt.Errorf("%w: the name and value of its cookie have %d bytes, and browsers accept %d", driver.ErrTooLarge, size, maxCookie)
 	}
 	return text, nil
 }
 
+// newHeader returns the header of a token. It limits the expiry to maxLifetime after issued.
 func newHeader(issued, expires time.Time) []byte {
-	if last := issued.Add(longest); expires.After(last) {
+	if last := issued.Add(maxLifetime); expires.After(last) {
 		expires = last
 	}
 	header := binary.BigEndian.AppendUint64([]byte{form}, uint64(issued.UnixMilli()))
 	return binary.BigEndian.AppendUint64(header, uint64(expires.UnixMilli()))
 }
 
-// parseToken reads the header of a token. It returns false for what is none.
+// parseToken reads the header of a token, and reports whether text has the form of a token.
 func parseToken(text string) (token, bool) {
 	if len(text) <= maxKey || len(text) > maxCookie {
 		return token{}, false
@@ -100,27 +101,28 @@ func parseToken(text string) (token, bool) {
 
 func timeOf(b []byte) time.Time { return time.UnixMilli(int64(binary.BigEndian.Uint64(b))) }
 
-// open returns the record of a token and its inner key, whether or not it has expired or
-// ended. If it is none of ours, the error is ErrNotFound.
+// open returns the record of a token and its inner key. It does not check whether the token has
+// expired or its session has ended. If no secret opens the token, the error is ErrNotFound, or
+// ErrSealed if the token may be sealed under a secret that this process does not have yet.
 func (s *store) open(t token) (r *driver.Record, key string, err error) {
 	plaintext, _, err := s.box.Open(t.sealed, s.name, string(t.header))
 	switch {
-	case errors.Is(err, seal.ErrUnknownSecret) && t.mayBeOfNewSecret(time.Now()):
+	case errors.Is(err, seal.ErrUnknownSecret) && t.mayHaveNewSecret(time.Now()):
 		return nil, "", driver.ErrSealed
 	case err != nil:
 		return nil, "", driver.ErrNotFound
 	}
 	size, n := binary.Uvarint(plaintext)
 	if n <= 0 || size > uint64(len(plaintext)-n) {
-		return nil, "", fmt.Errorf("%w: its key is cut off", driver.ErrCorrupt)
+		return nil, "", fmt.Errorf("%w: the length of the key in the token is wrong", driver.ErrCorrupt)
 	}
 	key, envelope := string(plaintext[n:][:size]), plaintext[n:][size:]
 	r, err = driver.ParseEnvelope(t.text, envelope)
 	return r, key, err
 }
 
-func (t token) mayBeOfNewSecret(now time.Time) bool {
-	return !t.hasExpired(now) && now.Sub(t.issued) < newSecret && t.issued.Sub(now) < clockSkew
+func (t token) mayHaveNewSecret(now time.Time) bool {
+	return !t.hasExpired(now) && now.Sub(t.issued) < rolloutTime && t.issued.Sub(now) < clockSkew
 }
 
 func (t token) hasExpired(now time.Time) bool { return !now.Before(t.expires) }

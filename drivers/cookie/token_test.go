@@ -15,8 +15,7 @@ import (
 	"gosession.dev/session/drivers/memory"
 )
 
-// A token opens as it is, and for its own name, site and secrets; each bit of it
-// counts.
+// A token opens only unchanged, and only under its own name, site and secret.
 func TestTokenIsBound(t *testing.T) {
 	ctx := t.Context()
 	o := Options{Secrets: []session.Secret{secret(1)}, Site: "shop"}
@@ -30,9 +29,9 @@ func TestTokenIsBound(t *testing.T) {
 	for _, plain := range []string{"the-value", "ada"} {
 		require.NotContains(t, string(raw), plain)
 	}
-	require.NotEqual(t, tok, newToken(t, s), "a fresh nonce each")
+	require.NotEqual(t, tok, newToken(t, s), "two tokens of equal records")
 
-	const number = 1 + 2*timeSize + 4 // behind the header and what all sealed data begins with
+	const number = 1 + 2*timeSize + 4 // the offset of the secret's number, after the header and a constant prefix
 	for i := range 8 * len(raw) {
 		changed, want := bytes.Clone(raw), driver.ErrNotFound
 		changed[i/8] ^= 1 << (i % 8)
@@ -40,11 +39,11 @@ func TestTokenIsBound(t *testing.T) {
 			want = driver.ErrSealed
 		}
 		_, err := s.Retrieve(ctx, base64.RawURLEncoding.EncodeToString(changed))
-		require.ErrorIs(t, err, want, "bit %d", i)
+		require.ErrorIs(t, err, want, "Retrieve with bit %d flipped", i)
 	}
 	for n := range tok {
 		_, err := s.Retrieve(ctx, tok[:n])
-		require.ErrorIs(t, err, driver.ErrNotFound, "%d characters", n)
+		require.ErrorIs(t, err, driver.ErrNotFound, "Retrieve of the first %d characters", n)
 	}
 	_, err = open(t, "b", o).Retrieve(ctx, tok)
 	require.ErrorIs(t, err, driver.ErrNotFound, "another name")
@@ -58,11 +57,11 @@ func TestTokenIsBound(t *testing.T) {
 	}
 }
 
-// A token that was sealed by a factory for its store opens for no cookie.
+// Data that Config.Secrets sealed for a server store does not open as a cookie.
 func TestPurposes(t *testing.T) {
 	ctx := t.Context()
 	store := memory.New(memory.Options{})
-	f, err := session.Config{Keys: []session.Secret{secret(1)}}.New(store)
+	f, err := session.Config{Secrets: []session.Secret{secret(1)}}.New(store)
 	require.NoError(t, err)
 	defer f.Close()
 	s, err := f.Create(ctx)
@@ -77,6 +76,7 @@ func TestPurposes(t *testing.T) {
 	}
 }
 
+// A secret can be rotated without signing out users.
 func TestRotation(t *testing.T) {
 	ctx := t.Context()
 	older := open(t, "a", Options{Secrets: []session.Secret{secret(1)}})
@@ -84,16 +84,16 @@ func TestRotation(t *testing.T) {
 	newer := open(t, "a", Options{Secrets: []session.Secret{secret(2)}})
 	tok := newToken(t, older)
 	r, err := changing.Retrieve(ctx, tok)
-	require.NoError(t, err, "nobody is signed out")
+	require.NoError(t, err, "Retrieve of a token under the second secret")
 	_, err = newer.Retrieve(ctx, tok)
 	require.ErrorIs(t, err, driver.ErrSealed)
 	require.NoError(t, changing.Flush(ctx, r))
 	_, err = newer.Retrieve(ctx, r.Key)
-	require.NoError(t, err, "the first secret seals")
+	require.NoError(t, err, "Retrieve of a token flushed under the first secret")
 }
 
-// A process that has not got a new secret yet says so, for an hour after the token was
-// issued. Nobody can have it wait for longer.
+// A process that lacks a token's secret returns ErrSealed for an hour after the token was issued,
+// and ErrNotFound afterwards. A forged time of issue does not extend the hour.
 func TestUnknownSecret(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
@@ -108,14 +108,14 @@ func TestUnknownSecret(t *testing.T) {
 		}
 		time.Sleep(2 * time.Minute)
 		_, err := older.Retrieve(ctx, short.Key)
-		require.ErrorIs(t, err, driver.ErrNotFound, "it has expired")
+		require.ErrorIs(t, err, driver.ErrNotFound, "Retrieve or Renamed of an expired token")
 		_, err = older.(driver.RenameTracker).Renamed(ctx, short.Key)
-		require.ErrorIs(t, err, driver.ErrNotFound, "it has expired")
+		require.ErrorIs(t, err, driver.ErrNotFound, "Retrieve or Renamed of an expired token")
 		_, err = older.(driver.RenameTracker).Renamed(ctx, r.Key)
 		require.ErrorIs(t, err, driver.ErrSealed)
 		_, err = older.Retrieve(ctx, r.Key)
 		require.ErrorIs(t, err, driver.ErrSealed)
-		time.Sleep(newSecret - 2*time.Minute)
+		time.Sleep(rolloutTime - 2*time.Minute)
 		for _, call := range calls(t, older, r) {
 			require.ErrorIs(t, call(), driver.ErrNotFound)
 		}
@@ -130,12 +130,12 @@ func TestUnknownSecret(t *testing.T) {
 			_, err := older.Retrieve(ctx, base64.RawURLEncoding.EncodeToString(forged))
 			require.ErrorIs(t, err, want)
 			_, err = newer.Retrieve(ctx, base64.RawURLEncoding.EncodeToString(forged))
-			require.ErrorIs(t, err, driver.ErrNotFound, "the secret is known, and the header is not what was sealed")
+			require.ErrorIs(t, err, driver.ErrNotFound, "Retrieve of a token with a forged header, where the secret is known")
 		}
 	})
 }
 
-// calls are those that take a token.
+// calls returns calls of all methods that take a token.
 func calls(t *testing.T, s driver.Store, r *driver.Record) []func() error {
 	flushed, renamed := *r, *r
 	renamed.Key = "another"
@@ -147,8 +147,8 @@ func calls(t *testing.T, s driver.Store, r *driver.Record) []func() error {
 	}
 }
 
-// token01 was issued by release 0.1, for the cookie "a" of the site "shop" under
-// secret(1), until the year 9999.
+// token01 was issued by release 0.1 for the cookie "a" of the site "shop", under secret(1). It expires
+// in the year 9999.
 const token01 = "AADmcHpusAAAc2wB5FsNEY1Zu1dNaP2HGseWBZ_P2at7DQL02K4Zgj4Bq5shUGVopzq17Cw01_PK6oLgE9A0aVf9EIbWXPY4oMR_XE00eaQOAJByIH0agawAXQCo9NZD5D-wxmMxFht5IzA"
 
 func TestTokenOfRelease01(t *testing.T) {
@@ -183,16 +183,16 @@ func TestTokenOfRelease01(t *testing.T) {
 	require.ErrorIs(t, err, driver.ErrNotFound)
 	revocation, err := o.Revocations.Retrieve(ctx, "k")
 	require.NoError(t, err)
-	require.Equal(t, expires, revocation.Expires, "it lasts as long as the token does")
+	require.Equal(t, expires, revocation.Expires, "expiry of the revocation of a token of release 0.1")
 }
 
-// No token is good for longer than a browser keeps it, and its record says what it said.
-func TestLongestToken(t *testing.T) {
+// A token expires after maxLifetime, even if the session in it lasts longer.
+func TestTokenLifetimeIsLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, "a", Options{Secrets: []session.Secret{secret(1)}})
-		r := record(10 * longest)
+		r := record(10 * maxLifetime)
 		require.NoError(t, s.Create(t.Context(), r))
-		time.Sleep(longest - time.Second)
+		time.Sleep(maxLifetime - time.Second)
 		found, err := s.Retrieve(t.Context(), r.Key)
 		require.NoError(t, err)
 		require.Equal(t, r.Expires, found.Expires)
@@ -209,7 +209,7 @@ func FuzzToken(f *testing.F) {
 	f.Add("")
 	f.Fuzz(func(t *testing.T, tok string) {
 		if r, err := s.Retrieve(t.Context(), tok); err == nil {
-			require.Equal(t, `{"a":"the-value"}`, string(r.Data), "forged")
+			require.Equal(t, `{"a":"the-value"}`, string(r.Data), "Data of a token that the fuzzer made")
 		} else if !errors.Is(err, driver.ErrSealed) {
 			require.ErrorIs(t, err, driver.ErrNotFound)
 		}

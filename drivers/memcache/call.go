@@ -5,103 +5,104 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 
 	"github.com/bradfitz/gomemcache/memcache"
 
 	"gosession.dev/session/driver"
 )
 
-// await makes a call of a client, and returns when ctx is done.
-func await[T any](ctx context.Context, s *Store, call func(*memcache.Client) (T, error)) (T, error) {
-	var none T
-	switch {
-	case s.closed.Load():
-		return none, driver.ErrClosed
-	case ctx.Err() != nil:
-		return none, ctx.Err()
-	case s.client != nil:
-		return awaitAside(ctx, s, call)
+// send executes a command and returns the items of its answer. If an add or cas has written
+// nothing, the error is gomemcache's: ErrNotStored, ErrCASConflict or ErrCacheMiss. A command with
+// an invalid name is not sent. After any other error the outcome is not known.
+func (s *Store) send(ctx context.Context, cmd command) (found []*memcache.Item, err error) {
+	if err := s.usable(ctx); err != nil {
+		return nil, err
 	}
-	l := s.lines.take()
-	end := l.begin(ctx)
-	value, err := call(l.client)
-	inTime := end()
-	s.lines.put(l, inTime && !errors.Is(err, errOtherKey))
-	if err != nil && !inTime {
-		return none, ctx.Err()
+	if !cmd.valid() {
+		return nil, memcache.ErrMalformedKey
 	}
-	return value, s.explain(err)
+	if s.client != nil {
+		found, err = s.sendWithClient(ctx, cmd)
+	} else {
+		addr, _ := s.servers.PickServer(cmd.name())
+		found, err = s.pools[addr].exchange(ctx, cmd)
+	}
+	if err != nil && !isRefusal(err) {
+		err = s.explain(err, s.serverOf(cmd.name()))
+	}
+	return found, err
 }
 
-// awaitAside makes a call of an application's client in a goroutine. When ctx is
-// done the call goes on alone, for as long as the client's timeout lets it, and
-// its outcome is not known. A client does not tell which connection a call has used: after
-// an answer to another request, awaitAside closes all connections that are idle.
-func awaitAside[T any](ctx context.Context, s *Store, call func(*memcache.Client) (T, error)) (T, error) {
+// usable returns an error if the store cannot make a call.
+func (s *Store) usable(ctx context.Context) error {
+	switch {
+	case !s.made():
+		return errNotMade
+	case s.closed.Load():
+		return driver.ErrClosed
+	case s.invalid != nil:
+		return s.invalid
+	}
+	return ctx.Err()
+}
+
+// made reports whether s was made by Driver.Open or New.
+func (s *Store) made() bool { return s != nil && s.redacted != nil }
+
+var errNotMade = errors.New("memcache: the store was not made by New or Driver.Open")
+
+// sendWithClient executes a command with an application's client, in a goroutine of its own. When
+// ctx is done it returns the error of ctx, the goroutine continues until the client's timeout, and
+// the outcome is not known. A client does not tell which connection a call has used: after an
+// answer to another command, or if the server has closed a connection, sendWithClient closes all
+// idle ones.
+func (s *Store) sendWithClient(ctx context.Context, cmd command) ([]*memcache.Item, error) {
 	type result struct {
-		value T
+		found []*memcache.Item
 		err   error
 	}
 	done := make(chan result, 1)
 	go func() {
-		value, err := call(s.client)
-		if errors.Is(err, errOtherKey) {
+		found, err := cmd.executeWith(s.client)
+		if err == nil {
+			err = cmd.check(found)
+		}
+		if errors.Is(err, errOtherKey) || wasClosed(err) {
 			_ = s.client.Close()
 		}
-		done <- result{value, err}
+		done <- result{found, err}
 	}()
 	select {
 	case r := <-done:
-		return r.value, s.explain(r.err)
+		return r.found, r.err
 	case <-ctx.Done():
-		var none T
-		return none, ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 
-// do is await for calls that return an error only.
-func (s *Store) do(ctx context.Context, call func(*memcache.Client) error) error {
-	_, err := await(ctx, s, func(c *memcache.Client) (struct{}, error) { return struct{}{}, call(c) })
-	return err
-}
-
-// explain takes the address, which is part of the DSN, out of an error of the network,
-// and what a server said out of an error of the client: it may be a session's data.
-func (s *Store) explain(err error) error {
-	var timeout *memcache.ConnectTimeoutError
-	switch opError, ok := errors.AsType[*net.OpError](err); {
-	case err != nil && s.closed.Load():
-		return driver.ErrClosed
-	case ok:
-		return &serverError{opError.Op, withoutHost(opError.Err)}
-	case errors.As(err, &timeout):
-		return &serverError{"dial", context.DeadlineExceeded}
-	case err == nil || !strings.HasPrefix(err.Error(), "memcache: unexpected "):
-		return err
-	case strings.Contains(err.Error(), `"SERVER_ERROR object too large`):
-		return fmt.Errorf("%w: the server's option -I is below max_item_size", driver.ErrTooLarge)
+// serverOf names the server of an item by its place in the DSN. It returns "" if there is only one
+// server or if the servers are not known.
+func (s *Store) serverOf(name string) string {
+	if s.servers == nil {
+		return ""
 	}
-	return errUnexpected
-}
-
-// withoutHost takes the name of the host out of an error of the network.
-func withoutHost(err error) error {
-	if _, ok := errors.AsType[*net.DNSError](err); ok {
-		return errors.New("host not found")
+	addr, err := s.servers.PickServer(name)
+	if err != nil {
+		return ""
 	}
-	return err
+	return s.place(addr)
 }
 
-// errUnexpected: an answer that the protocol does not know, or an error that the server
-// reports.
-var errUnexpected = errors.New("memcached: the server gave an unexpected answer or reported an error")
-
-// serverError is an error of the connection to a server, without its address.
-type serverError struct {
-	op    string
-	cause error
+func (s *Store) place(addr net.Addr) string {
+	place, n := 0, 0
+	_ = s.servers.Each(func(a net.Addr) error {
+		if n++; a.String() == addr.String() {
+			place = n
+		}
+		return nil
+	})
+	if n < 2 || place == 0 {
+		return ""
+	}
+	return fmt.Sprintf("server %d of %d", place, n)
 }
-
-func (e *serverError) Error() string { return "memcached: " + e.op + ": " + e.cause.Error() }
-func (e *serverError) Unwrap() error { return e.cause }

@@ -14,18 +14,19 @@ import (
 
 // ChangeID implements [driver.Store] in four steps:
 //
-//  1. add the copy under the new key, flagged as pending,
-//  2. get it, for its token,
-//  3. replace the old record by a mark, by cas on r.Version: this decides,
-//  4. remove the flag of the copy, by cas on its token.
+//  1. add a copy under the new key, flagged as pending,
+//  2. read the copy, for its token,
+//  3. replace the old record by a mark, by cas on r.Version: this step decides,
+//  4. remove the copy's flag, by cas on its token.
 //
-// A process that dies before step 3 leaves the session under its old key, and a
-// pending copy whose ID no client knows. After step 3 the session is the copy: it is
-// alive, and the next write removes the flag. If another call has removed the copy
-// since, step 4 does not bring it back.
+// A process that dies before step 3 leaves the session under its old key, and a pending copy whose
+// ID no client knows. After step 3 the session is the copy: it is alive, and the next write removes
+// the flag. If another call has removed the copy since, step 4 does not bring it back.
 //
-// The copy is read before the deciding step, not after it, so that a session never
-// moves to a copy that the server has already evicted.
+// Step 2 comes before step 3, so that a session never moves to a copy that the server has already
+// evicted.
+//
+// ChangeID sets r.Version to 0, which means not known.
 func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
 	if r.Version == 0 {
 		return s.refusal(ctx, oldKey)
@@ -39,10 +40,10 @@ func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) e
 		return err
 	}
 	it.Flags = uint32(isPending)
-	judge := func() error { return s.judge(ctx, oldKey, r.Version) }
-	c, err := s.addCopy(ctx, it, r.Key, judge)
+	checkOld := func() error { return s.checkVersion(ctx, oldKey, r.Version) }
+	c, err := s.addCopy(ctx, it, r.Key, checkOld)
 	if errors.Is(err, driver.ErrExists) {
-		return cmp.Or(judge(), err)
+		return cmp.Or(checkOld(), err)
 	}
 	if err != nil {
 		return err
@@ -52,27 +53,27 @@ func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) e
 		err = s.refusedMark(ctx, oldKey, c)
 	}
 	if err != nil {
-		return err // if it is not one of package driver, the mark may be there: the copy stays
+		return err // after an outage the mark may have been written, so the copy stays
 	}
 	it.Flags = uint32(isRecord)
-	_ = s.cas(ctx, it, c.token) // the session has moved, whatever comes of this
+	_ = s.cas(ctx, it, c.token) // the session has moved, even if this fails
 	r.Version = 0
 	return nil
 }
 
-// pendingCopy is a copy that may become the session.
+// pendingCopy is a copy that becomes the session in step 3.
 type pendingCopy struct {
 	key   string
 	token uint64
-	found bool // it is that of an earlier call
+	found bool // an earlier call has added it
 }
 
-// addCopy adds a pending copy. If one is there already that is equal, it is that of an
-// earlier call, whose outcome the caller was not told: package session never writes
-// the same data twice otherwise. If an ended one is there, an earlier call may have moved
-// the session to it, and the session has ended since: judge tells.
-func (s *Store) addCopy(ctx context.Context, it *memcache.Item, key string, judge func() error) (pendingCopy, error) {
-	added := s.add(ctx, it, key, judge)
+// addCopy adds a pending copy. If an equal one is there already, addCopy uses it: an earlier
+// attempt of the same call, whose outcome the caller does not know, has added it. Apart from that
+// package session never writes the same data twice. If an ended item is there, the session may
+// have moved to it and ended since; addCopy replaces it only if checkOld returns nil.
+func (s *Store) addCopy(ctx context.Context, it *memcache.Item, key string, checkOld func() error) (pendingCopy, error) {
+	added := s.add(ctx, it, key, checkOld)
 	if added != nil && !errors.Is(added, driver.ErrExists) {
 		return pendingCopy{}, added
 	}
@@ -88,11 +89,11 @@ func (s *Store) addCopy(ctx context.Context, it *memcache.Item, key string, judg
 	return pendingCopy{}, errCopyLost
 }
 
-// errCopyLost: the old record is still there.
+// errCopyLost leaves the session under the old key.
 var errCopyLost = errors.New("memcached: the copy under the new key was removed or evicted before the session could move to it")
 
-// judge returns nil if the record under key is alive and of that version.
-func (s *Store) judge(ctx context.Context, key string, version uint64) error {
+// checkVersion returns nil if the record under key is alive and has that version.
+func (s *Store) checkVersion(ctx context.Context, key string, version uint64) error {
 	e, err := s.get(ctx, key)
 	if err == nil && e.Version != version {
 		err = driver.ErrConflict
@@ -100,19 +101,19 @@ func (s *Store) judge(ctx context.Context, key string, version uint64) error {
 	return err
 }
 
-// refusedMark returns why the old record could not be replaced by a mark, after it
-// has undone the copy. If there is a mark to the copy, an earlier call has left it, and
-// the session has moved: then refusedMark returns nil. But it moved to the copy of that
-// call; if this one had to add the copy again, the session has ended there.
+// refusedMark is called after the server refused to replace the old record by a mark. It returns
+// nil if an earlier attempt has moved the session to c already. Otherwise it removes the copy and
+// returns the reason. A mark that leads to a copy which this attempt had to add again is not
+// success: the session had moved to the earlier copy, and has ended there.
 func (s *Store) refusedMark(ctx context.Context, oldKey string, c pendingCopy) error {
 	old, err := s.get(ctx, oldKey)
 	switch {
 	case err == nil:
 		err = driver.ErrConflict
-	case c.found && old.marked() && old.mark.to == c.key:
+	case c.found && old.isLiveMark() && old.mark.to == c.key:
 		return nil
 	case !errors.Is(err, driver.ErrNotFound) && !errors.Is(err, driver.ErrCorrupt):
-		return err // it is not known whether the session has moved
+		return err // an outage: the session may have moved
 	}
 	if undo := s.undo(ctx, c); undo != nil {
 		return undo // an outage: the copy may still be there
@@ -120,7 +121,7 @@ func (s *Store) refusedMark(ctx context.Context, oldKey string, c pendingCopy) e
 	return err
 }
 
-// undo ends a copy, in whatever state it is by now.
+// undo ends the copy, also if another call has changed it meanwhile.
 func (s *Store) undo(ctx context.Context, c pendingCopy) error {
 	err := s.cas(ctx, s.endedItem(c.key), c.token)
 	if errors.Is(err, driver.ErrConflict) {

@@ -11,23 +11,23 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// entry is what was found under a key.
+// entry is a parsed item.
 type entry struct {
-	*driver.Record // of a record or a pending copy; its Version is the one that the store tells
+	*driver.Record // of a record or a pending copy; Version is the one that the store returns
 	kind           kind
 	token          uint64 // for cas
-	epoch          uint64 // that the record carries
-	current        uint64 // that of its subject when the record was found alive
+	epoch          uint64 // the one that the record carries
+	current        *epoch // the subject's epoch when get found the record alive; nil without a subject
 	mark           mark
 }
 
-// marked reports whether a live mark was found. A nil entry has none.
-func (e *entry) marked() bool { return e != nil && e.kind == isMark && e.mark.live(time.Now()) }
+// isLiveMark reports whether e is a mark that has not expired. It is false for a nil entry.
+func (e *entry) isLiveMark() bool { return e != nil && e.kind == isMark && e.mark.live(time.Now()) }
 
-// get returns the live record under key, which may be a pending copy. If there is
-// none, the error is ErrNotFound, and the entry is what else was found there (a
-// mark, an ended item, a record that has expired or that the epoch of its subject
-// has ended), or nil. With ErrCorrupt the entry has a token only.
+// get returns the live record under key, which may be a pending copy. If there is none, the error
+// is ErrNotFound, and the entry is the item that is there instead: a mark, an ended item, or a
+// record that has expired or ended by the epoch of its subject. The entry is nil if there is no
+// item. With ErrCorrupt only the entry's token is set.
 func (s *Store) get(ctx context.Context, key string) (*entry, error) {
 	it, err := s.fetch(ctx, s.recordKey(key))
 	if errors.Is(err, memcache.ErrCacheMiss) {
@@ -46,13 +46,14 @@ func (s *Store) get(ctx context.Context, key string) (*entry, error) {
 	case !ep.admits(key, e.epoch):
 		return s.ended(ctx, e)
 	default:
-		e.current = ep.Number
+		e.current = ep
 	}
 	return e, err
 }
 
-// ended returns e, which its subject's epoch does not admit, unless it was replaced
-// before that epoch was read: then it had not ended, but moved to another subject.
+// ended returns e and ErrNotFound for a record that the epoch of its subject does not admit. But
+// if the record was replaced before the epoch was read, it may have moved to another subject, and
+// ended reads it again.
 func (s *Store) ended(ctx context.Context, e *entry) (*entry, error) {
 	it, err := s.fetch(ctx, s.recordKey(e.Key))
 	switch {
@@ -64,7 +65,7 @@ func (s *Store) ended(ctx context.Context, e *entry) (*entry, error) {
 	return nil, err
 }
 
-// parse takes an item apart. It knows nothing of epochs; the rest is as get says.
+// parse parses an item. It returns what get returns, but does not check epochs.
 func parse(key string, it *memcache.Item) (*entry, error) {
 	e := &entry{kind: kind(it.Flags), token: it.CasID}
 	var err error

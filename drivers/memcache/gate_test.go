@@ -13,23 +13,23 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// verdict is what becomes of a command at a gate.
+// verdict is what a gate does with a command.
 type verdict int
 
 const (
-	pass   verdict = iota // the server executes it, and the store is told the answer
-	refuse                // it never arrives, and the connection is closed
-	mute                  // the server executes it, and the connection is closed without an answer
-	hold                  // the connection is closed, and the server executes it later
+	pass   verdict = iota // send it to the server, and the answer to the store
+	refuse                // close the connection
+	mute                  // send it to the server, and close the connection without an answer
+	hold                  // close the connection, and send it to the server later
 )
 
-// gate is a proxy between one store and memcached. It stops each command until ask
-// has returned what becomes of it.
+// gate is a proxy between one store and memcached. It holds each command until ask has returned the
+// verdict.
 type gate struct {
 	addr   string
 	server string
 
-	mu   sync.Mutex // guards what follows
+	mu   sync.Mutex // guards ask and held
 	ask  func(command string) verdict
 	held []func()
 }
@@ -53,7 +53,7 @@ func newGate(t testing.TB, server string) *gate {
 	return g
 }
 
-// open lets everything pass.
+// open passes all commands.
 func (g *gate) open() { g.judge(func(string) verdict { return pass }) }
 
 func (g *gate) judge(ask func(command string) verdict) {
@@ -62,7 +62,7 @@ func (g *gate) judge(ask func(command string) verdict) {
 	g.ask = ask
 }
 
-// takeHeld returns the commands that were held.
+// takeHeld returns functions that send the held commands, and forgets the commands.
 func (g *gate) takeHeld() []func() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -105,7 +105,7 @@ func (g *gate) serve(client net.Conn) {
 	}
 }
 
-// execute sends a command on a connection of its own.
+// execute sends a command on a connection of its own, and returns the answer.
 func execute(addr string, raw []byte) ([]byte, error) {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -118,7 +118,7 @@ func execute(addr string, raw []byte) ([]byte, error) {
 	return readAnswer(bufio.NewReader(conn))
 }
 
-// readCommand returns the verb and the key of a command, and all of its bytes.
+// readCommand returns the verb and the key of a command, and the command as it was sent.
 func readCommand(r *bufio.Reader) (command string, raw []byte, err error) {
 	line, err := r.ReadString('\n')
 	if err != nil {

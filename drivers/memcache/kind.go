@@ -6,18 +6,18 @@ import (
 	"github.com/bradfitz/gomemcache/memcache"
 )
 
-// kind tells what an item is. It is stored in the item's flags.
+// kind is the type of an item. The item's flags hold it.
 type kind uint32
 
 const (
-	isRecord  kind = iota // an envelope; also what release 0.1 wrote
-	isPending             // an envelope: the copy that a ChangeID under way has added under its new key
-	isMark                // what ChangeID leaves under the old key
-	isEnded               // what Destroy leaves for a while; its value is empty
+	isRecord  kind = iota // an envelope; release 0.1 wrote these too
+	isPending             // an envelope: the copy that a ChangeID in progress has added under the new key
+	isMark                // left by ChangeID under the old key
+	isEnded               // left by Destroy for endedLifetime; the value is empty
 )
 
-// endedLifetime is how long an ended item blocks an add that was sent before the
-// Destroy and arrives after it, from a call or a connection that was given up.
+// endedLifetime is how long an ended item blocks an add that was sent before the Destroy and
+// arrives after it, from an abandoned call or connection.
 const endedLifetime = time.Minute
 
 func (s *Store) endedItem(key string) *memcache.Item {

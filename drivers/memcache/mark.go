@@ -12,16 +12,15 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// mark is what an item says that ChangeID left: the new key, and when that was.
+// mark is the content of an item that ChangeID leaves under the old key.
 type mark struct {
-	to string
-	at time.Time
+	to string    // the new key
+	at time.Time // when the ID changed
 }
 
 func (m mark) live(now time.Time) bool { return now.Sub(m.at) < driver.MarkLifetime }
 
-// markItem encodes a mark: the time in Unix milliseconds, as 8 bytes, big-endian,
-// and the new key.
+// markItem encodes a mark: the time in Unix milliseconds as 8 bytes, big-endian, then the new key.
 func (s *Store) markItem(key string, m mark) *memcache.Item {
 	value := binary.BigEndian.AppendUint64(nil, uint64(m.at.UnixMilli()))
 	return &memcache.Item{
@@ -34,7 +33,7 @@ func (s *Store) markItem(key string, m mark) *memcache.Item {
 
 func parseMark(value []byte) (mark, error) {
 	if len(value) < 9 {
-		return mark{}, fmt.Errorf("%w: the mark is cut off", driver.ErrCorrupt)
+		return mark{}, fmt.Errorf("%w: the mark is truncated", driver.ErrCorrupt)
 	}
 	at := int64(binary.BigEndian.Uint64(value))
 	return mark{to: string(value[8:]), at: time.UnixMilli(at)}, nil

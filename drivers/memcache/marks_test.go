@@ -12,18 +12,25 @@ import (
 	"gosession.dev/session/internal/testserver"
 )
 
-// put stores an item as it is.
+// put stores an item past the store.
 func put(t *testing.T, s *Store, it *memcache.Item) {
 	t.Helper()
-	require.NoError(t, s.do(t.Context(), func(c *memcache.Client) error { return c.Set(it) }))
+	require.NoError(t, gomemcache(t, s).Set(it))
 }
 
-// putPending stores a pending copy, as a ChangeID leaves it that dies.
+// gomemcache returns a client of the store's servers.
+func gomemcache(t *testing.T, s *Store) *memcache.Client {
+	client := memcache.NewFromSelector(s.servers)
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+// putPending stores a pending copy, as a process leaves it that dies during ChangeID.
 func putPending(t *testing.T, s *Store, key, subject string) {
 	t.Helper()
 	r := record(key, time.Hour)
 	r.Subject = subject
-	epoch, err := s.epochFor(t.Context(), subject)
+	epoch, err := s.epochFor(t.Context(), subject, r.Expires)
 	require.NoError(t, err)
 	it, err := s.item(r, epoch)
 	require.NoError(t, err)
@@ -40,7 +47,7 @@ func listed(t *testing.T, s *Store) (keys []string) {
 	return keys
 }
 
-// A pending copy is alive and is not listed; the next write makes it a record.
+// A pending copy is alive and not listed. The next write makes it a record.
 func TestPendingCopy(t *testing.T) {
 	ctx := t.Context()
 	s := open(t, testserver.StartMemcached(t).Addr)
@@ -74,7 +81,7 @@ func TestPendingCopy(t *testing.T) {
 	require.ErrorIs(t, err, driver.ErrNotFound)
 }
 
-// The age of a mark is judged by the time in it, whatever memcached still keeps.
+// The time in a mark decides whether it is found, not the expiration of its item.
 func TestMarkLifetime(t *testing.T) {
 	ctx := t.Context()
 	s := open(t, testserver.StartMemcached(t).Addr)
@@ -91,12 +98,12 @@ func TestMarkLifetime(t *testing.T) {
 	require.ErrorIs(t, s.Create(ctx, record("young", time.Hour)), driver.ErrExists)
 	require.ErrorIs(t, s.Destroy(ctx, "young"), driver.ErrNotFound)
 	_, err = s.Renamed(ctx, "young")
-	require.NoError(t, err, "Destroy leaves the mark")
+	require.NoError(t, err, "Renamed after Destroy")
 
 	put(t, s, item("ahead", -time.Minute))
 	rename, err = s.Renamed(ctx, "ahead")
 	require.NoError(t, err)
-	require.Zero(t, rename.Age, "by a clock that is ahead")
+	require.Zero(t, rename.Age, "of a mark by a clock that is ahead")
 
 	put(t, s, item("old", driver.MarkLifetime))
 	_, err = s.Renamed(ctx, "old")
@@ -109,8 +116,8 @@ func TestMarkLifetime(t *testing.T) {
 	require.ErrorIs(t, err, driver.ErrCorrupt)
 }
 
-// An add that was sent before a Destroy, and arrives after it, brings nothing back. A
-// Create that begins then gets its key.
+// An add that was sent before a Destroy and arrives after it does not bring the session back. A
+// Create that begins after the Destroy succeeds.
 func TestLateAddAfterDestroy(t *testing.T) {
 	ctx := t.Context()
 	m := testserver.StartMemcached(t)
@@ -126,7 +133,7 @@ func TestLateAddAfterDestroy(t *testing.T) {
 	err := behind.Create(ctx, r)
 	require.Error(t, err)
 	require.NotErrorIs(t, err, driver.ErrExists)
-	require.NoError(t, s.Create(ctx, r), "tried again")
+	require.NoError(t, s.Create(ctx, r), "retried Create")
 	require.NoError(t, s.Destroy(ctx, "k"))
 	for _, late := range g.takeHeld() {
 		late()
@@ -140,7 +147,7 @@ func TestLateAddAfterDestroy(t *testing.T) {
 	require.NoError(t, s.Create(ctx, r))
 }
 
-// What can't be parsed is left alone by all but Destroy.
+// Only Destroy removes an item that cannot be parsed.
 func TestCorruptItems(t *testing.T) {
 	ctx := t.Context()
 	s := open(t, testserver.StartMemcached(t).Addr)
@@ -177,7 +184,7 @@ func TestCorruptItems(t *testing.T) {
 	}
 }
 
-// Version 0 is a conflict over a live record, and nothing else.
+// A write with version 0 over a live record is a conflict.
 func TestVersionZero(t *testing.T) {
 	ctx := t.Context()
 	s := open(t, testserver.StartMemcached(t).Addr)

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// explorer plays calls of several stores in every order of their memcached commands,
-// and with up to so many faults at every place.
+// explorer runs calls of several stores in every order of their memcached commands, with up to a
+// number of faults at every place.
 type explorer struct {
-	t      testing.TB
-	faults int
-	living bool // faults cost answers and commands, and no process
-	gates  []*gate
-	stores []*Store
+	t       testing.TB
+	faults  int
+	survive bool // no fault ends a process; commands arrive late instead
+	gates   []*gate
+	stores  []*Store
 }
 
 func newExplorer(t testing.TB, server string, actors, faults int) *explorer {
@@ -29,11 +29,12 @@ func newExplorer(t testing.TB, server string, actors, faults int) *explorer {
 	return x
 }
 
-// call is what an actor does with its store.
+// call is the call that an actor makes with its store.
 type call func(ctx context.Context, s *Store) error
 
-// explore plays the calls that setup returns under every schedule. Setup runs before
-// each; check gets what the calls returned, errDied for an actor that has died.
+// explore runs the calls of setup under every schedule, and returns the number of schedules. It
+// calls setup before each schedule, and check after it, with the results of the calls. The result
+// of an actor that died is errDied.
 func (x *explorer) explore(setup func() []call, check func(errs []error, trace string)) (schedules int) {
 	for choices := []int{}; ; schedules++ {
 		p := &play{explorer: x, choices: choices, faults: x.faults}
@@ -48,7 +49,7 @@ func (x *explorer) explore(setup func() []call, check func(errs []error, trace s
 	}
 }
 
-// sample plays random schedules for some time.
+// sample runs random schedules during d, and returns their number.
 func (x *explorer) sample(d time.Duration, setup func() []call, check func(errs []error, trace string)) (schedules int) {
 	for over := time.Now().Add(d); time.Now().Before(over); schedules++ {
 		p := &play{explorer: x, random: true, faults: x.faults}
@@ -58,10 +59,10 @@ func (x *explorer) sample(d time.Duration, setup func() []call, check func(errs 
 	return schedules
 }
 
-// choice is one of several ways to go on.
+// choice is one decision of a schedule: the chosen one of a number of options.
 type choice struct{ chosen, options int }
 
-// next returns the choices of the schedule that follows, or nil after the last.
+// next returns the choices of the next schedule, or nil after the last one.
 func next(taken []choice) []int {
 	for len(taken) > 0 {
 		last := &taken[len(taken)-1]
@@ -77,11 +78,11 @@ func next(taken []choice) []int {
 	return nil
 }
 
-// play is one run under one schedule.
+// play is one run of the calls under one schedule.
 type play struct {
 	*explorer
 	choices []int
-	random  bool // beyond choices; otherwise the first way is taken
+	random  bool // after choices are used up, choose at random instead of the first option
 	faults  int  // that are left
 	actors  []*actor
 	held    []func()
@@ -94,10 +95,10 @@ type play struct {
 type actor struct {
 	id      int
 	cancel  context.CancelFunc
-	at      chan string  // the command that it waits with
-	verdict chan verdict // on that
+	at      chan string  // receives the next command, which waits at the gate
+	verdict chan verdict // on that command
 	done    chan error
-	command string // "" if it has returned
+	command string // the waiting command, or "" after the call has returned
 	died    bool
 }
 
@@ -137,7 +138,7 @@ func (p *play) run(calls []call) {
 	}
 }
 
-// await waits until the actor is at its gate, or has returned.
+// await waits until the actor's next command is at the gate, or its call has returned.
 func (p *play) await(a *actor) {
 	a.command = ""
 	select {
@@ -150,7 +151,7 @@ func (p *play) await(a *actor) {
 	}
 }
 
-// moves returns all ways to go on.
+// moves returns all possible next steps of the schedule.
 func (p *play) moves() (moves []func()) {
 	for _, a := range p.actors {
 		if a.command == "" {
@@ -160,14 +161,14 @@ func (p *play) moves() (moves []func()) {
 		if p.faults == 0 {
 			continue
 		}
-		if !p.living {
+		if !p.survive {
 			moves = append(moves, p.move(a, refuse, true))
 		}
 		if strings.HasPrefix(a.command, "gets ") {
 			continue
 		}
-		moves = append(moves, p.move(a, hold, false)) // an answer that is lost is a command that is executed next
-		if !p.living {
+		moves = append(moves, p.move(a, hold, false)) // executed next, this is a lost answer
+		if !p.survive {
 			moves = append(moves, p.move(a, mute, true))
 		}
 	}
@@ -181,8 +182,8 @@ func (p *play) moves() (moves []func()) {
 	return moves
 }
 
-// move lets the actor go on with what becomes of its command, and lets it die then if
-// it dies.
+// move returns a step that applies the verdict to the actor's command, and ends the actor if dies
+// is true.
 func (p *play) move(a *actor, v verdict, dies bool) func() {
 	return func() {
 		p.trace = append(p.trace, fmt.Sprintf("%d %s%s", a.id, a.command,
@@ -192,8 +193,8 @@ func (p *play) move(a *actor, v verdict, dies bool) func() {
 		}
 		a.verdict <- v
 		if dies {
-			// An executed command is in the server before anyone goes on: the store is
-			// told by the connection's end, and only then is the call given up.
+			// A mute command is executed before the schedule continues: the gate closes the
+			// connection after that, and die cancels the call only when its next command comes.
 			a.died = true
 			p.die(a)
 			return
@@ -203,7 +204,7 @@ func (p *play) move(a *actor, v verdict, dies bool) func() {
 	}
 }
 
-// die refuses what the actor still sends, until it has returned.
+// die refuses all further commands of the actor until its call has returned.
 func (p *play) die(a *actor) {
 	for {
 		if p.await(a); a.command == "" {

@@ -7,9 +7,9 @@ import (
 	"github.com/dgryski/go-rendezvous"
 )
 
-// servers picks one server for each key, such that another server takes over its
-// share of the keys and no others move: gomemcache's own list moves almost all.
-// It is a gomemcache ServerSelector.
+// servers is a gomemcache ServerSelector that picks a server for each key by rendezvous hashing.
+// A server that is added takes over its share of the keys, and no other key moves; with
+// gomemcache's own ServerList almost all move.
 type servers struct {
 	byName map[string]net.Addr
 	addrs  []net.Addr
@@ -23,7 +23,7 @@ func newServers(addrs []net.Addr) *servers {
 		names = append(names, a.String())
 		s.byName[a.String()] = a
 	}
-	// All processes of a fleet have to agree, so the hash has no seed.
+	// The hash has no seed, because all processes have to pick the same server.
 	s.hash = rendezvous.New(names, func(text string) uint64 {
 		h := fnv.New64a()
 		_, _ = h.Write([]byte(text))

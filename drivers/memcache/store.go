@@ -10,9 +10,9 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// Create implements [driver.Store].
+// Create implements [driver.Store]. It sets r.Version to 0, which means not known.
 func (s *Store) Create(ctx context.Context, r *driver.Record) error {
-	epoch, err := s.epochFor(ctx, r.Subject)
+	epoch, err := s.epochFor(ctx, r.Subject, r.Expires)
 	if err != nil {
 		return err
 	}
@@ -23,26 +23,26 @@ func (s *Store) Create(ctx context.Context, r *driver.Record) error {
 	if err := s.add(ctx, it, r.Key, nil); err != nil {
 		return err
 	}
-	r.Version = 0 // the text protocol does not tell it
+	r.Version = 0 // the text protocol does not return it
 	return nil
 }
 
-// add stores a new item, also in the place of one that is no live record and no
-// live mark. That one is not replaced if mayReplace, unless it is nil, returns an error.
+// add stores a new item. If the key holds a live record, a live mark or a corrupt item, the error
+// is ErrExists. add replaces any other item, unless mayReplace is not nil and returns an error.
 func (s *Store) add(ctx context.Context, it *memcache.Item, key string, mayReplace func() error) error {
 	for seen := (*entry)(nil); ; {
-		err := s.do(ctx, func(c *memcache.Client) error { return c.Add(it) })
+		err := s.insert(ctx, it)
 		if !errors.Is(err, memcache.ErrNotStored) {
 			return err
 		}
 		e, err := s.get(ctx, key)
 		switch {
-		case err == nil, errors.Is(err, driver.ErrCorrupt), e.marked():
+		case err == nil, errors.Is(err, driver.ErrCorrupt), e.isLiveMark():
 			return driver.ErrExists
 		case !errors.Is(err, driver.ErrNotFound):
 			return err
 		case e == nil:
-			e = &entry{} // nothing is there; no item has the token 0
+			e = &entry{} // no item; token 0 belongs to none
 		default:
 			if mayReplace != nil {
 				if err := mayReplace(); err != nil {
@@ -60,12 +60,13 @@ func (s *Store) add(ctx context.Context, it *memcache.Item, key string, mayRepla
 	}
 }
 
-// epochFor is the number that a record of the subject has to carry.
-func (s *Store) epochFor(ctx context.Context, subject string) (uint64, error) {
+// epochFor returns the epoch that a record of the subject has to carry. It creates or extends the
+// epoch if needed.
+func (s *Store) epochFor(ctx context.Context, subject string, expires time.Time) (uint64, error) {
 	if subject == "" {
 		return 0, nil
 	}
-	e, err := s.begun(ctx, subject)
+	e, err := s.ensureEpoch(ctx, subject, expires)
 	if err != nil {
 		return 0, err
 	}
@@ -81,8 +82,9 @@ func (s *Store) Retrieve(ctx context.Context, key string) (*driver.Record, error
 	return e.Record, nil
 }
 
-// Flush implements [driver.Store], by cas and never by set, which would bring an
-// ended session back. What it writes is no pending copy any more.
+// Flush implements [driver.Store]. It writes by cas, because set would bring an ended session
+// back. It also removes the flag of a pending copy, and sets r.Version to 0, which means not
+// known.
 func (s *Store) Flush(ctx context.Context, r *driver.Record) error {
 	if r.Version == 0 {
 		return s.refusal(ctx, r.Key)
@@ -105,7 +107,7 @@ func (s *Store) Flush(ctx context.Context, r *driver.Record) error {
 	return err
 }
 
-// refusal returns why a write over another version than the stored one fails.
+// refusal returns why a write failed whose version is not the stored one.
 func (s *Store) refusal(ctx context.Context, key string) error {
 	if _, err := s.get(ctx, key); err != nil {
 		return err
@@ -113,23 +115,22 @@ func (s *Store) refusal(ctx context.Context, key string) error {
 	return driver.ErrConflict
 }
 
-// epochToWrite returns the number that r has to carry in place of the record under
-// key, of which it knows only r.Version. It fails if that record's own epoch has
-// ended it. A version without an epoch needs no look at the record, nor does one that
-// the epoch of r.Subject admits; otherwise the subject changes, and the record is read
-// for its old one.
+// epochToWrite returns the epoch that r has to carry when it replaces the record under key. It
+// returns ErrNotFound if the stored record has ended by its own epoch. It reads the stored record
+// only if r.Version contains an epoch that the epoch of r.Subject does not admit: then the
+// subject may have changed, and the old subject's epoch decides.
 func (s *Store) epochToWrite(ctx context.Context, key string, r *driver.Record) (uint64, error) {
-	had := foldOf(r.Version)
-	if had == 0 {
-		return s.epochFor(ctx, r.Subject)
+	stored := foldOf(r.Version)
+	if stored == 0 {
+		return s.epochFor(ctx, r.Subject, r.Expires)
 	}
 	if r.Subject != "" {
 		e, err := s.epoch(ctx, r.Subject)
-		if err != nil {
+		if err != nil && !errors.Is(err, driver.ErrCorrupt) {
 			return 0, err
 		}
-		if e.admitsFold(key, had) {
-			return e.Number, nil
+		if e.admitsFold(key, stored) {
+			return e.Number, s.extend(ctx, r.Subject, key, e, r.Expires)
 		}
 	}
 	e, err := s.get(ctx, key)
@@ -139,21 +140,21 @@ func (s *Store) epochToWrite(ctx context.Context, key string, r *driver.Record) 
 	case e.Version != r.Version:
 		return 0, driver.ErrConflict
 	}
-	return s.epochAfter(ctx, e, r.Subject)
+	return s.epochAfter(ctx, e, r)
 }
 
-// epochAfter is what a record that was e has to carry as one of the subject. If
-// that stays the same, so does what was read with e: a later epoch may have ended
-// e, and must not be carried by what comes of it.
-func (s *Store) epochAfter(ctx context.Context, e *entry, subject string) (uint64, error) {
-	if e.Subject == subject {
-		return e.current, nil
+// epochAfter returns the epoch that r has to carry when it replaces e. If the subject stays the
+// same, that is the epoch that was read with e: a later epoch may have ended e, and a write must
+// not revive it.
+func (s *Store) epochAfter(ctx context.Context, e *entry, r *driver.Record) (uint64, error) {
+	if e.Subject == r.Subject && e.current != nil {
+		return e.current.Number, s.extend(ctx, r.Subject, e.Key, e.current, r.Expires)
 	}
-	return s.epochFor(ctx, subject)
+	return s.epochFor(ctx, r.Subject, r.Expires)
 }
 
-// Touch implements [driver.Toucher]. The expiry is in the item too, so it is
-// written anew, and is no pending copy any more.
+// Touch implements [driver.Toucher]. It writes the whole item, because the item's value contains
+// the expiry. It also removes the flag of a pending copy.
 func (s *Store) Touch(ctx context.Context, key string, expires time.Time) error {
 	for seen := uint64(0); ; {
 		e, err := s.get(ctx, key)
@@ -164,6 +165,11 @@ func (s *Store) Touch(ctx context.Context, key string, expires time.Time) error 
 			return errStuck
 		}
 		e.Expires = expires
+		if e.current != nil {
+			if err := s.extend(ctx, e.Subject, key, e.current, expires); err != nil {
+				return err
+			}
+		}
 		it, err := s.item(e.Record, e.epoch)
 		if err != nil {
 			return err
@@ -176,9 +182,9 @@ func (s *Store) Touch(ctx context.Context, key string, expires time.Time) error 
 	}
 }
 
-// Destroy implements [driver.Store]. It replaces the item that it has seen by an ended
-// one, by cas: to delete whatever is there could delete the mark of a ChangeID that
-// came between, and an add that arrives late would bring the record back.
+// Destroy implements [driver.Store]. It replaces the item that it has read by an ended item, by
+// cas. A delete could remove the mark of a concurrent ChangeID, and an add that arrives late
+// would bring the record back.
 func (s *Store) Destroy(ctx context.Context, key string) error {
 	for seen := uint64(0); ; {
 		e, err := s.get(ctx, key)
@@ -196,15 +202,7 @@ func (s *Store) Destroy(ctx context.Context, key string) error {
 	}
 }
 
-// DeleteExpired implements [driver.Store]: memcached does it.
+// DeleteExpired implements [driver.Store]. It returns 0: memcached expires records by itself.
 func (s *Store) DeleteExpired(ctx context.Context) (int, error) {
-	if s.closed.Load() {
-		return 0, driver.ErrClosed
-	}
-	return 0, ctx.Err()
-}
-
-// Ping implements [driver.Pinger]: every server has to answer.
-func (s *Store) Ping(ctx context.Context) error {
-	return s.do(ctx, (*memcache.Client).Ping)
+	return 0, s.usable(ctx)
 }

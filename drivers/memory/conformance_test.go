@@ -3,7 +3,6 @@ package memory_test
 import (
 	"crypto/rand"
 	"testing"
-	"time"
 
 	"gosession.dev/session/drivers/memory"
 	"gosession.dev/session/drivertest"
@@ -14,12 +13,12 @@ func target() drivertest.Target {
 		Driver:     memory.Driver{},
 		DSN:        func(testing.TB) string { return rand.Text() },
 		BadDSN:     []string{"x?max_sessions=0", "x?%zz"},
+		Neighbours: func(testing.TB) (a, b string) { a = rand.Text(); return a + "?max_sessions=2000", a + "2" },
 		Implements: drivertest.Toucher | drivertest.Pinger | drivertest.SubjectLister | drivertest.SubjectDestroyer | drivertest.RenameTracker | drivertest.Lossy,
+		Count:      func(_ testing.TB, dsn string) int { return memory.Count(dsn) },
 	}
 }
 
 func TestConformance(t *testing.T) { drivertest.Run(t, target()) }
-
-func TestHistories(t *testing.T) { drivertest.Histories(t, target(), 3*time.Second) }
 
 func BenchmarkStore(b *testing.B) { drivertest.Bench(b, target()) }

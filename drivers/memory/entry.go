@@ -7,12 +7,12 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// entry is a record as it is kept: small, for there may be millions. A copy of it is
-// safe to use without the lock of its shard.
+// entry is a stored record. It is compact, because a store may hold millions. A copy of an entry
+// can be read without the mutex of its shard.
 type entry struct {
 	key      string
 	subject  string
-	content  string // Meta, then Data
+	content  string // Meta followed by Data
 	metaSize int32
 	position int32 // in the shard's byExpiry
 	created  int64 // Unix milliseconds, as is expires
@@ -55,8 +55,7 @@ func (e *entry) record() *driver.Record {
 	}
 }
 
-// expiryHeap has the entry that expires next in front; it is a
-// [container/heap.Interface].
+// expiryHeap is a [container/heap.Interface] whose first entry expires next.
 type expiryHeap []*entry
 
 func (h expiryHeap) Len() int           { return len(h) }

@@ -7,16 +7,16 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// marks are the renamed keys of a shard. The lock of the shard guards them.
+// marks holds the renamed keys of a shard. The mutex of the shard guards it.
 type marks struct {
 	byKey map[string]mark
-	order []string // the oldest in front; a key stands here once
+	order []string // each key once, oldest first
 }
 
-// mark is what ChangeID leaves under an old key.
+// mark records that ChangeID renamed a key.
 type mark struct {
-	to string
-	at time.Time
+	to string    // the new key
+	at time.Time // when it was renamed
 }
 
 func (m mark) live(now time.Time) bool { return now.Sub(m.at) < driver.MarkLifetime }
@@ -45,7 +45,7 @@ func (ms *marks) deleteExpired(now time.Time) {
 	}
 	ms.order = ms.order[n:]
 	if len(ms.order) == 0 {
-		ms.order = nil // or the array would keep its size
+		ms.order = nil // frees the array
 	}
 }
 

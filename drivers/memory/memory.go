@@ -1,24 +1,48 @@
-// Package memory keeps sessions in the memory of the process. They end with it,
-// and are shared with no other process: for tests, for development, and for an
-// application of one process whose users may be signed out by a restart.
+// Package memory keeps sessions in the memory of the process. Use it for tests, for development,
+// and for a site of one process whose users may be signed out by a restart.
 //
-// Importing the package registers the driver "memory". Its DSN is
+// Import the package, which registers the driver "memory":
+//
+//	package main
+//
+//	import (
+//		"log"
+//		"net/http"
+//
+//		"gosession.dev/session"
+//		_ "gosession.dev/session/drivers/memory"
+//	)
+//
+//	func main() {
+//		sessions, err := session.Open("memory", "?max_sessions=100000")
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		defer sessions.Close()
+//		log.Fatal(http.ListenAndServe("localhost:8080", sessions.Handler(http.DefaultServeMux)))
+//	}
+//
+// The DSN is a name and a parameter, both optional:
 //
 //	name?max_sessions=100000
 //
-// Both parts may be missing. All stores of one name in the process share their
-// sessions, until the last of them is closed; a store without a name is alone.
+//	name          Stores of one name in a process share their sessions until the last of
+//	              them is closed. A store without a name shares its sessions with no other.
+//	max_sessions  The store holds at most this many sessions. The default is no limit.
 //
-// A store that holds max_sessions sessions and has deleted those that have
-// expired refuses to create another. It does not evict one instead: then a client
-// that opens sessions fast enough could sign out all others. Visitors without a
-// session get an error, and existing sessions go on undisturbed. Without
-// max_sessions there is no limit.
+// A full store deletes expired sessions, and then refuses to create another: visitors without a
+// session get an error, and existing sessions keep working. It does not evict sessions, because
+// a client that opens them fast enough could then sign out all other users.
+//
+// # What the backend can't do
+//
+// Sessions end with the process, and other processes do not see them. The store declares this
+// ([driver.Lossy]), so that drivers/cookie refuses it for revocations, which must survive a
+// restart. The store has all other optional interfaces of package driver but ClientSide.
 package memory
 
 import (
 	"errors"
-	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -30,11 +54,11 @@ import (
 
 func init() { session.Register("memory", Driver{}) }
 
-// Driver opens memory stores by DSN; see the comment of the package.
+// Driver opens memory stores by DSN; see the package comment.
 type Driver struct{}
 
-// Open returns a store for dsn. All methods of the store are safe for concurrent
-// use.
+// Open returns a store for dsn. The error quotes no part of dsn. All methods of the store are safe
+// for concurrent use.
 func (Driver) Open(dsn string) (driver.Store, error) {
 	name, o, err := parse(dsn)
 	if err != nil {
@@ -46,36 +70,38 @@ func (Driver) Open(dsn string) (driver.Store, error) {
 	return openShared(name, o)
 }
 
-// Options are what a DSN can say beside the name, and a clock. The zero value is no
-// limit, and the time of day.
+// Options configure a store. The zero value sets no limit and uses [time.Now].
 type Options struct {
-	// MaxSessions is how many sessions the store holds at most; 0 is no limit.
+	// MaxSessions is the maximum number of sessions; 0 means no limit.
 	MaxSessions int
 
-	// Now is the clock by which sessions expire; nil is [time.Now]. It is for
-	// tests, with the same of [session.Config].
+	// Now is the clock by which sessions expire; nil means [time.Now]. Tests set it together
+	// with the Now of [session.Config].
 	Now func() time.Time
 }
 
-// New returns a store that shares its sessions with no other, for
-// [session.Config.New].
+// New returns a store that shares its sessions with no other, for [session.Config.New]. Its
+// methods are safe for concurrent use.
 func New(o Options) driver.Store {
 	return &store{records: newRecords(o), release: func() {}}
 }
 
 func parse(dsn string) (name string, o Options, err error) {
 	name, query, _ := strings.Cut(dsn, "?")
+	if strings.Contains(name, "\x00") {
+		return "", o, errors.New("memory: the name in the DSN contains a NUL byte; want name?max_sessions=N")
+	}
 	params, err := url.ParseQuery(query)
 	if err != nil {
 		return "", o, errors.New("memory: the DSN's parameters are malformed; want name?max_sessions=N")
 	}
 	for param, values := range params {
 		if param != "max_sessions" {
-			return "", o, fmt.Errorf("memory: unknown DSN parameter %q; there is only max_sessions", param)
+			return "", o, errors.New("memory: unknown DSN parameter; there is only max_sessions")
 		}
 		o.MaxSessions, err = strconv.Atoi(values[0])
 		if err != nil || o.MaxSessions < 1 || len(values) > 1 {
-			return "", o, errors.New("memory: DSN parameter max_sessions must be one whole number above 0")
+			return "", o, errors.New("memory: DSN parameter max_sessions must be one whole number greater than 0")
 		}
 	}
 	return name, o, nil

@@ -35,11 +35,11 @@ func TestDSN(t *testing.T) {
 		"n?max_sessions=-1":               "max_sessions must be",
 		"n?max_sessions=many":             "max_sessions must be",
 		"n?max_sessions=1&max_sessions=2": "max_sessions must be",
-		"n?size=1":                        `unknown DSN parameter "size"`,
+		"n?size=1":                        `unknown DSN parameter; there is only max_sessions`,
 		"n?%zz":                           "malformed",
 	} {
 		_, err := memory.Driver{}.Open(dsn)
-		require.ErrorContains(t, err, want, dsn)
+		require.ErrorContains(t, err, want, "Open(%q)", dsn)
 	}
 }
 
@@ -53,7 +53,7 @@ func FuzzDSN(f *testing.F) {
 	})
 }
 
-func TestNamesAreShared(t *testing.T) {
+func TestStoresOfOneNameShareSessions(t *testing.T) {
 	ctx := t.Context()
 	a, b, other, private := open(t, "shared"), open(t, "shared"), open(t, "other"), open(t, "")
 	require.NoError(t, a.Create(ctx, record("k", time.Hour)))
@@ -65,25 +65,25 @@ func TestNamesAreShared(t *testing.T) {
 	}
 
 	require.NoError(t, a.Close())
-	require.NoError(t, a.Close(), "a second Close must not count")
+	require.NoError(t, a.Close(), "second Close of one store")
 	_, err = b.Retrieve(ctx, "k")
-	require.NoError(t, err, "b is still open")
+	require.NoError(t, err, "Retrieve from b after a.Close")
 
 	require.NoError(t, b.Close())
 	_, err = open(t, "shared").Retrieve(ctx, "k")
-	require.ErrorIs(t, err, driver.ErrNotFound, "the last Close ends a name")
+	require.ErrorIs(t, err, driver.ErrNotFound, "Retrieve after the last store of the name was closed")
 }
 
-func TestNameOpenWithOtherLimit(t *testing.T) {
+func TestOpenWithAnotherLimit(t *testing.T) {
 	open(t, "limited?max_sessions=5")
 	open(t, "limited?max_sessions=5")
 	open(t, "limited")
 	_, err := memory.Driver{}.Open("limited?max_sessions=6")
-	require.ErrorContains(t, err, "max_sessions=5")
+	require.ErrorContains(t, err, "another max_sessions")
 }
 
-// A full store refuses, and refusing costs nobody else a session.
-func TestFull(t *testing.T) {
+// A full store refuses new sessions, and evicts none.
+func TestFullStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
 		s := memory.New(memory.Options{MaxSessions: 3})
@@ -91,30 +91,107 @@ func TestFull(t *testing.T) {
 			require.NoError(t, s.Create(ctx, record(fmt.Sprint(i), time.Minute)))
 		}
 		for range 2 {
-			err := s.Create(ctx, record("one-too-many", time.Hour))
-			require.ErrorContains(t, err, "max_sessions=3")
+			err := s.Create(ctx, record("another", time.Hour))
+			require.ErrorContains(t, err, "max_sessions allows")
 			require.NotErrorIs(t, err, driver.ErrNotFound)
 		}
 		r, err := s.Retrieve(ctx, "0")
 		require.NoError(t, err)
-		require.NoError(t, s.Flush(ctx, r), "a full store still flushes")
+		require.NoError(t, s.Flush(ctx, r), "Flush in a full store")
 		moved := *r
 		moved.Key = "0-moved"
-		require.NoError(t, s.ChangeID(ctx, "0", &moved), "and changes IDs")
+		require.NoError(t, s.ChangeID(ctx, "0", &moved), "ChangeID in a full store")
 
 		require.NoError(t, s.Destroy(ctx, "1"))
-		require.NoError(t, s.Create(ctx, record("3", time.Minute)), "one ended: one fits")
+		require.NoError(t, s.Create(ctx, record("3", time.Minute)), "Create after a Destroy")
 		require.Error(t, s.Create(ctx, record("4", time.Minute)))
 
 		time.Sleep(time.Minute)
 		for i := range 3 {
-			require.NoError(t, s.Create(ctx, record(fmt.Sprint("late", i), time.Minute)), "expired ones make room")
+			require.NoError(t, s.Create(ctx, record(fmt.Sprint("late", i), time.Minute)), "Create when all sessions have expired")
 		}
 		require.Error(t, s.Create(ctx, record("late3", time.Minute)))
 	})
 }
 
-// A sweep looks at what has expired, not at what is stored.
+// In a full store, calls that add no record return the same results as in any other store.
+func TestFullStoreReturnsContractErrors(t *testing.T) {
+	for name, tt := range map[string]struct {
+		call func(ctx context.Context, s driver.Store) error
+		want error
+	}{
+		"Create of a live key":     {func(ctx context.Context, s driver.Store) error { return s.Create(ctx, record("b", time.Hour)) }, driver.ErrExists},
+		"Create of a marked key":   {func(ctx context.Context, s driver.Store) error { return s.Create(ctx, record("old", time.Hour)) }, driver.ErrExists},
+		"Create of an expired key": {func(ctx context.Context, s driver.Store) error { return s.Create(ctx, record("expired", time.Hour)) }, nil},
+		"Flush of a missing key":   {func(ctx context.Context, s driver.Store) error { return s.Flush(ctx, record("none", time.Hour)) }, driver.ErrNotFound},
+		"Flush of another version": {func(ctx context.Context, s driver.Store) error { return s.Flush(ctx, record("b", time.Hour)) }, driver.ErrConflict},
+		"ChangeID of a missing key": {func(ctx context.Context, s driver.Store) error {
+			return s.ChangeID(ctx, "none", record("b", time.Hour))
+		}, driver.ErrNotFound},
+		"ChangeID of another version": {func(ctx context.Context, s driver.Store) error { return s.ChangeID(ctx, "a", record("b", time.Hour)) }, driver.ErrConflict},
+		"ChangeID to a live key":      {func(ctx context.Context, s driver.Store) error { return rename(ctx, s, "a", "b") }, driver.ErrExists},
+		"ChangeID to a marked key":    {func(ctx context.Context, s driver.Store) error { return rename(ctx, s, "a", "old") }, driver.ErrExists},
+		"ChangeID to its own key":     {func(ctx context.Context, s driver.Store) error { return rename(ctx, s, "a", "a") }, driver.ErrExists},
+		"ChangeID":                    {func(ctx context.Context, s driver.Store) error { return rename(ctx, s, "a", "c") }, nil},
+		"Touch of a missing key": {func(ctx context.Context, s driver.Store) error {
+			return s.(driver.Toucher).Touch(ctx, "none", time.Now().Add(time.Hour))
+		}, driver.ErrNotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx := t.Context()
+				s := memory.New(memory.Options{MaxSessions: 3})
+				for _, key := range []string{"a", "before"} {
+					require.NoError(t, s.Create(ctx, record(key, time.Hour)))
+				}
+				require.NoError(t, rename(ctx, s, "before", "old"))
+				require.NoError(t, rename(ctx, s, "old", "b"))
+				require.NoError(t, s.Create(ctx, record("expired", time.Minute)))
+				time.Sleep(2 * time.Minute)
+				if name != "Create of an expired key" {
+					require.NoError(t, s.Create(ctx, record("third", time.Hour)))
+				}
+				require.ErrorIs(t, tt.call(ctx, s), tt.want)
+			})
+		})
+	}
+}
+
+func rename(ctx context.Context, s driver.Store, from, to string) error {
+	r, err := s.Retrieve(ctx, from)
+	if err != nil {
+		return err
+	}
+	r.Key = to
+	return s.ChangeID(ctx, from, r)
+}
+
+// A Create that fails with ErrExists never makes a concurrent Create fail for lack of room.
+func TestFailedCreateTakesNoRoom(t *testing.T) {
+	ctx := t.Context()
+	s := memory.New(memory.Options{MaxSessions: 2})
+	require.NoError(t, s.Create(ctx, record("taken", time.Hour)))
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = s.Create(ctx, record("taken", time.Hour))
+			}
+		}
+	}()
+	for range 2000 {
+		require.NoError(t, s.Create(ctx, record("other", time.Hour)))
+		require.NoError(t, s.Destroy(ctx, "other"))
+	}
+	close(stop)
+	<-stopped
+}
+
+// The time of a sweep depends on the number of expired sessions, not on the number stored.
 func BenchmarkDeleteExpired(b *testing.B) {
 	for _, stored := range []int{1_000, 100_000} {
 		b.Run(fmt.Sprintf("100-of-%d", stored), func(b *testing.B) {
@@ -137,8 +214,8 @@ func BenchmarkDeleteExpired(b *testing.B) {
 	}
 }
 
-// A mark is found for MarkLifetime. Then it is gone, and its key is free again.
-func TestMarksEnd(t *testing.T) {
+// Renamed finds a mark for MarkLifetime. Afterwards its key can be created again.
+func TestMarksExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
 		s := memory.New(memory.Options{})

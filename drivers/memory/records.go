@@ -1,27 +1,27 @@
 package memory
 
 import (
-	"fmt"
+	"errors"
 	"hash/maphash"
 	"sync/atomic"
 	"time"
 )
 
 const (
-	// shardCount bounds both how many goroutines wait for one lock and how many
-	// keys one page of a listing takes.
+	// shardCount is the number of locks, so that few goroutines contend for one of them, and of
+	// the pages of a listing.
 	shardCount = 256
 
-	// sweepBatch bounds how long a sweep holds one lock.
+	// sweepBatch limits how long a sweep holds one lock.
 	sweepBatch = 256
 )
 
-// records is all that stores of one name share.
+// records is the state that stores of one name share.
 type records struct {
 	now      func() time.Time
 	shards   [shardCount]shard
 	seed     maphash.Seed
-	max      int // 0 is no limit
+	max      int // of sessions; 0 means no limit
 	count    atomic.Int64
 	versions atomic.Uint64
 }
@@ -41,30 +41,44 @@ func (rs *records) shard(key string) *shard {
 	return &rs.shards[maphash.String(rs.seed, key)%shardCount]
 }
 
-// nextVersion is unique in the store, so that no two states of a key share one.
+// nextVersion returns a version that no other write of the store gets, so that no two states of a
+// record have the same one.
 func (rs *records) nextVersion() uint64 { return rs.versions.Add(1) }
 
-// reserve counts a record that is about to be added. A full store makes room by
-// deleting what has expired.
+// reserve counts a record that the caller is about to add. If the store is full, reserve deletes
+// expired records first.
 func (rs *records) reserve(now time.Time) error {
-	if rs.count.Add(1) <= int64(rs.max) || rs.max == 0 {
+	if rs.tryReserve() {
 		return nil
 	}
 	for i := range rs.shards {
 		for rs.deleteExpired(&rs.shards[i], now) == sweepBatch {
 		}
 	}
-	if rs.count.Load() > int64(rs.max) {
-		rs.unreserve(1)
-		return fmt.Errorf("memory: the store is full, max_sessions=%d; raise it, or shorten the timeouts", rs.max)
+	if rs.tryReserve() {
+		return nil
 	}
-	return nil
+	return errors.New("memory: the store has as many sessions as max_sessions allows; raise max_sessions, or shorten the timeouts")
+}
+
+// tryReserve increases the count unless it has reached max. It never exceeds max, not even for a
+// moment, because a concurrent Create that has room would then fail.
+func (rs *records) tryReserve() bool {
+	for {
+		n := rs.count.Load()
+		if rs.max > 0 && n >= int64(rs.max) {
+			return false
+		}
+		if rs.count.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
 }
 
 func (rs *records) unreserve(n int) { rs.count.Add(int64(-n)) }
 
-// deleteExpired deletes at most a batch of sh and returns how many. Marks do not
-// count.
+// deleteExpired deletes the expired marks of sh and up to sweepBatch expired records, and returns
+// the number of records.
 func (rs *records) deleteExpired(sh *shard, now time.Time) int {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()

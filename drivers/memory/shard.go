@@ -8,12 +8,12 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// shard holds a part of the records. Methods other than the listings expect
-// their caller to hold mu.
+// shard holds a part of the records. The caller of a method holds mu, except for appendKeys and
+// appendKeysOf, which lock it.
 type shard struct {
 	index int
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	entries  map[string]*entry
 	subjects map[string]map[*entry]struct{}
 	byExpiry expiryHeap
@@ -26,8 +26,8 @@ func (sh *shard) init(index int) {
 	sh.subjects = map[string]map[*entry]struct{}{}
 }
 
-// lockBoth locks two shards, which may be one, in an order that can't deadlock,
-// and returns what unlocks them.
+// lockBoth locks two shards in the order of their indexes, so that two calls can't deadlock, and
+// returns the function that unlocks them. Both may be the same shard.
 func lockBoth(a, b *shard) (unlock func()) {
 	if a == b {
 		a.mu.Lock()
@@ -44,7 +44,8 @@ func lockBoth(a, b *shard) (unlock func()) {
 	}
 }
 
-// current returns the live entry under key if it is of that version.
+// current returns the live entry under key if it has that version. Otherwise the error is
+// ErrNotFound or ErrConflict.
 func (sh *shard) current(key string, version uint64, now time.Time) (*entry, error) {
 	e := sh.entries[key]
 	switch {
@@ -56,8 +57,8 @@ func (sh *shard) current(key string, version uint64, now time.Time) (*entry, err
 	return e, nil
 }
 
-// vacant reports whether a record can be added under key. An expired entry that is still
-// there has to be removed first.
+// vacant reports whether a record can be added under key. The caller first removes expired,
+// unless it is nil.
 func (sh *shard) vacant(key string, now time.Time) (expired *entry, free bool) {
 	if _, marked := sh.marks.find(key, now); marked {
 		return nil, false
@@ -78,7 +79,7 @@ func (sh *shard) remove(e *entry) {
 	sh.removeSubject(e)
 }
 
-// replace makes e what next is, but for its creation.
+// replace gives e all fields of next but the time of creation.
 func (sh *shard) replace(e *entry, next entry) {
 	sh.removeSubject(e)
 	e.subject, e.content, e.metaSize, e.version = next.subject, next.content, next.metaSize, next.version
@@ -97,21 +98,21 @@ func (sh *shard) addSubject(e *entry) {
 	if e.subject == "" {
 		return
 	}
-	of := sh.subjects[e.subject]
-	if of == nil {
-		of = map[*entry]struct{}{}
-		sh.subjects[e.subject] = of
+	entries := sh.subjects[e.subject]
+	if entries == nil {
+		entries = map[*entry]struct{}{}
+		sh.subjects[e.subject] = entries
 	}
-	of[e] = struct{}{}
+	entries[e] = struct{}{}
 }
 
 func (sh *shard) removeSubject(e *entry) {
 	if e.subject == "" {
 		return
 	}
-	of := sh.subjects[e.subject]
-	delete(of, e)
-	if len(of) == 0 {
+	entries := sh.subjects[e.subject]
+	delete(entries, e)
+	if len(entries) == 0 {
 		delete(sh.subjects, e.subject)
 	}
 }
@@ -128,6 +129,7 @@ func (sh *shard) appendKeys(now time.Time, keys []string) []string {
 	return keys
 }
 
+// appendKeysOf is appendKeys for the records of one subject.
 func (sh *shard) appendKeysOf(subject string, now time.Time, keys []string) []string {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()

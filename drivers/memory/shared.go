@@ -1,7 +1,7 @@
 package memory
 
 import (
-	"fmt"
+	"errors"
 	"sync"
 )
 
@@ -10,12 +10,13 @@ var (
 	shared   = map[string]*sharedRecords{}
 )
 
-// sharedRecords are the records of a name, and how many open stores use them.
+// sharedRecords are the records of a name.
 type sharedRecords struct {
 	*records
-	users int
+	users int // open stores
 }
 
+// openShared opens a store over the records of a name, and makes them if no open store has them.
 func openShared(name string, o Options) (*store, error) {
 	sharedMu.Lock()
 	defer sharedMu.Unlock()
@@ -25,7 +26,7 @@ func openShared(name string, o Options) (*store, error) {
 		sr = &sharedRecords{records: newRecords(o)}
 		shared[name] = sr
 	case o.MaxSessions != 0 && o.MaxSessions != sr.max:
-		return nil, fmt.Errorf("memory: the store of this name is open with max_sessions=%d; give the same, or none", sr.max)
+		return nil, errors.New("memory: a store of this name is open with another max_sessions; give the same number, or none")
 	}
 	sr.users++
 	return &store{records: sr.records, release: func() { closeShared(name) }}, nil

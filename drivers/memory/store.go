@@ -2,6 +2,8 @@ package memory
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"iter"
 	"runtime"
 	"slices"
@@ -11,7 +13,7 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// store is one opened handle on records, which others may share.
+// store is an open handle on records, which other stores may share.
 type store struct {
 	*records
 	closed  atomic.Bool
@@ -28,7 +30,10 @@ var (
 	_ driver.Lossy            = (*store)(nil)
 )
 
-// usable returns why a call can't be served, if it can't.
+// Format writes the name of the type for every verb, so that printing a store shows no data.
+func (*store) Format(f fmt.State, _ rune) { io.WriteString(f, "memory.Store") }
+
+// usable returns the error of a call on a closed store or with a done context, or nil.
 func (s *store) usable(ctx context.Context) error {
 	if s.closed.Load() {
 		return driver.ErrClosed
@@ -41,6 +46,9 @@ func (s *store) Create(ctx context.Context, r *driver.Record) error {
 		return err
 	}
 	now := s.now()
+	if s.max > 0 && s.isTaken(r.Key, now) { // a full store returns ErrExists too
+		return driver.ErrExists
+	}
 	if err := s.reserve(now); err != nil {
 		return err
 	}
@@ -60,6 +68,14 @@ func (s *store) Create(ctx context.Context, r *driver.Record) error {
 	sh.add(&e)
 	r.Version = e.version
 	return nil
+}
+
+func (s *store) isTaken(key string, now time.Time) bool {
+	sh := s.shard(key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	_, free := sh.vacant(key, now)
+	return !free
 }
 
 func (s *store) Retrieve(ctx context.Context, key string) (*driver.Record, error) {
@@ -157,8 +173,7 @@ func (s *store) Destroy(ctx context.Context, key string) error {
 	return nil
 }
 
-// Sessions takes the keys of one shard at a time and yields them without its
-// lock.
+// Sessions copies the keys of one shard at a time, and holds no lock across a yield.
 func (s *store) Sessions(ctx context.Context) iter.Seq2[string, error] {
 	return s.pages(ctx, (*shard).appendKeys)
 }
@@ -170,29 +185,22 @@ func (s *store) SubjectSessions(ctx context.Context, subject string) iter.Seq2[s
 }
 
 func (s *store) pages(ctx context.Context, page func(*shard, time.Time, []string) []string) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
+	return driver.Listing(ctx, func(yield func([]string, error) bool) {
 		var keys []string
 		for i := range s.shards {
-			if err := s.usable(ctx); err != nil {
-				yield("", err)
+			err := s.usable(ctx)
+			if err == nil {
+				keys = page(&s.shards[i], s.now(), keys[:0])
+			}
+			if !yield(keys, err) {
 				return
 			}
-			keys = page(&s.shards[i], s.now(), keys[:0])
-			for _, key := range keys {
-				if err := s.usable(ctx); err != nil {
-					yield("", err)
-					return
-				}
-				if !yield(key, nil) {
-					return
-				}
-			}
 		}
-	}
+	})
 }
 
-// DestroySubject holds all shards at once: taken one after another, a session
-// could be renamed from a shard that is still to come into one that is done.
+// DestroySubject locks all shards at once. With one lock at a time, ChangeID could move a session
+// from a later shard to an earlier one meanwhile, and the session would survive.
 func (s *store) DestroySubject(ctx context.Context, subject string, except ...string) error {
 	if err := s.usable(ctx); err != nil {
 		return err
@@ -222,7 +230,7 @@ func (s *store) DeleteExpired(ctx context.Context) (int, error) {
 			}
 			n := s.deleteExpired(&s.shards[i], s.now())
 			deleted += n
-			runtime.Gosched() // or requests wait for a processor until ours is taken from us
+			runtime.Gosched() // so that requests do not wait until the scheduler preempts the sweep
 			if n < sweepBatch {
 				break
 			}
@@ -235,7 +243,7 @@ func (s *store) Ping(ctx context.Context) error { return s.usable(ctx) }
 
 // Loses implements [driver.Lossy].
 func (s *store) Loses() string {
-	return "the memory of a process ends with the process"
+	return "sessions in the memory of a process are lost when the process ends"
 }
 
 func (s *store) Close() error {

@@ -11,10 +11,10 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// ChangeID implements [driver.Store]. It reads what concerns the two keys, and then
-// renames the record by one update of one document, as Flush does. That update
-// overwrites the former key: if it still serves as a mark, ChangeID first inserts the
-// mark as a document of its own.
+// ChangeID implements [driver.Store]. It reads what is stored about the two keys, and then renames
+// the record by one update of one document, which is conditional like that of Flush. The update
+// overwrites the former key. If that still serves as a mark, ChangeID first inserts the mark as a
+// document of its own.
 func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
 	coll, err := s.ready(ctx)
 	if err != nil {
@@ -38,14 +38,14 @@ func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) e
 		bson.E{Key: "was", Value: former{Key: oldKey, At: time.Now()}})
 }
 
-// before is what a ChangeID finds before its update.
+// before is the state that ChangeID finds before its update.
 type before struct {
-	current bool   // the old key holds the record that is to be renamed
-	was     former // the former key of that, if it serves as a mark
+	current bool   // the old key holds the record to rename, in the expected version
+	was     former // that record's former key, if it serves as a mark
 	taken   bool   // the new key holds a record or a mark
 }
 
-// before reads all of that at once.
+// before reads that state by one query.
 func (s *Store) before(ctx context.Context, coll *mongo.Collection, oldKey string, r *driver.Record) (before, error) {
 	others := with(formerly(r.Key), bson.E{Key: "key", Value: bson.D{{Key: "$ne", Value: oldKey}}})
 	found, err := s.traces(ctx, coll, current(oldKey, r.Version), occupied(r.Key), others)
@@ -59,7 +59,7 @@ func (s *Store) before(ctx context.Context, coll *mongo.Collection, oldKey strin
 	return b, err
 }
 
-// judge finds the answer in the documents that before has read.
+// judge derives the state from the documents of that query.
 func judge(oldKey, newKey string, found []bson.Raw, now time.Time) (b before, err error) {
 	for _, raw := range found {
 		was := formerOf(raw)
@@ -79,10 +79,13 @@ func judge(oldKey, newKey string, found []bson.Raw, now time.Time) (b before, er
 	return b, nil
 }
 
-// insertMark inserts m. If something stands under its key, that is m: an earlier
-// ChangeID has inserted it and then failed.
+// insertMark inserts m. If its key is taken, the document there is m: an earlier ChangeID has
+// inserted it and then failed.
 func (s *Store) insertMark(ctx context.Context, coll *mongo.Collection, m mark) error {
-	_, err := coll.InsertOne(ctx, m)
+	err := twice(ctx, func() error {
+		_, err := coll.InsertOne(ctx, m)
+		return err
+	})
 	if isDuplicate(err) {
 		return nil
 	}

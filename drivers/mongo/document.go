@@ -10,12 +10,11 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
-// maxDepth is how far values may be nested; MongoDB's own limit is 100.
+// maxDepth is the limit for the nesting of values. MongoDB's own limit is 100.
 const maxDepth = 90
 
-// fromJSON returns the document for a JSON object. It reports false if that is
-// none, or if appendJSON would not return it byte for byte: so nothing is ever
-// lost in a document.
+// fromJSON returns the document for a JSON object. It reports false if data is not an object, or if
+// appendJSON would not return data byte for byte, so that a document never loses anything.
 func fromJSON(data []byte) (bson.Raw, bool) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
@@ -35,7 +34,7 @@ func fromJSON(data []byte) (bson.Raw, bool) {
 	return raw, err == nil && bytes.Equal(back, data)
 }
 
-var errNoDocument = errors.New("no document can hold it")
+var errNoDocument = errors.New("a document cannot hold the value")
 
 func readValue(dec *json.Decoder, depth int) (any, error) {
 	token, err := dec.Token()
@@ -94,8 +93,8 @@ func readArray(dec *json.Decoder, depth int) (bson.A, error) {
 	return a, err
 }
 
-// number returns what holds the number as it is written: an int64 or a float64.
-// There is Decimal128 too, but not on all servers.
+// number returns the int64 or float64 whose JSON is text. It does not use Decimal128, which not all
+// servers have.
 func number(text string) (any, error) {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil && strconv.FormatInt(n, 10) == text {
 		return n, nil
@@ -108,8 +107,7 @@ func number(text string) (any, error) {
 	return nil, errNoDocument
 }
 
-// nameEscaper keeps names from what has a meaning in queries or ends a string of
-// BSON.
+// nameEscaper escapes characters that have a meaning in queries, and NUL, which ends a name in BSON.
 var (
 	nameEscaper   = strings.NewReplacer("%", "%25", ".", "%2E", "\x00", "%00")
 	nameUnescaper = strings.NewReplacer("%25", "%", "%2E", ".", "%00", "\x00", "%24", "$")
@@ -138,7 +136,7 @@ func appendJSON(b []byte, document bson.Raw) ([]byte, error) {
 	return appendElements(b, document, '{', '}')
 }
 
-// errMalformed: the bytes are no BSON, deep within them maybe.
+// errMalformed: the document, or one inside of it, is not BSON.
 var errMalformed = errors.New("its document is malformed")
 
 func appendElements(b []byte, document bson.Raw, begin, end byte) ([]byte, error) {
@@ -197,12 +195,12 @@ func appendValue(b []byte, v bson.RawValue) ([]byte, error) {
 	case bson.TypeNull:
 		return append(b, "null"...), nil
 	default:
-		return nil, errors.New("its document has a " + v.Type.String() + ", which is no JSON")
+		return nil, errors.New("its document has a " + v.Type.String() + ", which is not JSON")
 	}
 	return nil, errMalformed
 }
 
-// appendMarshalled appends v as package session's codec does.
+// appendMarshalled appends v, encoded as package session's JSON codec encodes it.
 func appendMarshalled(b []byte, v any) ([]byte, error) {
 	text, err := json.Marshal(v)
 	return append(b, text...), err

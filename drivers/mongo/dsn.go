@@ -4,21 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
-	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
-	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/connstring"
 )
 
 // dsn is a parsed DSN.
 type dsn struct {
-	uri        string // what is left for MongoDB's own driver
+	uri        string // the DSN without the parameters of this package
 	database   string
 	collection string
 	options    Options
@@ -31,10 +28,12 @@ const (
 
 const form = "want mongodb://host:port/database?collection=sessions"
 
+// No error quotes the DSN: what looks like a host or a parameter name may be part of a password.
+
 func parseDSN(text string) (dsn, error) {
 	d := dsn{collection: "sessions"}
 	base, query, _ := strings.Cut(text, "?")
-	kept, err := d.takeOurs(query)
+	kept, err := d.takeParameters(query)
 	if err != nil {
 		return dsn{}, err
 	}
@@ -43,19 +42,21 @@ func parseDSN(text string) (dsn, error) {
 	if err != nil {
 		return dsn{}, err
 	}
-	if d.database = conn.Database; d.database == "" {
-		return dsn{}, errors.New("mongo: the DSN names no database; " + form)
+	d.database = conn.Database
+	if err := checkNames(d.database, d.collection); err != nil {
+		return dsn{}, err
 	}
 	return d, nil
 }
 
-// takeOurs takes our own parameters out of a query and returns the rest as it was
-// written.
-func (d *dsn) takeOurs(query string) (string, error) {
+// takeParameters sets the parameters of this package and returns the rest of the query unchanged.
+// Names are not case-sensitive, as in MongoDB's connection strings.
+func (d *dsn) takeParameters(query string) (string, error) {
 	var kept []string
 	seen := map[string]bool{}
 	for pair := range strings.SplitSeq(query, "&") {
 		name, escaped, _ := strings.Cut(pair, "=")
+		name = strings.ToLower(name)
 		if name != "collection" && name != "data" {
 			kept = append(kept, pair)
 			continue
@@ -65,7 +66,7 @@ func (d *dsn) takeOurs(query string) (string, error) {
 		case err != nil:
 			return "", fmt.Errorf("mongo: DSN parameter %q is malformed", name)
 		case seen[name]:
-			return "", fmt.Errorf("mongo: DSN parameter %q is given more than once", name)
+			return "", repeated(name)
 		}
 		seen[name] = true
 		if err := d.set(name, value); err != nil {
@@ -75,62 +76,23 @@ func (d *dsn) takeOurs(query string) (string, error) {
 	return strings.Join(kept, "&"), nil
 }
 
+func repeated(name string) error {
+	return fmt.Errorf("mongo: DSN parameter %q is given more than once", name)
+}
+
 func (d *dsn) set(name, value string) error {
-	bad := func(what string) error { return fmt.Errorf("mongo: DSN parameter %q must be %s", name, what) }
-	switch name {
-	case "collection":
-		if d.collection = value; value == "" || strings.ContainsAny(value, "$\x00") || strings.HasPrefix(value, "system.") {
-			return bad("a name without $, and must not begin with system.")
-		}
-	case "data":
-		if d.options.DataAsDocument = value == "document"; value != "document" && value != "binary" {
-			return bad("binary or document")
-		}
+	switch {
+	case name == "collection":
+		d.collection = value
+	case value != "document" && value != "binary":
+		return errors.New(`mongo: DSN parameter "data" must be binary or document`)
+	default:
+		d.options.DataAsDocument = value == "document"
 	}
 	return nil
 }
 
-// checkURI checks what can be checked without DNS. Errors of the parser quote the
-// DSN, so that they are not passed on.
-func (d *dsn) checkURI() (*connstring.ConnString, error) {
-	malformed := errors.New("mongo: the DSN is no MongoDB connection string; " + form)
-	parse, uri := connstring.ParseAndValidate, d.uri
-	if rest, ok := strings.CutPrefix(uri, schemeSRV); ok {
-		parse, uri = connstring.Parse, schemeHosts+rest
-	}
-	conn, err := parse(uri)
-	if err != nil {
-		if name := badParameter(uri); name != "" {
-			return nil, fmt.Errorf("mongo: DSN parameter %q has a value that MongoDB's driver refuses", name)
-		}
-		return nil, malformed
-	}
-	if len(conn.UnknownOptions) > 0 {
-		names := slices.Sorted(maps.Keys(conn.UnknownOptions))
-		return nil, fmt.Errorf("mongo: unknown DSN parameter %q; there are collection, data, and those of MongoDB's connection strings", names[0])
-	}
-	if conn.WNumberSet && conn.WNumber == 0 {
-		return nil, errors.New(`mongo: DSN parameter "w" is 0, and sessions are always written to the majority; leave it out`)
-	}
-	if uri == d.uri && options.Client().ApplyURI(uri).Validate() != nil {
-		return nil, errors.New("mongo: the DSN's parameters contradict each other, or name a file that can't be read")
-	}
-	return conn, nil
-}
-
-// badParameter is the name of a parameter that is refused even alone, or empty.
-func badParameter(uri string) string {
-	_, query, _ := strings.Cut(uri, "?")
-	for pair := range strings.SplitSeq(query, "&") {
-		if _, err := connstring.Parse(schemeHosts + "localhost/?" + pair); err != nil {
-			name, _, _ := strings.Cut(pair, "=")
-			return name
-		}
-	}
-	return ""
-}
-
-// connect makes a client, which connects when it is used.
+// connect makes a client. The client connects on first use.
 func (d dsn) connect(ctx context.Context) (*mongo.Collection, *mongo.Client, error) {
 	o, err := d.clientOptions(ctx)
 	if err != nil {
@@ -139,9 +101,8 @@ func (d dsn) connect(ctx context.Context) (*mongo.Collection, *mongo.Client, err
 	return d.open(o)
 }
 
-// clientOptions returns the DSN's options with majority writes and reads from the
-// primary, whatever the DSN says about them. Only hosts that are looked up in DNS
-// take time.
+// clientOptions returns the DSN's options, but with majority writes and reads from the primary. It
+// waits for DNS if the DSN begins with mongodb+srv://.
 func (d dsn) clientOptions(ctx context.Context) (*options.ClientOptions, error) {
 	applied := make(chan *options.ClientOptions, 1)
 	go func() { applied <- options.Client().ApplyURI(d.uri) }()

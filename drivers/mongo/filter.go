@@ -8,32 +8,33 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// under is the filter for whatever stands under key.
+// The functions of this file return filters and conditions of queries. A filter matches documents; a
+// condition is an element of a filter.
+
+// under matches the record or mark under key.
 func under(key string) bson.D { return bson.D{{Key: "key", Value: key}} }
 
-// formerly is the filter for records of which key is the former one, for as long as
-// that counts as a mark.
+// formerly matches records whose former key is key, for as long as that counts as a mark.
 func formerly(key string) bson.D {
 	return bson.D{{Key: "was.key", Value: key}, after("was.at", time.Now().Add(-driver.MarkLifetime))}
 }
 
-// longAgo is the filter for records of which one of keys is the former one, but for
-// too long to count as a mark.
+// longAgo matches records whose former key is one of keys, but too old to count as a mark.
 func longAgo(keys ...string) bson.D {
 	return bson.D{{Key: "was.key", Value: bson.D{{Key: "$in", Value: keys}}}, until("was.at", time.Now().Add(-driver.MarkLifetime))}
 }
 
-// taken is the filter for whatever keeps a record from being created under key.
+// taken matches the documents that prevent a Create under key.
 func taken(key string) bson.D {
 	return bson.D{{Key: "$or", Value: bson.A{occupied(key), formerly(key)}}}
 }
 
-// after is the condition that a date lies behind t. No other type meets it.
+// after is the condition that a field is a date later than t.
 func after(field string, t time.Time) bson.E {
 	return bson.E{Key: field, Value: bson.D{{Key: "$gt", Value: t}}}
 }
 
-// until is the condition that a date lies at t or before it.
+// until is the condition that a field is a date not later than t.
 func until(field string, t time.Time) bson.E {
 	return bson.E{Key: field, Value: bson.D{{Key: "$lte", Value: t}}}
 }
@@ -42,8 +43,8 @@ func hasType(field string, types ...string) bson.E {
 	return bson.E{Key: field, Value: bson.D{{Key: "$type", Value: types}}}
 }
 
-// live returns the conditions that a document is a record that has not expired and
-// can be decoded, but for its version.
+// live returns the conditions that a document is a record that has not expired, and whose fields
+// other than version can be decoded.
 func live() bson.D {
 	return bson.D{
 		after("expires", time.Now()),
@@ -57,26 +58,26 @@ func live() bson.D {
 // versioned is the condition that a document has a version.
 func versioned() bson.E { return hasType("version", "long", "int", "double") }
 
-// ofVersion is the condition that it has this one.
+// ofVersion is the condition that a document has this version.
 func ofVersion(version int64) bson.E { return bson.E{Key: "version", Value: version} }
 
-// with returns a filter of all these conditions.
+// with returns a filter with more conditions. It does not change filter.
 func with(filter bson.D, more ...bson.E) bson.D {
 	return append(filter[:len(filter):len(filter)], more...)
 }
 
-// current is the filter for the live record under key if it has this version.
+// current matches the live record under key if it has this version.
 func current(key string, version uint64) bson.D {
 	return with(under(key), append(live(), ofVersion(int64(version)))...)
 }
 
-// dead is the filter for an expired record or mark under key.
+// dead matches an expired record or mark under key.
 func dead(key string) bson.D { return with(under(key), bson.E{Key: "$or", Value: over()}) }
 
-// occupied is the filter for a record or mark under key that is not dead.
+// occupied matches a record or mark under key that is not dead.
 func occupied(key string) bson.D { return with(under(key), bson.E{Key: "$nor", Value: over()}) }
 
-// over returns the conditions for being dead, of which one suffices.
+// over returns the filters for expired records and for expired marks.
 func over() bson.A {
 	now := time.Now()
 	return bson.A{
@@ -85,8 +86,7 @@ func over() bson.A {
 	}
 }
 
-// destroyable is the filter for the record under key if it has not expired,
-// whether it can be decoded or not.
+// destroyable matches the record under key if it has not expired, also if it cannot be decoded.
 func destroyable(key string) bson.D {
 	return with(under(key),
 		bson.E{Key: "to", Value: bson.D{{Key: "$exists", Value: false}}},

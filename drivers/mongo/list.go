@@ -8,15 +8,17 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"gosession.dev/session/driver"
 )
 
 const (
-	defaultPageSize = 10_000 // keys, which take about a megabyte
-	batchSize       = 1000   // records that are deleted in one command
+	defaultPageSize = 10_000 // keys of one page, about a megabyte
+	batchSize       = 1000   // documents that one command deletes
 )
 
-// Sessions implements [driver.Store]. Pages begin behind the last key of the one
-// before, so that no cursor is held while the caller has one.
+// Sessions implements [driver.Store]. Each page is a query that begins after the last key of the
+// previous page, so that no cursor is held across a yield.
 func (s *Store) Sessions(ctx context.Context) iter.Seq2[string, error] {
 	return s.list(ctx, nil)
 }
@@ -27,32 +29,18 @@ func (s *Store) SubjectSessions(ctx context.Context, subject string) iter.Seq2[s
 }
 
 func (s *Store) list(ctx context.Context, which bson.D) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		last := ""
-		for {
+	return driver.Listing(ctx, func(yield func([]string, error) bool) {
+		for last := ""; ; {
 			keys, err := s.page(ctx, which, last)
-			if err != nil {
-				yield("", err)
-				return
-			}
-			for _, key := range keys {
-				if err := ctx.Err(); err != nil {
-					yield("", err)
-					return
-				}
-				if !yield(key, nil) {
-					return
-				}
-			}
-			if len(keys) < s.pageSize {
+			if !yield(keys, err) || len(keys) < s.pageSize {
 				return
 			}
 			last = keys[len(keys)-1]
 		}
-	}
+	})
 }
 
-// page returns the live keys behind last, in their order, all read at once.
+// page returns the keys of live records that follow last, in order, at most pageSize of them.
 func (s *Store) page(ctx context.Context, which bson.D, last string) ([]string, error) {
 	coll, err := s.ready(ctx)
 	if err != nil {
@@ -71,44 +59,47 @@ func (s *Store) page(ctx context.Context, which bson.D, last string) ([]string, 
 	return keys, nil
 }
 
-// findAll reads a field of at most limit documents, in the order of another.
+// findAll reads one field of at most limit documents into found, sorted by the field order.
 func (s *Store) findAll(ctx context.Context, coll *mongo.Collection, filter bson.D, field, order string, limit int, found any) error {
 	projection := ascending(field)
 	if field != "_id" {
 		projection = append(projection, bson.E{Key: "_id", Value: 0})
 	}
-	cursor, err := coll.Find(ctx, filter, options.Find().
-		SetProjection(projection).
-		SetSort(ascending(order)).
-		SetLimit(int64(limit)).
-		SetBatchSize(int32(limit)))
-	if err == nil {
-		err = cursor.All(ctx, found)
-	}
+	err := twice(ctx, func() error {
+		cursor, err := coll.Find(ctx, filter, options.Find().
+			SetProjection(projection).
+			SetSort(ascending(order)).
+			SetLimit(int64(limit)).
+			SetBatchSize(int32(limit)))
+		if err == nil {
+			err = cursor.All(ctx, found)
+		}
+		return err
+	})
 	return s.explain(ctx, err)
 }
 
-// DeleteExpired implements [driver.Store]. Where the server has TTL indexes it
-// deletes by itself, once a minute.
+// DeleteExpired implements [driver.Store]. It returns 0 if the server has TTL indexes: the server
+// then deletes expired records itself, once a minute.
 func (s *Store) DeleteExpired(ctx context.Context) (int, error) {
 	coll, err := s.ready(ctx)
 	if err != nil {
 		return 0, err
 	}
 	now, removed := time.Now(), 0
-	if !s.expiresSelf.Load() {
+	if !s.ttlRecords.Load() {
 		if removed, err = s.deleteAll(ctx, coll, until("expires", now)); err != nil {
 			return removed, err
 		}
 	}
-	if !s.marksExpire.Load() {
+	if !s.ttlMarks.Load() {
 		_, err = s.deleteAll(ctx, coll, until("at", now.Add(-markKept)))
 	}
 	return removed, err
 }
 
-// deleteAll deletes what meets a condition, in batches, and returns how much that
-// was. What does not meet it any more when its batch is deleted stays.
+// deleteAll deletes the documents that meet the condition, in batches, and returns their number. A
+// document that no longer meets it when its batch is deleted stays.
 func (s *Store) deleteAll(ctx context.Context, coll *mongo.Collection, condition bson.E) (removed int, err error) {
 	for {
 		if err := ctx.Err(); err != nil {

@@ -12,25 +12,23 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// mark is the document that stands under an old key when its record was renamed
-// again. It has none of a record's fields but the key, so that no filter for records
-// matches it.
+// mark is the document under the old key of a record that was renamed again since. Key is the only
+// field that it shares with records, so that no filter for records matches it.
 type mark struct {
 	Key string    `bson:"key"`
 	To  string    `bson:"to"`
 	At  time.Time `bson:"at"`
 }
 
-// former is the key under which a record was before, in the record's document. It
-// serves as the mark until the record is renamed again. In a record that was never
-// renamed it is the key itself, without a time, so that its unique index refuses to
-// create a record under the former key of another.
+// former is the field of a record's document that holds its former key. It serves as the mark until
+// the record is renamed again. A record that was never renamed has its own key there, without a
+// time, so that the unique index refuses to create a record under the former key of another.
 type former struct {
 	Key string    `bson:"key"`
 	At  time.Time `bson:"at,omitempty"`
 }
 
-// formerOf returns the former key in a document, or the zero value.
+// formerOf returns the former key in a document, or the zero value if there is none.
 func formerOf(raw bson.Raw) (f former) {
 	was, _ := raw.Lookup("was").DocumentOK()
 	f.Key, _ = was.Lookup("key").StringValueOK()
@@ -41,13 +39,13 @@ func formerOf(raw bson.Raw) (f former) {
 // isMark reports whether f still serves as a mark.
 func (f former) isMark(now time.Time) bool { return now.Sub(f.At) < driver.MarkLifetime }
 
-// markKept is how long a mark is stored. It is longer than a mark is found, so that
-// the clocks of servers may differ.
+// markKept is how long a mark is stored. It is longer than a mark is found, because the clocks of
+// the servers may differ.
 const markKept = driver.MarkLifetime + time.Minute
 
-// Renamed implements [driver.RenameTracker]. It reads the mark, the record that
-// leads to the key, and the record under the key at once: read one after another,
-// a former key could become a mark in between and be missed.
+// Renamed implements [driver.RenameTracker]. One query reads the mark, the record whose former key
+// is key, and the record under key. With several queries it could miss a former key that becomes a
+// mark in between.
 func (s *Store) Renamed(ctx context.Context, key string) (driver.Rename, error) {
 	coll, err := s.ready(ctx)
 	if err != nil {
@@ -64,24 +62,26 @@ func (s *Store) Renamed(ctx context.Context, key string) (driver.Rename, error) 
 	return rename, err
 }
 
-// traces returns the documents that one of filters matches, without the records'
-// data.
+// traces returns the documents that match one of the filters, without data.
 func (s *Store) traces(ctx context.Context, coll *mongo.Collection, filters ...bson.D) (found []bson.Raw, err error) {
-	cursor, err := coll.Find(ctx, bson.D{{Key: "$or", Value: filters}},
-		options.Find().SetProjection(ascending("key", "expires", "to", "at", "was")))
-	if err == nil {
-		err = cursor.All(ctx, &found)
-	}
+	err = twice(ctx, func() error {
+		cursor, err := coll.Find(ctx, bson.D{{Key: "$or", Value: filters}},
+			options.Find().SetProjection(ascending("key", "expires", "to", "at", "was")))
+		if err == nil {
+			err = cursor.All(ctx, &found)
+		}
+		return err
+	})
 	return found, s.explain(ctx, err)
 }
 
-// youngest returns the youngest of the marks under key that were found, unless a
-// record was found there.
+// youngest returns the youngest of the marks under key. If a record is under key, or if no mark is
+// young enough, it returns ErrNotFound.
 func youngest(key string, found []bson.Raw, now time.Time) (driver.Rename, error) {
 	rename := driver.Rename{Age: driver.MarkLifetime}
 	for _, raw := range found {
 		var to string
-		var at time.Time // if there is none: long ago
+		var at time.Time // the zero time, long ago, if the document has none
 		was := formerOf(raw)
 		switch {
 		case isUnder(raw, key) && isMarked(raw):

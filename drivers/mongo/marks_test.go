@@ -18,7 +18,7 @@ import (
 	"gosession.dev/session/internal/testserver"
 )
 
-// change renames r.
+// change renames r by ChangeID.
 func change(t testing.TB, s *Store, r *driver.Record, to string) {
 	t.Helper()
 	old := r.Key
@@ -43,7 +43,7 @@ func requireNotRenamed(t testing.TB, s *Store, keys ...string) {
 	}
 }
 
-// age makes the marks and the former keys of a collection older.
+// age makes all marks and former keys of a collection that old.
 func age(t testing.TB, coll *mongo.Collection, by time.Duration) {
 	t.Helper()
 	at := time.Now().Add(-by)
@@ -56,15 +56,14 @@ func age(t testing.TB, coll *mongo.Collection, by time.Duration) {
 
 func openColl(t testing.TB) (*Store, *recorder, *mongo.Collection) {
 	t.Helper()
-	s, sent := openWatched(t, newDSN(testserver.StartMongo(t), ""))
+	s, sent := openRecorded(t, newDSN(testserver.StartMongo(t), ""))
 	coll, err := s.ready(t.Context())
 	require.NoError(t, err)
 	sent.take()
 	return s, sent, coll
 }
 
-// The former key in a record serves as the mark, and a second ID change turns it into
-// a document.
+// The former key in a record serves as the mark. A second ID change turns it into a document.
 func TestFormerKey(t *testing.T) {
 	ctx := t.Context()
 	s, _, coll := openColl(t)
@@ -84,7 +83,7 @@ func TestFormerKey(t *testing.T) {
 	requireRenamed(t, s, "a", "b")
 	requireRenamed(t, s, "b", "c")
 
-	// Both refuse a record, by the same rules.
+	// Both kinds of marks refuse a record.
 	other := record("x")
 	require.NoError(t, s.Create(ctx, other))
 	for _, key := range []string{"a", "b"} {
@@ -106,9 +105,8 @@ func TestFormerKey(t *testing.T) {
 	requireRenamed(t, s, "b", "c")
 }
 
-// The key of a record that has ended can be used again, at the latest when its mark
-// is too old.
-func TestFormerKeyOfEnded(t *testing.T) {
+// The former key of an ended record can be used again, at the latest when its mark is too old.
+func TestFormerKeyOfEndedRecord(t *testing.T) {
 	ctx := t.Context()
 	s, _, coll := openColl(t)
 	r := record("a")
@@ -117,7 +115,7 @@ func TestFormerKeyOfEnded(t *testing.T) {
 	require.NoError(t, s.Destroy(ctx, "b"))
 	requireNotRenamed(t, s, "a", "b")
 
-	// This one expires, and nobody removes it.
+	// An expired record that the server has not removed.
 	r = record("a")
 	require.NoError(t, s.Create(ctx, r))
 	change(t, s, r, "b")
@@ -149,7 +147,7 @@ func count(t testing.TB, coll *mongo.Collection, filter bson.D) int {
 	return int(n)
 }
 
-// A mark or a former key that is too old is none, though nobody has removed it.
+// A mark or a former key that is too old does not count, also before it is removed.
 func TestOldMarks(t *testing.T) {
 	ctx := t.Context()
 	s, _, coll := openColl(t)
@@ -182,12 +180,12 @@ func TestOldMarks(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, x.Version, got.Version)
 
-	// The record under c was renamed from b too, but long ago.
+	// The record under c was renamed from b too, but too long ago.
 	change(t, s, x, "d")
 	requireRenamed(t, s, "b", "d")
 	requireRenamed(t, s, "x", "b")
 
-	// A former key that is too old becomes no mark, and the record may have it again.
+	// A former key that is too old does not become a mark, and the record may get it again.
 	age(t, coll, driver.MarkLifetime)
 	marks := count(t, coll, bson.D{{Key: "to", Value: bson.D{{Key: "$exists", Value: true}}}})
 	change(t, s, x, "b")
@@ -195,8 +193,7 @@ func TestOldMarks(t *testing.T) {
 	require.Equal(t, marks, count(t, coll, bson.D{{Key: "to", Value: bson.D{{Key: "$exists", Value: true}}}}))
 }
 
-// Where the server does not remove marks, DeleteExpired does. It counts none, and
-// leaves records alone.
+// If the server does not remove old marks, DeleteExpired does. It does not count them.
 func TestDeleteMarks(t *testing.T) {
 	ctx := t.Context()
 	s, _, coll := openColl(t)
@@ -208,7 +205,7 @@ func TestDeleteMarks(t *testing.T) {
 	_, err := coll.InsertMany(ctx, marks)
 	require.NoError(t, err)
 	require.NoError(t, s.Create(ctx, record("k")))
-	s.marksExpire.Store(false)
+	s.ttlMarks.Store(false)
 	n, err := s.DeleteExpired(ctx)
 	require.NoError(t, err)
 	require.Zero(t, n)
@@ -216,9 +213,9 @@ func TestDeleteMarks(t *testing.T) {
 	requireRenamed(t, s, "young", "k")
 }
 
-// If the mark can't be inserted, the ID does not change.
+// If ChangeID cannot insert the mark, the ID does not change.
 func TestMarkFails(t *testing.T) {
-	s, sent := openWatched(t, "mongodb://"+replica(t, func(command bson.Raw) bson.D {
+	s, sent := openRecorded(t, "mongodb://"+replica(t, func(command bson.Raw) bson.D {
 		switch names([]bson.Raw{command})[0] {
 		case "find":
 			return found(bson.D{{Key: "key", Value: "b"}, {Key: "was", Value: former{Key: "a", At: time.Now()}}})
@@ -227,7 +224,8 @@ func TestMarkFails(t *testing.T) {
 		}
 		return nil
 	})+"/db")
-	require.NoError(t, s.Ping(t.Context()))
+	_, err := s.ready(t.Context())
+	require.NoError(t, err)
 	sent.take()
 	r := record("c")
 	r.Version = 7
@@ -236,8 +234,8 @@ func TestMarkFails(t *testing.T) {
 	require.Equal(t, []string{"find", "insert"}, names(sent.take()))
 }
 
-// A process has died after it inserted the mark.
-func TestMarkIsThere(t *testing.T) {
+// ChangeID succeeds also if an earlier ChangeID has inserted the mark and died.
+func TestExistingMark(t *testing.T) {
 	s, _, coll := openColl(t)
 	r := record("a")
 	require.NoError(t, s.Create(t.Context(), r))
@@ -250,7 +248,8 @@ func TestMarkIsThere(t *testing.T) {
 	requireRenamed(t, s, "b", "c")
 }
 
-// A foreign unique index ends no loop, and is told from a taken key.
+// The store distinguishes a duplicate in an application's unique index from a taken key, and does not
+// retry forever.
 func TestOtherUniqueIndex(t *testing.T) {
 	ctx := t.Context()
 	s, sent, coll := openColl(t)
@@ -269,7 +268,7 @@ func TestOtherUniqueIndex(t *testing.T) {
 	} {
 		sent.take()
 		err := call()
-		require.ErrorContains(t, err, "another unique index", name)
+		require.ErrorContains(t, err, "a unique index that is not the store's", name)
 		require.NotErrorIs(t, err, driver.ErrExists, name)
 		require.LessOrEqual(t, len(sent.take()), 1+4*maxIdle, name)
 	}
@@ -281,7 +280,7 @@ func TestOtherUniqueIndex(t *testing.T) {
 func TestOtherKey(t *testing.T) {
 	ctx := t.Context()
 	var mixedUp atomic.Bool
-	s, sent := openWatched(t, "mongodb://"+replica(t, func(command bson.Raw) bson.D {
+	s, sent := openRecorded(t, "mongodb://"+replica(t, func(command bson.Raw) bson.D {
 		if names([]bson.Raw{command})[0] != "find" || !mixedUp.Load() {
 			return nil
 		}
@@ -305,8 +304,8 @@ func TestOtherKey(t *testing.T) {
 	}
 }
 
-// Whatever another process does between the steps of a second ChangeID, the old keys
-// are marked for as long as the record lives.
+// Whatever another process does between the steps of a second ChangeID, the old keys have marks for
+// as long as the record is alive.
 func TestBetweenSteps(t *testing.T) {
 	m := testserver.StartMongo(t)
 	for name, call := range map[string]func(ctx context.Context, other *Store) error{
@@ -376,24 +375,24 @@ func TestBetweenSteps(t *testing.T) {
 	}
 }
 
-// exists turns ErrExists into success, and success into an error.
+// exists returns nil for ErrExists, and an error for success.
 func exists(err error) error {
 	switch {
 	case errors.Is(err, driver.ErrExists):
 		return nil
 	case err == nil:
-		return errors.New("there was no record")
+		return errors.New("got success, want ErrExists")
 	}
 	return err
 }
 
-// gone turns ErrNotFound into success, and success into an error.
+// gone returns nil for ErrNotFound, and an error for success.
 func gone(err error) error {
 	switch {
 	case errors.Is(err, driver.ErrNotFound):
 		return nil
 	case err == nil:
-		return errors.New("there is a record")
+		return errors.New("got success, want ErrNotFound")
 	}
 	return err
 }

@@ -2,21 +2,22 @@ package mongo
 
 import (
 	"context"
-	"sync/atomic"
-	"time"
+	"errors"
+	"slices"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"gosession.dev/session/driver"
 )
 
-// ready returns the collection. The first call connects and creates the indexes;
-// if it fails, the next one tries again.
+// ready returns the collection. The first call connects and creates the indexes. If it fails, the
+// next call tries again.
 func (s *Store) ready(ctx context.Context) (*mongo.Collection, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if s == nil || s.connect == nil {
+		return nil, errors.New("mongo: the store was not made by New or Driver.Open")
 	}
 	if coll := s.prepared.Load(); coll != nil {
 		return coll, nil
@@ -34,8 +35,8 @@ func (s *Store) ready(ctx context.Context) (*mongo.Collection, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.createIndexes(ctx, coll); err != nil {
-		return nil, err
+	if err := s.prepare(ctx, coll); err != nil || !driver.MayCreate(ctx) {
+		return coll, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,8 +47,8 @@ func (s *Store) ready(ctx context.Context) (*mongo.Collection, error) {
 	return coll, nil
 }
 
-// connected returns the collection, whose indexes may be missing. Only the holder
-// of the token calls it.
+// connected returns the collection, which may lack its indexes. Only a call that has filled
+// s.preparing calls it.
 func (s *Store) connected(ctx context.Context) (*mongo.Collection, error) {
 	s.mu.Lock()
 	coll, closed := s.coll, s.closed
@@ -76,9 +77,9 @@ func (s *Store) connected(ctx context.Context) (*mongo.Collection, error) {
 	return coll, nil
 }
 
-// abandon closes the client of coll after an answer about another key: one of its
-// connections is out of step, and MongoDB's driver does not tell which. The next call
-// makes a new client. An application's own client stays as it is.
+// abandon closes the client of coll after an answer about another key. The answers on one of its
+// connections do not match the requests, and MongoDB's driver does not tell which connection. The
+// next call makes a new client. An application's own client stays open.
 func (s *Store) abandon(coll *mongo.Collection) {
 	s.mu.Lock()
 	client := s.client
@@ -90,49 +91,22 @@ func (s *Store) abandon(coll *mongo.Collection) {
 	s.prepared.Store(nil)
 	s.mu.Unlock()
 	now, cancel := context.WithCancel(context.Background())
-	cancel() // calls under way fail, and are not waited for
+	cancel() // do not wait for calls in progress, which fail
 	_ = client.Disconnect(now)
 }
 
-// createIndexes is of no effect where they are.
-func (s *Store) createIndexes(ctx context.Context, coll *mongo.Collection) error {
-	for _, index := range []mongo.IndexModel{ // one by one: FerretDB breaks down on several
-		{Keys: ascending("key"), Options: options.Index().SetUnique(true)},
-		{Keys: ascending("subject", "key")},
-		{Keys: ascending("was.key"), Options: options.Index().SetUnique(true).SetSparse(true)},
-	} {
-		if _, err := coll.Indexes().CreateOne(ctx, index); err != nil {
-			return s.explain(ctx, err)
-		}
+// prepare creates the indexes, and by that the collection. If ctx does not allow that, it returns an
+// error unless the unique index on key exists.
+func (s *Store) prepare(ctx context.Context, coll *mongo.Collection) error {
+	if driver.MayCreate(ctx) {
+		return s.createIndexes(ctx, coll)
 	}
-	ttl := func(after time.Duration) *options.IndexOptionsBuilder {
-		return options.Index().SetExpireAfterSeconds(int32(after / time.Second))
+	indexes, err := existing(ctx, coll, []string{"key"})
+	if err != nil {
+		return s.explain(ctx, err)
 	}
-	if err := s.createTTL(ctx, coll, "expires", ttl(0), &s.expiresSelf); err != nil {
-		return err
+	if !slices.ContainsFunc(indexes, isUnique) {
+		return errors.New("mongo: there are no sessions here, and nothing was created")
 	}
-	return s.createTTL(ctx, coll, "at", ttl(markKept).SetSparse(true), &s.marksExpire)
-}
-
-// createTTL creates an index by which the server removes documents, and notes
-// whether the server does. One that has no such indexes gets a plain one; an index
-// that is there with other options stays.
-func (s *Store) createTTL(ctx context.Context, coll *mongo.Collection, field string, ttl *options.IndexOptionsBuilder, works *atomic.Bool) error {
-	_, err := coll.Indexes().CreateOne(ctx, mongo.IndexModel{Keys: ascending(field), Options: ttl})
-	works.Store(err == nil)
-	switch {
-	case hasCode(err, codeIndexOptionsConflict, codeIndexKeySpecsConflict):
-		return nil
-	case hasCode(err, codeNotImplemented, codeCommandNotSupported):
-		_, err = coll.Indexes().CreateOne(ctx, mongo.IndexModel{Keys: ascending(field)})
-	}
-	return s.explain(ctx, err)
-}
-
-func ascending(fields ...string) bson.D {
-	keys := bson.D{}
-	for _, field := range fields {
-		keys = append(keys, bson.E{Key: field, Value: 1})
-	}
-	return keys
+	return nil
 }

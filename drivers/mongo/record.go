@@ -11,12 +11,11 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"gosession.dev/session/driver"
 )
 
-// document is a record as it is stored.
+// document is the stored form of a record.
 type document struct {
 	Key     string        `bson:"key"`
 	Data    bson.RawValue `bson:"data"`
@@ -28,14 +27,16 @@ type document struct {
 	Was     former        `bson:"was"`
 }
 
-// MongoDB's limit, and what a document takes beside Data, Meta and the strings:
-// names, types, lengths, dates, the _id, a former key.
 const (
-	maxDocument = 16 << 20
-	overhead    = 300
+	maxDocument = 16 << 20 // MongoDB's limit, in bytes
+
+	// overhead is what a document takes in addition to Data, Meta and the strings: names, types,
+	// lengths, dates, the _id and a former key.
+	overhead = 300
 )
 
-// encode makes the document of r's next version.
+// encode returns the document of r's next version. It returns ErrTooLarge if that is above MongoDB's
+// limit.
 func (s *Store) encode(r *driver.Record) (*document, error) {
 	limit := maxDocument - overhead - len(r.Key) - len(r.Meta) - len(r.Subject)
 	data := s.encodeData(r.Data, limit)
@@ -49,16 +50,15 @@ func (s *Store) encode(r *driver.Record) (*document, error) {
 		Created: r.Created,
 		Expires: r.Expires,
 		Subject: r.Subject,
-		// Two writers never choose the same, so that a writer that got no answer
-		// knows its own write again; and a key that was destroyed and is created
-		// again does not repeat one. 0 would be "not known".
+		// A random version lets a writer that got no answer recognize its own write, and does
+		// not repeat after a key was destroyed and created again. 0 means not known.
 		Version: int64(max(rand.Uint64(), 1)),
 		Was:     former{Key: r.Key},
 	}, nil
 }
 
-// encodeData returns data as a document if that is wanted and possible, else as
-// binary.
+// encodeData returns data as a document if the store is configured so and the document is possible
+// and within the limit, otherwise as binary.
 func (s *Store) encodeData(data []byte, limit int) bson.RawValue {
 	if s.asDocument {
 		if raw, ok := fromJSON(data); ok && len(raw) <= limit {
@@ -74,7 +74,7 @@ func encodeBinary(data []byte) bson.RawValue {
 	return bson.RawValue{Type: bson.TypeBinary, Value: append(value, data...)}
 }
 
-// notNil is never nil, which would be null.
+// notNil returns an empty slice for nil, which BSON would encode as null.
 func notNil(b []byte) []byte {
 	if b == nil {
 		return []byte{}
@@ -82,8 +82,8 @@ func notNil(b []byte) []byte {
 	return b
 }
 
-// decode reads what stands under key. It returns ErrNotFound for an expired record
-// and for a mark.
+// decode returns the record in a document that was found under key. It returns ErrNotFound for an
+// expired record and for a mark.
 func decode(key string, raw bson.Raw, now time.Time) (*driver.Record, error) {
 	switch {
 	case !isUnder(raw, key):
@@ -97,7 +97,7 @@ func decode(key string, raw bson.Raw, now time.Time) (*driver.Record, error) {
 	subject, hasSubject := raw.Lookup("subject").StringValueOK()
 	version, hasVersion := raw.Lookup("version").AsInt64OK()
 	if !hasMeta || !hasCreated || !hasExpires || !hasSubject || !hasVersion {
-		return nil, fmt.Errorf("%w: its document has other fields", driver.ErrCorrupt)
+		return nil, fmt.Errorf("%w: a field of its document is missing or has the wrong type", driver.ErrCorrupt)
 	}
 	data, err := decodeData(raw.Lookup("data"))
 	if err != nil {
@@ -114,7 +114,7 @@ func decode(key string, raw bson.Raw, now time.Time) (*driver.Record, error) {
 	}, nil
 }
 
-// decodeData returns what encodeData was given, in bytes of its own.
+// decodeData is the inverse of encodeData. Its result does not alias v.
 func decodeData(v bson.RawValue) ([]byte, error) {
 	if _, data, ok := v.BinaryOK(); ok {
 		return bytes.Clone(data), nil
@@ -130,11 +130,11 @@ func decodeData(v bson.RawValue) ([]byte, error) {
 	return data, nil
 }
 
-// errOtherKey: a server, or a proxy before it, has mixed up answers, or the
-// collection compares strings by rules of a language.
+// errOtherKey: the server or a proxy has mixed up answers, or the collection has a collation, by
+// which different keys are equal.
 var errOtherKey = errors.New("mongo: the server answered with a document under another key")
 
-// isUnder reports whether a document stands under key.
+// isUnder reports whether a document has that key.
 func isUnder(raw bson.Raw, key string) bool {
 	stored, ok := raw.Lookup("key").StringValueOK()
 	return ok && stored == key
@@ -146,15 +146,12 @@ func isExpired(raw bson.Raw, now time.Time) bool {
 	return ok && !expires.After(now)
 }
 
-// isNone reports whether a find has found nothing.
+// isNone reports whether err means that a query has found no document.
 func isNone(err error) bool { return errors.Is(err, mongo.ErrNoDocuments) }
 
-// landed reports whether a write that got no answer is there all the same: only
-// that write has this version. Whether it was overwritten since, it can't know.
-func (s *Store) landed(ctx context.Context, coll *mongo.Collection, d *document, err error) bool {
-	if !isNetwork(err) || ctx.Err() != nil {
-		return false
-	}
-	return coll.FindOne(ctx, with(under(d.Key), ofVersion(d.Version)),
-		options.FindOne().SetProjection(bson.D{{Key: "_id", Value: 1}})).Err() == nil
+// landed reports whether a write that got no answer was executed: the stored record has its version,
+// which no other write has. It returns false also if another write has overwritten it.
+func (s *Store) landed(ctx context.Context, coll *mongo.Collection, d *document) bool {
+	found, err := s.has(ctx, coll, with(under(d.Key), ofVersion(d.Version)))
+	return err == nil && found
 }

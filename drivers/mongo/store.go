@@ -8,7 +8,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
-	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 
 	"gosession.dev/session/driver"
 )
@@ -21,7 +20,9 @@ func (s *Store) Create(ctx context.Context, r *driver.Record) error {
 	})
 }
 
-// write has put store r's next version, which was under oldKey before.
+// write calls put with the document of r's next version, and sets r.Version on success. If put gets
+// no answer, write retries it once. If put is refused as a duplicate, write retries it after makeWay
+// has removed the obstacle. oldKey is the key that the record has so far.
 func (s *Store) write(ctx context.Context, r *driver.Record, oldKey string, put func(*mongo.Collection, *document) error) error {
 	coll, err := s.ready(ctx)
 	if err != nil {
@@ -31,15 +32,24 @@ func (s *Store) write(ctx context.Context, r *driver.Record, oldKey string, put 
 	if err != nil {
 		return err
 	}
-	idle := 0 // rounds in a row that have changed nothing
+	idle := 0      // consecutive rounds that have changed nothing
+	var lost error // the error of a put without an answer
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		switch err := put(coll, d); {
-		case err == nil, s.landed(ctx, coll, d, err):
+		err := put(coll, d)
+		unanswered := isNetwork(err)
+		switch {
+		case err == nil, (unanswered || lost != nil) && s.landed(ctx, coll, d):
 			r.Version = uint64(d.Version)
 			return nil
+		case unanswered && lost == nil:
+			// The write is conditional, and landed finds it by its version, so it can be
+			// retried.
+			lost = err
+		case lost != nil:
+			return s.explain(ctx, lost) // the first write may have been done, and overwritten since
 		case errors.Is(err, errNoMatch), errors.Is(err, errOtherIndex):
 			return err
 		case isDuplicate(err):
@@ -54,7 +64,7 @@ func (s *Store) write(ctx context.Context, r *driver.Record, oldKey string, put 
 				return errOtherIndex
 			}
 		case hasCode(err, codeBadValue) && d.Data.Type == bson.TypeEmbeddedDocument:
-			// FerretDB takes no arrays in arrays.
+			// FerretDB does not support nested arrays.
 			d.Data = encodeBinary(r.Data)
 		default:
 			return s.explain(ctx, err)
@@ -62,27 +72,34 @@ func (s *Store) write(ctx context.Context, r *driver.Record, oldKey string, put 
 	}
 }
 
-// maxIdle is how often a write that sets the key is refused as a duplicate, though
-// nothing is found that is in its way, until it fails. Once or twice may be because
-// other processes create and remove records under the key.
+// maxIdle is how often the server may refuse a write as a duplicate although the key is free. It may
+// do so once or twice because other processes create and remove records under the key.
 const maxIdle = 5
 
-// errOtherIndex: a write that sets the key was refused so often, or one that leaves the
-// key as it is was refused.
-var errOtherIndex = errors.New("mongo: write refused as a duplicate by another unique index than the key's: drop that index")
+// errOtherIndex: the server has refused a write as a duplicate although it does not change the key,
+// or maxIdle times although the key is free.
+var errOtherIndex = errors.New("mongo: the write is a duplicate in a unique index that is not the store's: drop that index")
 
-// makeWay deletes what stands under key if it is an expired record or mark, and
-// forgets that key or oldKey was another record's, if that is long ago. It reports
-// whether it did, and returns ErrExists if the key is taken.
+// makeWay deletes an expired record or mark under key. If there is none, it removes the former key
+// of records that were renamed from key or oldKey too long ago to count as marks. It reports whether
+// it has changed anything, and returns ErrExists if key is taken.
 func (s *Store) makeWay(ctx context.Context, coll *mongo.Collection, key, oldKey string) (freed bool, err error) {
-	deleted, err := coll.DeleteOne(ctx, dead(key))
+	var deleted *mongo.DeleteResult
+	err = twice(ctx, func() (err error) {
+		deleted, err = coll.DeleteOne(ctx, dead(key))
+		return err
+	})
 	if err != nil {
 		return false, s.explain(ctx, err)
 	}
 	if deleted.DeletedCount > 0 {
 		return true, nil
 	}
-	forgotten, err := coll.UpdateMany(ctx, longAgo(key, oldKey), bson.D{{Key: "$unset", Value: bson.D{{Key: "was", Value: ""}}}})
+	var forgotten *mongo.UpdateResult
+	err = twice(ctx, func() (err error) {
+		forgotten, err = coll.UpdateMany(ctx, longAgo(key, oldKey), bson.D{{Key: "$unset", Value: bson.D{{Key: "was", Value: ""}}}})
+		return err
+	})
 	if err != nil {
 		return false, s.explain(ctx, err)
 	}
@@ -96,9 +113,11 @@ func (s *Store) makeWay(ctx context.Context, coll *mongo.Collection, key, oldKey
 	return false, err
 }
 
-// has reports whether there is a document that a filter matches.
+// has reports whether a document matches the filter.
 func (s *Store) has(ctx context.Context, coll *mongo.Collection, filter bson.D) (bool, error) {
-	err := coll.FindOne(ctx, filter, options.FindOne().SetProjection(ascending("_id"))).Err()
+	err := twice(ctx, func() error {
+		return coll.FindOne(ctx, filter, options.FindOne().SetProjection(ascending("_id"))).Err()
+	})
 	if isNone(err) {
 		return false, nil
 	}
@@ -111,7 +130,11 @@ func (s *Store) Retrieve(ctx context.Context, key string) (*driver.Record, error
 	if err != nil {
 		return nil, err
 	}
-	raw, err := coll.FindOne(ctx, under(key)).Raw()
+	var raw bson.Raw
+	err = twice(ctx, func() (err error) {
+		raw, err = coll.FindOne(ctx, under(key)).Raw()
+		return err
+	})
 	switch {
 	case isNone(err):
 		return nil, driver.ErrNotFound
@@ -130,11 +153,10 @@ func (s *Store) Flush(ctx context.Context, r *driver.Record) error {
 	return s.replace(ctx, r.Key, r)
 }
 
-// errNoMatch: a conditional update has found nothing to write over.
+// errNoMatch: the filter of a conditional update has matched no document.
 var errNoMatch = errors.New("no match")
 
-// replace writes r and more over the record under key if that is of r's version.
-// It never inserts.
+// replace writes r and more over the record under key if it has r's version. It never inserts.
 func (s *Store) replace(ctx context.Context, key string, r *driver.Record, more ...bson.E) error {
 	err := s.write(ctx, r, key, func(coll *mongo.Collection, d *document) error {
 		if r.Version == 0 {
@@ -162,7 +184,8 @@ func (s *Store) replace(ctx context.Context, key string, r *driver.Record, more 
 	return err
 }
 
-// whyNoMatch tells a conflict from a record that is gone or can't be decoded.
+// whyNoMatch returns why the record under key did not match: ErrNotFound, ErrCorrupt, an outage, or
+// otherwise ErrConflict.
 func (s *Store) whyNoMatch(ctx context.Context, key string) error {
 	if _, err := s.Retrieve(ctx, key); err != nil {
 		return err
@@ -170,39 +193,53 @@ func (s *Store) whyNoMatch(ctx context.Context, key string) error {
 	return driver.ErrConflict
 }
 
-// Touch implements [driver.Toucher]. The version stays, so that it is no conflict
-// for a request that writes.
+// Touch implements [driver.Toucher]. It keeps the version, so that it causes no conflict for a
+// request that writes.
 func (s *Store) Touch(ctx context.Context, key string, expires time.Time) error {
 	coll, err := s.ready(ctx)
 	if err != nil {
 		return err
 	}
 	filter := with(under(key), append(live(), versioned())...)
-	result, err := coll.UpdateOne(ctx, filter, bson.D{{Key: "$set", Value: bson.D{{Key: "expires", Value: expires}}}})
+	var result *mongo.UpdateResult
+	err = twice(ctx, func() (err error) {
+		result, err = coll.UpdateOne(ctx, filter, bson.D{{Key: "$set", Value: bson.D{{Key: "expires", Value: expires}}}})
+		return err
+	})
 	if err != nil || result.MatchedCount > 0 {
 		return s.explain(ctx, err)
 	}
 	if err := s.whyNoMatch(ctx, key); !errors.Is(err, driver.ErrConflict) {
 		return err
 	}
-	return driver.ErrNotFound // it was created after the update
+	return driver.ErrNotFound // the record was created after the update
 }
 
-// Destroy implements [driver.Store].
+// Destroy implements [driver.Store]. If the first attempt gets no answer and the second finds no
+// record, the first may have removed it or not: then the outcome is not known, which is an outage.
 func (s *Store) Destroy(ctx context.Context, key string) error {
 	coll, err := s.ready(ctx)
 	if err != nil {
 		return err
 	}
-	result, err := coll.DeleteOne(ctx, destroyable(key))
+	var result *mongo.DeleteResult
+	var lost error // the error of an attempt without an answer
+	err = twice(ctx, func() (err error) {
+		if result, err = coll.DeleteOne(ctx, destroyable(key)); isNetwork(err) {
+			lost = err
+		}
+		return err
+	})
 	if err == nil && result.DeletedCount == 0 {
-		return driver.ErrNotFound
+		if err = lost; err == nil {
+			return driver.ErrNotFound
+		}
 	}
 	return s.explain(ctx, err)
 }
 
-// DestroySubject implements [driver.SubjectDestroyer], in one command. A record
-// that is renamed meanwhile stays the same document and does not escape it.
+// DestroySubject implements [driver.SubjectDestroyer], in one command. It also removes a record that
+// is renamed meanwhile, because that stays the same document.
 func (s *Store) DestroySubject(ctx context.Context, subject string, except ...string) error {
 	coll, err := s.ready(ctx)
 	if err != nil {
@@ -212,16 +249,9 @@ func (s *Store) DestroySubject(ctx context.Context, subject string, except ...st
 	if len(except) > 0 {
 		filter = append(filter, bson.E{Key: "key", Value: bson.D{{Key: "$nin", Value: except}}})
 	}
-	_, err = coll.DeleteMany(ctx, filter)
-	return s.explain(ctx, err)
-}
-
-// Ping implements [driver.Pinger]: it prepares the collection if need be, and asks
-// the primary.
-func (s *Store) Ping(ctx context.Context) error {
-	coll, err := s.ready(ctx)
-	if err != nil {
+	err = twice(ctx, func() error {
+		_, err := coll.DeleteMany(ctx, filter)
 		return err
-	}
-	return s.explain(ctx, coll.Database().Client().Ping(ctx, readpref.Primary()))
+	})
+	return s.explain(ctx, err)
 }

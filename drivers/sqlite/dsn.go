@@ -1,12 +1,12 @@
+//go:build cgo
+
 package sqlite
 
 import (
 	"errors"
-	"fmt"
-	"maps"
 	"net/url"
-	"slices"
-	"strconv"
+	"path/filepath"
+	"regexp"
 	"strings"
 
 	"gosession.dev/session/drivers/sqlstore"
@@ -14,77 +14,48 @@ import (
 
 // dsn is a parsed DSN.
 type dsn struct {
-	path     string // of the file; "" if there is none that we could create
-	inMemory bool
-	uri      string // for go-sqlite3
-	wal      bool   // the journal mode has to be WAL
-	options  sqlstore.Options
+	path    string // the absolute path of the file; "" if the database is in memory
+	creates bool   // whether the first use may create the file
+	single  bool   // whether there must be one connection: a second would see other data, or be locked out
+	wal     bool   // whether the journal mode must be WAL
+	uri     string // the DSN for go-sqlite3
+	options sqlstore.Options
 }
 
-// defaults are what we want of go-sqlite3. Each stands for all the names that it
-// has there.
-var defaults = []struct {
-	names []string
-	value string
-}{
-	{[]string{"_journal_mode", "_journal"}, "WAL"},
-	{[]string{"_synchronous", "_sync"}, "NORMAL"},
-	{[]string{"_busy_timeout", "_timeout"}, "20"},
-	{[]string{"_txlock"}, "immediate"},
-	{[]string{"_secure_delete"}, "on"},
-}
+var (
+	errEmpty     = errors.New("sqlite: the DSN names no file; want a file name or a file: URI, for example file:sessions.db")
+	errMalformed = errors.New("sqlite: the file: URI of the DSN is malformed; escape % as %25, # as %23 and ? as %3F")
+	errHost      = errors.New("sqlite: the file: URI of the DSN names another host; want file:name, file:/dir/name or file:///dir/name")
+	errScheme    = errors.New("sqlite: the DSN is a URI, but not a file: URI; want a file name or a file: URI, for example file:sessions.db")
+	errDirectory = errors.New("sqlite: the DSN names a directory; want a file name or a file: URI, for example file:sessions.db")
+)
 
-// known are all parameters that go-sqlite3 and SQLite read besides.
-var known = []string{
-	"_auto_vacuum", "_cache_size", "_case_sensitive_like", "_cslike", "_defer_fk", "_defer_foreign_keys",
-	"_fk", "_foreign_keys", "_ignore_check_constraints", "_loc", "_locking", "_locking_mode", "_mutex",
-	"_query_only", "_recursive_triggers", "_rt", "_stmt_cache_size", "_vacuum", "_writable_schema",
-	"cache", "immutable", "mode", "modeof", "nolock", "psow", "vfs",
-}
+// foreignURI matches URIs of other kinds: any URI with a host, the URIs of other SQLite packages,
+// and file: in upper case.
+var foreignURI = regexp.MustCompile(`(?i)^([a-z][a-z0-9+.-]*://|(sqlite3?|file):)`)
 
-// allowed are the values of parameters that take words, in lower case: go-sqlite3
-// looks at them only when it connects.
-var allowed = map[string]string{
-	"_journal":       "delete truncate persist memory wal off",
-	"_journal_mode":  "delete truncate persist memory wal off",
-	"_secure_delete": "0 no false off 1 yes true on fast",
-	"_sync":          "0 off 1 normal 2 full 3 extra",
-	"_synchronous":   "0 off 1 normal 2 full 3 extra",
-	"_txlock":        "immediate deferred exclusive",
-	"cache":          "shared private",
-	"mode":           "ro rw rwc memory",
-}
-
+// parseDSN returns the parsed form of text. The error quotes no part of it but names of parameters.
 func parseDSN(text string) (dsn, error) {
 	name, query, _ := strings.Cut(text, "?")
 	params, err := url.ParseQuery(query)
 	if err != nil {
 		return dsn{}, errors.New("sqlite: the DSN's parameters are malformed; want FILE?name=value&name=value")
 	}
+	if err := checkParams(params); err != nil {
+		return dsn{}, err
+	}
 	d := dsn{options: takeOptions(params)}
 	if err := d.options.Validate(); err != nil {
 		return dsn{}, err
 	}
-	if err := checkParams(params); err != nil {
+	path, err := fileName(name)
+	if err != nil {
 		return dsn{}, err
 	}
-	readOnly := params.Get("mode") == "ro" || params.Has("immutable") || params.Has("_query_only")
-	for _, def := range defaults {
-		if def.names[0] == "_journal_mode" && readOnly {
-			continue // to set it is to write
-		}
-		if !slices.ContainsFunc(def.names, params.Has) {
-			params.Set(def.names[0], def.value)
-		}
-	}
-	if err := d.setFile(name, params); err != nil {
-		return dsn{}, err
-	}
-	d.wal = !d.inMemory && strings.EqualFold(params.Get("_journal_mode")+params.Get("_journal"), "WAL")
-	return d, nil
+	return d, d.set(path, params)
 }
 
-// takeOptions takes our own parameters out of params.
+// takeOptions removes the parameters of package sqlstore from params, and returns them.
 func takeOptions(params url.Values) sqlstore.Options {
 	take := func(name string) string {
 		defer params.Del(name)
@@ -98,69 +69,122 @@ func takeOptions(params url.Values) sqlstore.Options {
 	}
 }
 
-func checkParams(params url.Values) error {
-	for _, name := range slices.Sorted(maps.Keys(params)) {
-		isKnown := slices.Contains(known, name)
-		for _, def := range defaults {
-			isKnown = isKnown || slices.Contains(def.names, name)
-		}
-		switch {
-		case !isKnown:
-			return fmt.Errorf("sqlite: unknown DSN parameter %q; there are table, id_column, data_column, and those of go-sqlite3 and of SQLite's URIs", name)
-		case len(params[name]) > 1:
-			return fmt.Errorf("sqlite: DSN parameter %q is given more than once", name)
-		}
-		if err := checkValue(name, strings.ToLower(params.Get(name))); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func checkValue(name, value string) error {
-	if words := allowed[name]; words != "" && !slices.Contains(strings.Fields(words), value) {
-		return fmt.Errorf("sqlite: DSN parameter %q takes one of: %s", name, words)
-	}
-	if name == "_busy_timeout" || name == "_timeout" {
-		if ms, err := strconv.Atoi(value); err != nil || ms < 0 {
-			return fmt.Errorf("sqlite: DSN parameter %q takes a number of milliseconds", name)
-		}
-	}
-	return nil
-}
-
-// setFile finds out what the name says, and makes the URI of it: a file name may
-// have any characters, a URI has some of them escaped.
-func (d *dsn) setFile(name string, params url.Values) error {
+// fileName returns the file name of a DSN; name is the part of the DSN before its parameters.
+func fileName(name string) (string, error) {
 	rest, isURI := strings.CutPrefix(name, "file:")
-	if !isURI {
-		d.path = name
-		rest = (&url.URL{Path: name}).EscapedPath()
-		if strings.HasPrefix(rest, "/") {
-			rest = "//" + rest // or two slashes in front would make a host of it
+	switch {
+	case isURI:
+		var err error
+		if name, err = unescape(rest); err != nil {
+			return "", err
 		}
-	} else {
-		path, fragment, _ := strings.Cut(rest, "#")
-		unescaped, err := url.PathUnescape(path)
-		if err != nil || fragment != "" {
-			return errors.New("sqlite: the file: URI of the DSN is malformed; escape % as %25, # as %23 and ? as %3F")
+	case foreignURI.MatchString(name):
+		return "", errScheme
+	}
+	switch {
+	case name == "":
+		return "", errEmpty
+	case strings.ContainsRune(name, 0):
+		return "", errors.New("sqlite: the file name of the DSN contains a zero byte; remove it")
+	case strings.HasSuffix(filepath.ToSlash(name), "/"):
+		return "", errDirectory
+	}
+	return name, nil
+}
+
+// unescape returns the file name of a file: URI; rest is the URI without its scheme.
+func unescape(rest string) (string, error) {
+	path, fragment, _ := strings.Cut(rest, "#")
+	name, err := url.PathUnescape(path)
+	if err != nil || fragment != "" {
+		return "", errMalformed
+	}
+	if authority, found := strings.CutPrefix(path, "//"); found {
+		host, _, _ := strings.Cut(authority, "/")
+		if host != "" && host != "localhost" {
+			return "", errHost
 		}
-		if authority, found := strings.CutPrefix(unescaped, "//"); found {
-			host, below, _ := strings.Cut(authority, "/")
-			if host != "" && host != "localhost" {
-				return errors.New("sqlite: the file: URI of the DSN names another host; want file:name, file:/dir/name or file:///dir/name")
-			}
-			unescaped = "/" + below
-		}
-		d.path = unescaped
+		name = name[len("//")+len(host):]
 	}
-	if d.path == "" {
-		return errors.New("sqlite: the DSN names no file; want a file name or a file: URI, for instance file:sessions.db")
+	return name, nil
+}
+
+// set sets the fields of d that follow from the file name and the parameters.
+func (d *dsn) set(path string, params url.Values) error {
+	inMemory := path == ":memory:" || params.Get("mode") == "memory"
+	readOnly, err := setReadOnly(params)
+	switch {
+	case err != nil:
+		return err
+	case inMemory && readOnly:
+		return errors.New("sqlite: the DSN names a database in memory that can't be written to; remove the parameter that makes it read-only")
 	}
-	d.inMemory = d.path == ":memory:" || params.Get("mode") == "memory"
-	d.uri = "file:" + rest + "?" + params.Encode()
-	if mode := params.Get("mode"); d.inMemory || mode == "ro" || mode == "rw" || params.Has("immutable") || params.Has("vfs") {
-		d.path = "" // not ours to create
+	setDefaults(params, readOnly)
+	d.wal = !inMemory && strings.EqualFold(get(params, "_journal_mode"), "WAL")
+	unlocked := isTrue(params.Get("nolock")) || strings.HasSuffix(params.Get("vfs"), "-none")
+	if d.wal && (unlocked || params.Get("vfs") == "unix-dotfile") {
+		return errors.New("sqlite: there is no WAL with this value of the DSN parameter vfs, or with nolock; add _journal_mode=DELETE")
 	}
+	d.single = inMemory || unlocked || strings.EqualFold(get(params, "_locking_mode"), "EXCLUSIVE")
+	if inMemory {
+		params.Del("cache") // with cache=shared, stores would share the database
+		d.uri = "file::memory:?" + params.Encode()
+		return nil
+	}
+	if path, err = absolute(path); err != nil {
+		return errors.New("sqlite: the file name of the DSN is relative, and the working directory can't be determined; give an absolute name")
+	}
+	d.path = path
+	if mode := params.Get("mode"); mode == "" || mode == "rwc" {
+		d.creates = !readOnly
+		params.Set("mode", "rw") // so that SQLite does not create the file, which other users could then read
+	}
+	d.uri = uriOf(path) + "?" + params.Encode()
 	return nil
+}
+
+// setReadOnly reports whether the parameters make the database read-only. For immutable it adds
+// mode=ro, because SQLite would otherwise create the file.
+func setReadOnly(params url.Values) (bool, error) {
+	if isTrue(params.Get("immutable")) {
+		if mode := params.Get("mode"); mode != "" && mode != "ro" {
+			return false, errors.New("sqlite: the DSN parameter immutable is for files that are never changed; use it with mode=ro")
+		}
+		params.Set("mode", "ro")
+	}
+	return params.Get("mode") == "ro" || isTrue(params.Get("_query_only")), nil
+}
+
+// setDefaults sets parameters that the DSN does not contain to their defaults.
+func setDefaults(params url.Values, readOnly bool) {
+	for name, value := range defaults {
+		if name == "_journal_mode" && readOnly {
+			continue // setting it writes to the file
+		}
+		if get(params, name) == "" {
+			params.Set(name, value)
+		}
+	}
+}
+
+// uriOf returns the file: URI of an absolute file name. It escapes special characters.
+func uriOf(path string) string {
+	path = filepath.ToSlash(path)
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path // a Windows path begins with the letter of a drive
+	}
+	return "file://" + (&url.URL{Path: path}).EscapedPath()
+}
+
+// existing returns d for a file that must exist, and whose journal mode must not change.
+func (d dsn) existing() dsn {
+	file, query, _ := strings.Cut(d.uri, "?")
+	params, err := url.ParseQuery(query)
+	if err != nil || d.path == "" {
+		return d
+	}
+	params.Del("_journal_mode")
+	params.Del("_journal")
+	d.uri, d.creates, d.wal = file+"?"+params.Encode(), false, false
+	return d
 }

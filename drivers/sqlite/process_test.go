@@ -1,3 +1,5 @@
+//go:build cgo
+
 package sqlite
 
 import (
@@ -19,11 +21,11 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// children are what this test binary does when it is started by a test, with the
-// DSN of a store.
+// children are the functions that this test binary runs when a test starts it as a child process.
 var children = map[string]func(s driver.Store) error{
 	"create":    childCreates,
 	"increment": childIncrements,
+	"obey":      childObeys,
 }
 
 func TestMain(m *testing.M) {
@@ -41,6 +43,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
+// child returns a command that runs one of children with a store.
 func child(t *testing.T, do, dsn string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -49,8 +52,8 @@ func child(t *testing.T, do, dsn string) *exec.Cmd {
 	return cmd
 }
 
-// childCreates creates sessions until it is killed, and tells of each when it is
-// acknowledged.
+// childCreates creates sessions until it is killed, and prints the key of each after Create has
+// returned.
 func childCreates(s driver.Store) error {
 	for i := 0; ; i++ {
 		r := record(fmt.Sprintf("pid%d-%d", os.Getpid(), i))
@@ -65,7 +68,7 @@ func childCreates(s driver.Store) error {
 
 const increments = 100
 
-// childIncrements counts up in the version-checked way that package session does.
+// childIncrements increments a counter by Flush, and retries on a conflict as package session does.
 func childIncrements(s driver.Store) error {
 	ctx := context.Background()
 	if err := s.Create(ctx, counter(0)); err != nil && !errors.Is(err, driver.ErrExists) {
@@ -97,9 +100,8 @@ func counter(n int) *driver.Record {
 	return r
 }
 
-// Processes that start together make the schema together, and lose no update of
-// each other.
-func TestProcessesTogether(t *testing.T) {
+// Processes that start at the same time create the schema together, and lose no updates.
+func TestConcurrentProcesses(t *testing.T) {
 	const processes = 4
 	for round := range 3 {
 		dsn := filepath.Join(t.TempDir(), "s.db")
@@ -108,7 +110,7 @@ func TestProcessesTogether(t *testing.T) {
 			cmd := child(t, "increment", dsn)
 			wg.Go(func() {
 				if err := cmd.Run(); err != nil {
-					t.Errorf("round %d: a process failed: %v", round, err)
+					t.Errorf("round %d: child process: %v; want success", round, err)
 				}
 			})
 		}
@@ -119,7 +121,7 @@ func TestProcessesTogether(t *testing.T) {
 	}
 }
 
-// A process that is killed in mid-write has lost nothing that was acknowledged.
+// Acknowledged writes survive when the process is killed during a write.
 func TestKilledInMidWrite(t *testing.T) {
 	dsn := filepath.Join(t.TempDir(), "s.db")
 	for round := range 10 {
@@ -132,11 +134,11 @@ func TestKilledInMidWrite(t *testing.T) {
 		for lines := bufio.NewReader(out); ; {
 			line, err := lines.ReadString('\n')
 			if err != nil {
-				break // what is cut off was not acknowledged to us
+				break // an incomplete line was not acknowledged
 			}
 			acknowledged = append(acknowledged, strings.TrimSpace(line))
 		}
-		require.Error(t, cmd.Wait(), "it was killed")
+		require.Error(t, cmd.Wait(), "Wait for a killed process")
 
 		s := open(t, dsn)
 		for _, key := range acknowledged {

@@ -7,19 +7,18 @@ import (
 	"time"
 )
 
-// SQLite moves what was written from its WAL into the file when a writer finds 1,000
-// pages in the WAL; that writer then does it. Under load, all writers wait for that a
-// quarter of the time. Where the database is the store's own, a goroutine does it beside
-// the writers.
+// By default, the writer that finds 1,000 pages in SQLite's WAL moves them into the file. Under
+// load, all writers spend a quarter of their time waiting for such a checkpoint. An exclusive store
+// runs the checkpoints in a goroutine beside the writers.
 
-// commitsToCheckpoint and checkpointPause are how many commits, and how much time,
-// are between two checkpoints at least.
+// commitsToCheckpoint and checkpointPause are the minimum number of commits and the minimum time
+// between two checkpoints.
 const (
 	commitsToCheckpoint = 20
 	checkpointPause     = 20 * time.Millisecond
 )
 
-// checkpointer makes the checkpoints of a store.
+// checkpointer is the state of the goroutine that runs the checkpoints.
 type checkpointer struct {
 	commits atomic.Int64
 	due     chan struct{}
@@ -27,7 +26,7 @@ type checkpointer struct {
 	running sync.WaitGroup
 }
 
-// startCheckpoints begins what stopCheckpoints ends.
+// startCheckpoints starts the goroutine that runs the checkpoints. stopCheckpoints stops it.
 func (s *Store) startCheckpoints() {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.checkpoints.due, s.checkpoints.cancel = make(chan struct{}, 1), cancel
@@ -41,19 +40,18 @@ func (s *Store) stopCheckpoints() {
 	}
 }
 
-// committed notes that something was written.
+// committed counts a commit, and requests a checkpoint when enough have been counted.
 func (s *Store) committed() {
 	if s.checkpoints.commits.Add(1)%commitsToCheckpoint == 0 {
 		select {
 		case s.checkpoints.due <- struct{}{}:
-		default: // one is due already, or the store makes none
+		default: // a checkpoint is due already, or the store runs none
 		}
 	}
 }
 
-// emptyLog makes a checkpoint before a caller that writes much goes on: first beside the
-// other writers, then, for what they wrote meanwhile, without them. After that the log
-// begins anew.
+// emptyLog empties the WAL for a caller that writes much: it runs a checkpoint beside the other
+// writers, and then another as the only writer, for what they wrote meanwhile.
 func (s *Store) emptyLog(ctx context.Context) {
 	if s.checkpoints.due == nil {
 		return
@@ -62,14 +60,14 @@ func (s *Store) emptyLog(ctx context.Context) {
 	_ = s.asWriter(ctx, func() error { return s.checkpoint(ctx) })
 }
 
-// checkpoint is not interrupted, see statementContext.
+// checkpoint runs a checkpoint. The end of ctx does not interrupt it, see statementContext.
 func (s *Store) checkpoint(ctx context.Context) error {
 	_, err := s.db.ExecContext(s.statementContext(ctx), s.dialect.Checkpoint)
 	return err
 }
 
-// makeCheckpoints makes checkpoints when they are due. One that fails does no harm: the
-// next one does its work.
+// makeCheckpoints runs checkpoints when they are due, until ctx ends. It ignores errors, because
+// the next checkpoint does the work of one that failed.
 func (s *Store) makeCheckpoints(ctx context.Context) {
 	for {
 		select {

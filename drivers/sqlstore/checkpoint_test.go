@@ -1,3 +1,5 @@
+//go:build cgo
+
 package sqlstore
 
 import (
@@ -11,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What was written gets into the file though no writer makes a checkpoint, and
-// Close ends whoever does.
+// The checkpoint goroutine moves writes into the file though no writer runs a checkpoint, and Close
+// stops the goroutine.
 func TestCheckpoints(t *testing.T) {
 	ctx := t.Context()
 	file := filepath.Join(t.TempDir(), "app.db")

@@ -9,19 +9,18 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// place executes w, which stores r under a key that must not be taken. oldKey is empty
-// unless w moves the record from there.
+// place executes w, which stores r under a new key. If that key is taken, the error is ErrExists.
+// If w renames the record, oldKey is its old key; otherwise oldKey is empty.
 func (s *Store) place(ctx context.Context, st *statements, w *write, oldKey string, r *driver.Record) error {
 	rows, err := s.execute(ctx, w)
-	if err == nil && rows == 0 || err != nil && s.dialect.IsDuplicate(err) {
+	if err == nil && rows == 0 || isDuplicate(err) {
 		return s.contest(ctx, st, w, oldKey, r)
 	}
 	return err
 }
 
-// contest executes w once more, in a transaction that first removes an expired record
-// from the new key. What the transaction then reads is certain, so there is no third
-// attempt.
+// contest executes w a second time, in a transaction that first removes an expired record from
+// the new key. A third attempt is not necessary, because nothing changes during the transaction.
 func (s *Store) contest(ctx context.Context, st *statements, w *write, oldKey string, r *driver.Record) error {
 	var outcome error
 	err := s.asWriter(ctx, func() error {
@@ -37,8 +36,8 @@ func (s *Store) contest(ctx context.Context, st *statements, w *write, oldKey st
 	return outcome
 }
 
-// contestIn is contest within its transaction, which is committed whatever the outcome (an
-// error of package driver, or nil) and undone after an err.
+// contestIn does the work of contest within the transaction. The caller commits the transaction
+// with any outcome, which is an error of package driver or nil, and rolls it back if err is not nil.
 func (s *Store) contestIn(ctx context.Context, in prepared, st *statements, w *write, oldKey string, r *driver.Record) (outcome, err error) {
 	at := now()
 	if _, err := in(st.bury).ExecContext(ctx, r.Key, at); err != nil {
@@ -59,14 +58,14 @@ func (s *Store) contestIn(ctx context.Context, in prepared, st *statements, w *w
 	err = w.execute(ctx, in)
 	switch {
 	case err == nil && w.rows == 0:
-		return driver.ErrExists, nil // another writer took the key, where the database has several
+		return driver.ErrExists, nil // in a database of several writers, another one took the key
 	case err != nil && s.dialect.IsDuplicate(err):
-		return nil, fmt.Errorf("the key is free, but a unique constraint of the database refuses the record: %w", err)
+		return nil, fmt.Errorf("sqlstore: a unique constraint on another column than the key refuses the record (an index of the application?): %w", s.withhold(err))
 	}
 	return nil, err
 }
 
-// isTaken reports whether there is a record under key, or a mark.
+// isTaken reports whether key has a record or a mark.
 func isTaken(ctx context.Context, in prepared, st *statements, key string, now int64) (bool, error) {
 	r, err := lookIn(ctx, in, st, key)
 	if err != nil || r.found {

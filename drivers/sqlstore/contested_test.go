@@ -1,3 +1,5 @@
+//go:build cgo
+
 package sqlstore
 
 import (
@@ -10,16 +12,16 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// shortly ends long before a test does, and long after a call does.
+// shortly returns a context that ends before the test's timeout and long after any call.
 func shortly(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-// A violated constraint of the application's own is an error, and neither a taken key nor
-// a reason to try for ever.
-func TestForeignConstraint(t *testing.T) {
+// A violated constraint of the application is an error other than ErrExists, and is not retried
+// forever.
+func TestConstraintOfApplication(t *testing.T) {
 	for _, o := range []Options{{}, {Exclusive: true}} {
 		ctx := shortly(t)
 		db := database(t)
@@ -27,22 +29,22 @@ func TestForeignConstraint(t *testing.T) {
 		require.NoError(t, s.Ping(ctx))
 		_, err := db.Exec(`CREATE UNIQUE INDEX one_each ON sessions (subject) WHERE subject <> ''`)
 		require.NoError(t, err)
-		of := func(key, subject string) *driver.Record {
+		recordOf := func(key, subject string) *driver.Record {
 			r := record(key, time.Hour)
 			r.Subject = subject
 			return r
 		}
 		refused := func(err error) {
 			t.Helper()
-			require.ErrorContains(t, err, "UNIQUE constraint failed: sessions.subject")
+			require.ErrorContains(t, err, "UNIQUE constraint failed")
 			require.NotErrorIs(t, err, driver.ErrExists)
 			require.NoError(t, ctx.Err())
 		}
-		require.NoError(t, s.Create(ctx, of("a", "ada")))
-		refused(s.Create(ctx, of("b", "ada")))
-		require.ErrorIs(t, s.Create(ctx, of("a", "ada")), driver.ErrExists)
+		require.NoError(t, s.Create(ctx, recordOf("a", "ada")))
+		refused(s.Create(ctx, recordOf("b", "ada")))
+		require.ErrorIs(t, s.Create(ctx, recordOf("a", "ada")), driver.ErrExists)
 
-		r := of("c", "")
+		r := recordOf("c", "")
 		require.NoError(t, s.Create(ctx, r))
 		r.Subject = "ada"
 		refused(rename(ctx, s, r, "d"))
@@ -54,12 +56,12 @@ func TestForeignConstraint(t *testing.T) {
 		require.NoError(t, s.Create(ctx, record("e", -time.Hour)))
 		refused(rename(ctx, s, r, "e"))
 		r.Subject = "bob"
-		require.NoError(t, rename(ctx, s, r, "e"), "an expired record does not block its key")
+		require.NoError(t, rename(ctx, s, r, "e"), "ChangeID to the key of an expired record")
 	}
 }
 
-// The record that is to be moved is judged before the key that it is to have.
-func TestOldKeyIsJudgedFirst(t *testing.T) {
+// ChangeID checks the old key before the new one.
+func TestChangeIDChecksOldKeyFirst(t *testing.T) {
 	ctx := t.Context()
 	s := New(database(t), SQLite)
 	require.NoError(t, s.Create(ctx, record("taken", time.Hour)))
@@ -73,7 +75,7 @@ func TestOldKeyIsJudgedFirst(t *testing.T) {
 	require.ErrorIs(t, s.Flush(ctx, r), driver.ErrConflict)
 }
 
-// A row that can't be read as a record is corrupt, and can be destroyed.
+// Calls for a row that can't be read return ErrCorrupt, and Destroy deletes it.
 func TestCorruptRows(t *testing.T) {
 	for _, damage := range []string{
 		`expires = NULL`, `expires = 'tomorrow-canary'`, `expires = 1.5e300`, `expires = x'00'`,

@@ -3,20 +3,19 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"fmt"
+	sqldriver "database/sql/driver"
+	"errors"
 	"math/rand/v2"
 	"time"
-
-	"gosession.dev/session/driver"
 )
 
-// exec runs a statement that writes, and returns how many rows it concerned.
+// exec executes a statement that writes, and returns the number of rows it affected.
 func (s *Store) exec(ctx context.Context, stmt *sql.Stmt, args ...any) (int64, error) {
 	return s.execute(ctx, &write{statements: []statement{{stmt, args}}})
 }
 
-// execute runs a write, as the process's only writer if the dialect wants that, and
-// returns how many rows its statements concerned.
+// execute executes a write, and returns the number of rows that its statements affected. If the
+// dialect has OneWriter, it waits until no other write of the store is running.
 func (s *Store) execute(ctx context.Context, w *write) (int64, error) {
 	w.ctx = ctx
 	if s.exclusive && s.dialect.OneWriter && (s.crowded.Load() || len(s.writer) > 0) {
@@ -34,8 +33,9 @@ func (s *Store) execute(ctx context.Context, w *write) (int64, error) {
 	return w.rows, err
 }
 
-// asWriter runs a write when it is its turn: SQLite itself makes writers poll for
-// each other, which is slow and unfair, and does not end with ctx.
+// asWriter runs write. If the dialect has OneWriter, it first waits for the other writes of the
+// store: in SQLite, writers would poll the database, which is slow, unfair, and does not end with
+// ctx.
 func (s *Store) asWriter(ctx context.Context, write func() error) error {
 	if s.dialect.OneWriter {
 		if err := s.acquireWriter(ctx); err != nil {
@@ -47,9 +47,10 @@ func (s *Store) asWriter(ctx context.Context, write func() error) error {
 	return s.explain(ctx, s.retry(ctx, write))
 }
 
+// acquireWriter takes the writer's token.
 func (s *Store) acquireWriter(ctx context.Context) error {
 	select {
-	case s.writer <- struct{}{}: // no other write is under way, so ctx need not be watched
+	case s.writer <- struct{}{}: // no other write is running, so ctx is not needed
 		return nil
 	default:
 	}
@@ -61,15 +62,24 @@ func (s *Store) acquireWriter(ctx context.Context) error {
 	}
 }
 
-// maxPause is how long to wait at most for a writer of another process before
-// trying again.
+// maxPause is the maximum pause between two attempts while another process writes.
 const maxPause = 10 * time.Millisecond
 
-// retry runs do again while the database is busy with others, until ctx is done.
+// maxBadRetries is how often retry repeats a call that found only bad connections.
+const maxBadRetries = 3
+
+// retry calls do again while the database is busy, until ctx is done. It also repeats a call up to
+// maxBadRetries times if package sql has given up after three bad connections of the pool, such as
+// connections to a file that was replaced: nothing was executed then.
 func (s *Store) retry(ctx context.Context, do func() error) error {
-	for {
+	for bad := 0; ; {
 		err := do()
-		if err == nil || !s.dialect.IsBusy(err) {
+		again := err != nil && s.dialect.IsBusy(err)
+		if errors.Is(err, sqldriver.ErrBadConn) {
+			bad++
+			again = bad <= maxBadRetries
+		}
+		if !again {
 			return err
 		}
 		select {
@@ -80,31 +90,16 @@ func (s *Store) retry(ctx context.Context, do func() error) error {
 	}
 }
 
-// explain puts an error of the database into the terms of package driver.
-func (s *Store) explain(ctx context.Context, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case s.closed.Load():
-		return driver.ErrClosed
-	case ctx.Err() != nil:
-		return fmt.Errorf("%w (%w)", ctx.Err(), err)
-	case s.dialect.IsTooLarge(err):
-		return fmt.Errorf("%w: %w", driver.ErrTooLarge, err)
-	}
-	return err
-}
-
-// statementContext is the context of a statement. Where only this store uses the
-// database, waiting is left to retry, and a statement takes less time than arranging for
-// its interruption would. Besides, SQLite does not remove its log if the connection that
-// is closed last was interrupted.
+// statementContext returns the context for a statement. In an exclusive store with one writer,
+// that context does not end with ctx: writers wait in retry rather than in the database, so a
+// statement takes less time than setting up its interruption. Also, SQLite does not remove its WAL
+// if the connection that is closed last was interrupted.
 func (s *Store) statementContext(ctx context.Context) context.Context {
-	if s.exclusive {
+	if s.exclusive && s.dialect.OneWriter {
 		return context.WithoutCancel(ctx)
 	}
 	return ctx
 }
 
-// now is the time by which this process judges what has expired.
+// now is the time that the store compares expiries with, in Unix milliseconds.
 func now() int64 { return time.Now().UnixMilli() }

@@ -9,37 +9,37 @@ import (
 	"sync"
 )
 
-// A transaction of SQLite costs more than the one row that it writes. So of writes
-// that come at the same time, the first is done at once, and those that come
-// meanwhile share the next transaction.
+// A transaction of SQLite costs more than the one row that it writes. So while one write runs, the
+// writes that arrive wait, and share the next transaction.
 
-// maxGroup is how many writes share a transaction at most.
+// maxGroup is the maximum number of writes in a transaction.
 const maxGroup = 64
 
-// writes are the writes that wait for a transaction.
+// writes is the queue of writes that wait for a transaction.
 type writes struct {
 	mu      sync.Mutex // guards waiting
 	waiting []*write
 }
 
-// write executes its statements until one concerns a row, and after that one follow.
-// Its outcome is known when done is closed.
+// write is a write of the store. It executes its statements until one affects a row, and then the
+// statement that follow returns.
 type write struct {
-	ctx        context.Context // of the caller, which waits
+	ctx        context.Context // of the caller, which waits for the write
 	statements []statement
-	follow     func() statement // nil if nothing follows; otherwise the write needs a transaction
+	follow     func() statement // may be nil; otherwise the write needs a transaction
 
-	done chan struct{}
-	rows int64
+	done chan struct{} // closed when rows and err are set
+	rows int64         // affected by the last of statements
 	err  error
 }
 
+// statement is a prepared statement with its arguments.
 type statement struct {
 	*sql.Stmt
 	args []any
 }
 
-// execute executes w in a transaction, or a single statement by itself.
+// execute executes w, in the transaction of in if there is one, and sets w.rows and w.err.
 func (w *write) execute(ctx context.Context, in prepared) error {
 	w.rows, w.err = 0, nil
 	for _, st := range w.statements {
@@ -53,7 +53,7 @@ func (w *write) execute(ctx context.Context, in prepared) error {
 	return w.err
 }
 
-// execute returns how many rows were concerned.
+// execute returns the number of rows that st affected.
 func (st statement) execute(ctx context.Context, in prepared) (int64, error) {
 	result, err := in(st.Stmt).ExecContext(ctx, st.args...)
 	if err != nil {
@@ -68,7 +68,7 @@ func (q *writes) add(w *write) {
 	q.waiting = append(q.waiting, w)
 }
 
-// withdraw takes w back, and reports whether it still could.
+// withdraw removes w from the queue, and reports whether w was there.
 func (q *writes) withdraw(w *write) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -79,7 +79,7 @@ func (q *writes) withdraw(w *write) bool {
 	return i >= 0
 }
 
-// take returns what has waited longest.
+// take removes up to maxGroup writes from the queue, and returns them, oldest first.
 func (q *writes) take() []*write {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -89,11 +89,12 @@ func (q *writes) take() []*write {
 	return group
 }
 
-// errUndone: a transaction was undone, and the write can be tried by itself.
-var errUndone = errors.New("the transaction was undone")
+// errUndone is the error of a write whose shared transaction was rolled back. The write can be
+// executed by itself.
+var errUndone = errors.New("the transaction was rolled back")
 
-// share has w executed together with the other waiting writes, by the first of their
-// callers that gets the writer's token. The error may be errUndone.
+// share waits until w is executed in a transaction with other waiting writes, by the first of their
+// callers that gets the writer's token. Afterwards w.err may be errUndone.
 func (s *Store) share(w *write) {
 	w.done = make(chan struct{})
 	s.writes.add(w)
@@ -114,8 +115,8 @@ func (s *Store) share(w *write) {
 	}
 }
 
-// writeGroup executes the waiting writes in one transaction, unless w has been executed,
-// and then releases the writer's token. If the transaction can't begin, only w fails.
+// writeGroup executes the waiting writes in one transaction, unless w has been executed already,
+// and releases the writer's token. If the transaction can't begin, only w fails.
 func (s *Store) writeGroup(w *write) {
 	defer func() { <-s.writer }()
 	select {
@@ -124,13 +125,9 @@ func (s *Store) writeGroup(w *write) {
 	default:
 	}
 	if s.crowded.Load() {
-		runtime.Gosched() // so that writes that are about to come join the group
+		runtime.Gosched() // so that more writes join the group
 	}
-	var tx *sql.Tx
-	err := s.retry(w.ctx, func() (err error) {
-		tx, err = s.db.BeginTx(s.statementContext(w.ctx), nil)
-		return err
-	})
+	tx, err := s.begin(w)
 	if err != nil {
 		if s.writes.withdraw(w) {
 			w.err = err
@@ -148,9 +145,26 @@ func (s *Store) writeGroup(w *write) {
 	}
 }
 
-// commit executes a group. If one of its writes fails or panics, the transaction is undone
-// and the error is errUndone. Each write is then tried by itself, so that it fails, or
-// panics, in the goroutine of its own caller.
+// begin begins the transaction of a group. If the SQL driver panics, begin withdraws w, so that
+// it is not executed later, and the panic reaches the caller of w.
+func (s *Store) begin(w *write) (tx *sql.Tx, err error) {
+	returned := false
+	defer func() {
+		if !returned {
+			s.writes.withdraw(w)
+		}
+	}()
+	err = s.retry(w.ctx, func() (err error) {
+		tx, err = s.db.BeginTx(s.statementContext(w.ctx), nil)
+		return err
+	})
+	returned = true
+	return tx, err
+}
+
+// commit executes a group. If one of its writes fails or panics, commit rolls the transaction back
+// and returns errUndone. Each caller then executes its own write, so that a write fails or panics
+// in the goroutine of its caller.
 func (s *Store) commit(tx *sql.Tx, group []*write) (err error) {
 	defer func() {
 		if recover() != nil {
@@ -165,7 +179,7 @@ func (s *Store) commit(tx *sql.Tx, group []*write) (err error) {
 		}
 		return nil
 	})
-	if err != nil && s.dialect.IsBusy(err) { // with readers, where there is no WAL
+	if err != nil && s.dialect.IsBusy(err) { // without a WAL, readers can block a commit
 		return errUndone
 	}
 	return err

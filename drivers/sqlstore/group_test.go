@@ -1,3 +1,5 @@
+//go:build cgo
+
 package sqlstore
 
 import (
@@ -25,8 +27,8 @@ func (q *writes) waitFor(t *testing.T, n int) {
 	}, 10*time.Second, time.Millisecond)
 }
 
-// Everybody who shares a transaction gets his own outcome: those with an error, even
-// one that undoes the transaction, and those without.
+// Each write of a shared transaction gets its own result, even if another write makes the
+// transaction roll back.
 func TestGroup(t *testing.T) {
 	ctx := t.Context()
 	for _, withError := range []bool{false, true} {
@@ -36,7 +38,7 @@ func TestGroup(t *testing.T) {
 			recs[i] = record(fmt.Sprint(i), time.Hour)
 			require.NoError(t, s.Create(ctx, recs[i]))
 		}
-		s.writer <- struct{}{} // somebody writes
+		s.writer <- struct{}{} // as if another write were running
 		var all sync.WaitGroup
 		errs := make([]error, len(recs))
 		for i, r := range recs {
@@ -55,7 +57,7 @@ func TestGroup(t *testing.T) {
 					errs[i] = s.ChangeID(ctx, r.Key, &moved)
 				case i == 4 && withError:
 					moved := *r
-					moved.Key = "0" // which is taken, so that SQLite refuses the statement
+					moved.Key = "0" // a taken key, for which SQLite refuses the statement
 					errs[i] = s.ChangeID(ctx, r.Key, &moved)
 				default:
 					r.Data = fmt.Append(nil, i)
@@ -90,12 +92,12 @@ func TestGroup(t *testing.T) {
 				require.Equal(t, r.Version, got.Version)
 			}
 		}
-		require.NoError(t, s.Create(ctx, record("later", time.Hour)), "and the next writes as before")
+		require.NoError(t, s.Create(ctx, record("later", time.Hour)), "Create after the group")
 	}
 }
 
-// While another process writes, those who wait do so for as long as they like to.
-func TestGroupCannotBegin(t *testing.T) {
+// While another process writes, each waiting write waits until its own context ends.
+func TestGroupWaitsForOtherProcess(t *testing.T) {
 	ctx := t.Context()
 	db, err := sql.Open("sqlite3", filepath.Join(t.TempDir(), "app.db")+"?_busy_timeout=1&_txlock=immediate")
 	require.NoError(t, err)
@@ -128,37 +130,74 @@ func TestGroupCannotBegin(t *testing.T) {
 	require.ErrorIs(t, err, driver.ErrNotFound)
 }
 
-// A write that panics does so in the goroutine of its own caller, and blocks no other.
+// createInGroup creates records in one transaction, each in its own goroutine. An outcome is the
+// error of a Create, or the value of its panic.
+func createInGroup(t *testing.T, s *Store, keys ...string) (outcomes []any) {
+	t.Helper()
+	s.writer <- struct{}{}
+	ended := make(chan any, len(keys))
+	for _, key := range keys {
+		go func() {
+			defer func() {
+				if p := recover(); p != nil {
+					ended <- p
+				}
+			}()
+			ended <- s.Create(t.Context(), record(key, time.Hour))
+		}()
+	}
+	s.writes.waitFor(t, len(keys))
+	<-s.writer
+	for range keys {
+		outcomes = append(outcomes, <-ended)
+	}
+	return outcomes
+}
+
+// A write of a group panics in the goroutine of its own caller, and blocks no other write.
 func TestPanicInGroup(t *testing.T) {
 	ctx := t.Context()
 	db := sql.OpenDB(&wrapped{
 		dsn: filepath.Join(t.TempDir(), "app.db") + "?_busy_timeout=1&_txlock=immediate",
-		exec: func(args []sqldriver.NamedValue) {
+		exec: func(_ context.Context, args []sqldriver.NamedValue) error {
 			if len(args) > 0 && args[0].Value == "bad" {
 				panic("bad statement")
 			}
+			return nil
 		},
 	})
 	defer db.Close()
 	s := New(db, SQLite, Options{Exclusive: true})
 	require.NoError(t, s.Ping(ctx))
-	s.writer <- struct{}{}
-	keys := []string{"good 1", "bad", "good 2"}
-	outcomes := make(chan any, len(keys))
-	for _, key := range keys {
-		go func() {
-			defer func() {
-				if p := recover(); p != nil {
-					outcomes <- p
-				}
-			}()
-			outcomes <- s.Create(ctx, record(key, time.Hour))
-		}()
-	}
-	s.writes.waitFor(t, len(keys))
-	<-s.writer
-	require.ElementsMatch(t, []any{nil, nil, "bad statement"}, []any{<-outcomes, <-outcomes, <-outcomes})
+	require.ElementsMatch(t, []any{nil, nil, "bad statement"}, createInGroup(t, s, "good 1", "bad", "good 2"))
 	short, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	require.NoError(t, s.Create(short, record("later", time.Hour)))
+}
+
+// If BeginTx panics, one caller of the group gets the panic, and its write is not executed later.
+func TestPanicAtBeginOfGroup(t *testing.T) {
+	ctx := t.Context()
+	panics := true
+	w := &wrapped{
+		dsn:   filepath.Join(t.TempDir(), "app.db") + "?_busy_timeout=1&_txlock=immediate",
+		begin: func() {},
+	}
+	db := sql.OpenDB(w)
+	defer db.Close()
+	s := New(db, SQLite, Options{Exclusive: true})
+	require.NoError(t, s.Ping(ctx))
+	w.begin = func() {
+		if panics {
+			panics = false
+			panic("bad begin")
+		}
+	}
+	require.ElementsMatch(t, []any{nil, nil, "bad begin"}, createInGroup(t, s, "k1", "k2", "k3"))
+	n := 0
+	for _, err := range s.Sessions(ctx) {
+		require.NoError(t, err)
+		n++
+	}
+	require.Equal(t, 2, n)
 }

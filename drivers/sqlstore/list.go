@@ -5,10 +5,14 @@ import (
 	"database/sql"
 	"iter"
 	"slices"
+
+	"gosession.dev/session/driver"
 )
 
-// pageSize is how many keys a listing reads at a time.
+// pageSize is the number of keys that a listing reads at a time.
 const pageSize = 500
+
+var errRepeats error = &failure{text: "sqlstore: a listing returned the same keys again, because the key's column has values that are not text; delete these rows"}
 
 // Sessions implements [driver.Store].
 func (s *Store) Sessions(ctx context.Context) iter.Seq2[string, error] {
@@ -20,32 +24,24 @@ func (s *Store) SubjectSessions(ctx context.Context, subject string) iter.Seq2[s
 	return s.pages(ctx, func(st *statements) *sql.Stmt { return st.listSubject }, subject)
 }
 
-// pages yields the keys that a statement finds, page by page, each of which
-// begins behind the last key of the one before. Nothing is held open meanwhile.
+// pages yields the keys that a statement finds, page by page. Each page begins after the last key
+// of the previous one. No cursor or connection is held across a yield.
 func (s *Store) pages(ctx context.Context, stmt func(*statements) *sql.Stmt, more ...any) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
+	return driver.Listing(ctx, func(yield func([]string, error) bool) {
 		for last := ""; ; {
 			page, err := s.page(ctx, stmt, last, more)
-			if err != nil {
-				yield("", err)
+			if err == nil && len(page) > 0 && page[len(page)-1] == last {
+				err = errRepeats
+			}
+			if !yield(page, err) || len(page) < pageSize {
 				return
 			}
-			for _, last = range page {
-				if ctx.Err() != nil {
-					yield("", ctx.Err())
-					return
-				}
-				if !yield(last, nil) {
-					return
-				}
-			}
-			if len(page) < pageSize {
-				return
-			}
+			last = page[len(page)-1]
 		}
-	}
+	})
 }
 
+// page returns the page of keys after a key.
 func (s *Store) page(ctx context.Context, stmt func(*statements) *sql.Stmt, after string, more []any) (keys []string, err error) {
 	st, err := s.ready(ctx)
 	if err != nil {
@@ -59,6 +55,7 @@ func (s *Store) page(ctx context.Context, stmt func(*statements) *sql.Stmt, afte
 	return keys, s.explain(ctx, err)
 }
 
+// query returns the keys that stmt finds.
 func query(ctx context.Context, stmt *sql.Stmt, args []any) ([]string, error) {
 	rows, err := stmt.QueryContext(ctx, args...)
 	if err != nil {

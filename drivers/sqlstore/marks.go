@@ -9,13 +9,13 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// mark is what ChangeID leaves under an old key, in the table of marks.
+// mark is a row of the table of marks: ChangeID has renamed a record.
 type mark struct {
-	to  string
-	age int64 // in milliseconds, by the clock of the database, which all processes share
+	to  string // the new key
+	age int64  // in milliseconds, by the clock of the database, which all processes share
 }
 
-// oldestMark returns the time of marks that end now: later ones are live.
+// oldestMark returns the time of the marks that expire now. Newer marks are live.
 func oldestMark(now int64) int64 { return now - driver.MarkLifetime.Milliseconds() }
 
 // Renamed implements [driver.RenameTracker].
@@ -36,11 +36,11 @@ func (s *Store) Renamed(ctx context.Context, key string) (driver.Rename, error) 
 		return driver.Rename{}, s.explain(ctx, err)
 	}
 	age := time.Duration(m.age) * time.Millisecond
-	return driver.Rename{To: m.to, Age: max(age, 0)}, nil // the clock may have been set back
+	return driver.Rename{To: m.to, Age: max(age, 0)}, nil // age is negative if the clock was set back
 }
 
-// lookForMark returns the mark under key. If there is none, or if there is a live
-// record, the error is sql.ErrNoRows.
+// lookForMark returns the live mark under key. If there is none, or if key has a live record, the
+// error is sql.ErrNoRows.
 func lookForMark(ctx context.Context, in prepared, st *statements, key string, now int64) (m mark, err error) {
 	err = queryRow(ctx, in(st.renamed), []any{key, driver.MarkLifetime.Milliseconds(), key, now}, &m.to, &m.age)
 	return m, err

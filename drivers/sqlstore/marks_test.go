@@ -1,3 +1,5 @@
+//go:build cgo
+
 package sqlstore
 
 import (
@@ -13,22 +15,22 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// putMark leaves a mark of that age.
+// putMark stores a mark of the given age.
 func putMark(t *testing.T, db *sql.DB, key, to string, age time.Duration) {
 	t.Helper()
 	_, err := db.Exec(`INSERT INTO sessions_marks (id, renamed_to, renamed) VALUES (?, ?, ?)`, key, to, time.Now().Add(-age).UnixMilli())
 	require.NoError(t, err)
 }
 
-// rename moves a record to another key.
+// rename changes the key of r.
 func rename(ctx context.Context, s *Store, r *driver.Record, key string) error {
 	moved := *r
 	moved.Key = key
 	return s.ChangeID(ctx, r.Key, &moved)
 }
 
-// A mark that has ended blocks neither its key nor a new mark, even before it is swept.
-func TestEndedMark(t *testing.T) {
+// An expired mark blocks neither its key nor a new mark, even before a sweep.
+func TestExpiredMark(t *testing.T) {
 	ctx := t.Context()
 	db := database(t)
 	s := New(db, SQLite)
@@ -53,15 +55,15 @@ func TestMarksAreSwept(t *testing.T) {
 	s := New(db, SQLite)
 	require.NoError(t, s.Create(ctx, record("expired", -time.Hour)))
 	for i := range 3 * firstBatch {
-		putMark(t, db, fmt.Sprint("ended", i), "elsewhere", driver.MarkLifetime)
+		putMark(t, db, fmt.Sprint("expired", i), "elsewhere", driver.MarkLifetime)
 	}
 	putMark(t, db, "live", "elsewhere", driver.MarkLifetime-time.Minute)
 	deleted, _, err := s.deleteBatch(ctx, endedMarks, firstBatch)
 	require.NoError(t, err)
-	require.Equal(t, firstBatch, deleted, "a batch has a limit")
+	require.Equal(t, firstBatch, deleted, "rows deleted by one batch")
 	n, err := s.DeleteExpired(ctx)
 	require.NoError(t, err)
-	require.Equal(t, 1, n, "marks are not counted")
+	require.Equal(t, 1, n, "records deleted by DeleteExpired, without marks")
 	var keys string
 	require.NoError(t, db.QueryRow(`SELECT group_concat(id) FROM sessions_marks`).Scan(&keys))
 	require.Equal(t, "live", keys)
@@ -79,7 +81,9 @@ func TestMarkAndRecordTogether(t *testing.T) {
 
 		_, err := db.Exec(`CREATE TRIGGER no_marks BEFORE INSERT ON sessions_marks BEGIN SELECT RAISE(ABORT, 'no marks today'); END`)
 		require.NoError(t, err)
-		require.ErrorContains(t, inGroup(t, s, func() error { return rename(ctx, s, r, "new") }), "no marks today")
+		err = inGroup(t, s, func() error { return rename(ctx, s, r, "new") })
+		require.ErrorContains(t, err, "sqlite3.Error")
+		require.NotContains(t, err.Error(), "no marks today")
 		_, err = s.Retrieve(ctx, "old")
 		require.NoError(t, err)
 		_, err = s.Retrieve(ctx, "new")
@@ -101,7 +105,8 @@ func TestMarkAndRecordTogether(t *testing.T) {
 	}
 }
 
-// inGroup returns what a write returns that shares a transaction, if the store has such.
+// inGroup calls write and returns its error. In an exclusive store, the write shares a transaction
+// with another one.
 func inGroup(t *testing.T, s *Store, write func() error) error {
 	t.Helper()
 	if !s.exclusive {
@@ -117,7 +122,7 @@ func inGroup(t *testing.T, s *Store, write func() error) error {
 	return <-outcome
 }
 
-// versionOne are the tables as release 0.1 made them.
+// versionOne creates the tables of release 0.1.
 const versionOne = `
 CREATE TABLE sessions (
 	id TEXT NOT NULL PRIMARY KEY,
@@ -135,7 +140,7 @@ INSERT INTO sessions_schema (id, version) VALUES (1, 1);
 INSERT INTO sessions VALUES ('k', '{"n":1}', x'0102', 1000, 4102444800000, 'ada', 7);
 `
 
-// Stores that open the tables of version 1 at the same time upgrade them together.
+// Several stores can upgrade tables of version 1 at the same time.
 func TestUpgrade(t *testing.T) {
 	const stores = 8
 	for round := range 10 {
@@ -182,7 +187,7 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
-// A database that can't be written to can't be upgraded, and says so.
+// The upgrade of a read-only database fails with an error that says why.
 func TestUpgradeOfReadOnlyDatabase(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "app.db")
 	db, err := sql.Open("sqlite3", file)
@@ -193,5 +198,20 @@ func TestUpgradeOfReadOnlyDatabase(t *testing.T) {
 	db, err = sql.Open("sqlite3", "file:"+file+"?mode=ro")
 	require.NoError(t, err)
 	defer db.Close()
-	require.ErrorContains(t, New(db, SQLite).Ping(t.Context()), "schema version 1 and can't be upgraded: attempt to write a readonly database")
+	require.ErrorContains(t, New(db, SQLite).Ping(t.Context()), "schema version 1 and can't be upgraded: sqlite: attempt to write a readonly database")
+}
+
+// A call with driver.WithoutCreating does not upgrade tables.
+func TestNoUpgradeWithoutCreating(t *testing.T) {
+	db := database(t)
+	_, err := db.Exec(versionOne)
+	require.NoError(t, err)
+	s := New(db, SQLite)
+	_, err = s.Retrieve(driver.WithoutCreating(t.Context()), "k")
+	require.ErrorContains(t, err, "nothing was created")
+	var tables int
+	require.NoError(t, db.QueryRow(`SELECT count(*) FROM sqlite_master WHERE type = 'table'`).Scan(&tables))
+	require.Equal(t, 2, tables)
+	_, err = s.Retrieve(t.Context(), "k")
+	require.NoError(t, err)
 }

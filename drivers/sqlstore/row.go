@@ -8,13 +8,13 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// row is the part of a row that decides whether a write may replace it.
+// row is the part of a row that decides whether a write may change it.
 type row struct {
 	found            bool
-	expires, version sql.Null[int64] // both NULL if the row can't be read as a record
+	expires, version sql.Null[int64] // both NULL if the row is corrupt
 }
 
-// look returns the row under key.
+// look returns the row under key. If there is none, r.found is false.
 func (s *Store) look(ctx context.Context, st *statements, key string) (r row, err error) {
 	err = s.retry(ctx, func() error {
 		r, err = lookIn(s.statementContext(ctx), byItself, st, key)
@@ -23,7 +23,7 @@ func (s *Store) look(ctx context.Context, st *statements, key string) (r row, er
 	return r, s.explain(ctx, err)
 }
 
-// lookIn looks within a transaction.
+// lookIn is look with prepared statements of in.
 func lookIn(ctx context.Context, in prepared, st *statements, key string) (r row, err error) {
 	err = queryRow(ctx, in(st.look), []any{key}, &r.expires, &r.version)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -33,7 +33,7 @@ func lookIn(ctx context.Context, in prepared, st *statements, key string) (r row
 	return r, err
 }
 
-// missing returns why there is no live record at that time, or nil if there is one.
+// missing returns ErrNotFound or ErrCorrupt, or nil if the row is a live record at the time now.
 func (r row) missing(now int64) error {
 	switch {
 	case !r.found:
@@ -46,8 +46,7 @@ func (r row) missing(now int64) error {
 	return nil
 }
 
-// check returns why a record of that version can't be written over the row, or nil if
-// it can.
+// check returns ErrNotFound, ErrCorrupt or ErrConflict if a write of that version must fail, or nil.
 func (r row) check(version uint64, now int64) error {
 	if err := r.missing(now); err != nil {
 		return err
@@ -58,9 +57,9 @@ func (r row) check(version uint64, now int64) error {
 	return nil
 }
 
-// queryRow scans the first row that a query finds. If there is none, the error is
-// sql.ErrNoRows. If the row can't be scanned, the error is ErrCorrupt and no more, because
-// database/sql quotes the value that it can't convert.
+// queryRow scans the first row of a query. If there is no row, the error is sql.ErrNoRows. If the row
+// can't be scanned, the error is ErrCorrupt alone, because the error of database/sql quotes the
+// value.
 func queryRow(ctx context.Context, stmt *sql.Stmt, args []any, columns ...any) error {
 	rows, err := stmt.QueryContext(ctx, args...)
 	if err != nil {
@@ -74,7 +73,7 @@ func queryRow(ctx context.Context, stmt *sql.Stmt, args []any, columns ...any) e
 		return sql.ErrNoRows
 	}
 	if err := rows.Scan(columns...); err != nil {
-		if rows.Err() != nil { // the context ended, which closes rows
+		if rows.Err() != nil { // the context has ended, which closes rows
 			return rows.Err()
 		}
 		return driver.ErrCorrupt

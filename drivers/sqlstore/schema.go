@@ -9,15 +9,19 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// schemaVersion is the version of the tables that this release makes. It is kept in a
-// table of its own: where databases have a place for it, that place belongs to the
-// application. Version 1, of release 0.1, had no table of marks.
+// schemaVersion is the version of the tables that this release creates. The store keeps it in a
+// table of its own, because a place like SQLite's user_version belongs to the application. Version
+// 1, of release 0.1, had no table of marks.
 const schemaVersion = 2
 
-// ready returns the statements, after it has made and checked the table if no
-// call before has managed to.
+var errNotMade = errors.New("sqlstore: the store was not made by New")
+
+// ready returns the prepared statements. Until a call has succeeded, each call creates or upgrades
+// the tables if necessary, and checks them.
 func (s *Store) ready(ctx context.Context) (*statements, error) {
 	switch {
+	case s == nil || s.db == nil && s.invalid == nil:
+		return nil, errNotMade
 	case s.closed.Load():
 		return nil, driver.ErrClosed
 	case s.invalid != nil:
@@ -42,30 +46,36 @@ func (s *Store) ready(ctx context.Context) (*statements, error) {
 		return nil, s.explain(ctx, err)
 	}
 	s.table.Store(st)
-	if s.closed.Load() { // by a Close that has not seen st
+	if s.closed.Load() { // Close may have run before st was stored
 		_ = st.close()
 		return nil, driver.ErrClosed
 	}
 	return st, nil
 }
 
-// prepare makes the tables, or upgrades the tables of an earlier release. Tables that are up
-// to date are only read: a store works in a database that is read-only.
+// prepare creates the tables, or upgrades tables of an earlier release. It only reads tables of
+// this release, so that a store works in a read-only database.
 func (s *Store) prepare(ctx context.Context) (*statements, error) {
 	version, err := s.storedVersion(ctx)
-	if err != nil || version == 0 {
+	switch missing := err != nil || version == 0; {
+	case missing && !driver.MayCreate(ctx):
+		return nil, s.notCreated(err)
+	case missing:
 		version, err = s.change(ctx, s.creation())
 	}
 	if err == nil && version == 1 {
+		if !driver.MayCreate(ctx) {
+			return nil, &failure{text: "sqlstore: the tables have schema version 1; start the application, which upgrades them; nothing was created"}
+		}
 		if version, err = s.change(ctx, s.upgrade()); err != nil {
-			err = fmt.Errorf("the table %q is of schema version 1 and can't be upgraded: %w", s.names.table, err)
+			err = fmt.Errorf("sqlstore: the tables have schema version 1 and can't be upgraded: %w", s.withhold(err))
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
 	if version != schemaVersion {
-		return nil, fmt.Errorf("the table %q is of schema version %d, and this release knows version %d; update it", s.names.table, version, schemaVersion)
+		return nil, &failure{text: fmt.Sprintf("sqlstore: the tables have schema version %d, and this release knows version %d: update the application", version, schemaVersion)}
 	}
 	var st *statements
 	err = s.retry(ctx, func() (err error) {
@@ -73,12 +83,21 @@ func (s *Store) prepare(ctx context.Context) (*statements, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("the table %q can't be used for sessions (name another, or let it be created): %w", s.names.table, err)
+		return nil, fmt.Errorf("sqlstore: the table can't be used for sessions; name another, or let the store create it: %w", s.withhold(err))
 	}
 	return st, nil
 }
 
-// storedVersion returns 0 if the schema's table is empty.
+// notCreated returns the error for a call that must not create tables. cause is the error of
+// reading the schema's version, or nil if the table has none.
+func (s *Store) notCreated(cause error) error {
+	if cause == nil {
+		cause = &failure{text: "the table of the schema's version is empty"}
+	}
+	return fmt.Errorf("sqlstore: no sessions can be read here, and nothing was created: %w", s.withhold(cause))
+}
+
+// storedVersion returns the version of the tables, or 0 if the schema's table is empty.
 func (s *Store) storedVersion(ctx context.Context) (version int, err error) {
 	err = s.retry(ctx, func() error {
 		err := s.db.QueryRowContext(s.statementContext(ctx), s.sql(`SELECT version FROM {schema}`)).Scan(&version)
@@ -90,7 +109,7 @@ func (s *Store) storedVersion(ctx context.Context) (version int, err error) {
 	return version, err
 }
 
-// creation returns the statements that make all tables.
+// creation returns the statements that create all tables.
 func (s *Store) creation() []string {
 	statements := append(s.dialect.Schema(s.tables()), s.dialect.MarksSchema(s.tables())...)
 	return append(statements,
@@ -117,9 +136,9 @@ func (s *Store) tables() Table {
 	}
 }
 
-// change executes statements one by one, each of which does nothing if it has been done,
-// and returns the version then: any number of processes may do so at once, and one that
-// dies half-way leaves work for the next.
+// change executes statements one by one, and returns the version of the tables afterwards. A
+// statement that was executed before has no effect, so several processes can call change at once,
+// and another process can continue where one has died.
 func (s *Store) change(ctx context.Context, statements []string) (version int, err error) {
 	for _, statement := range statements {
 		err := s.retry(ctx, func() error {

@@ -1,37 +1,86 @@
-// Package sqlstore keeps sessions in a table of a SQL database, through any
-// *sql.DB that the application has opened:
+// Package sqlstore keeps sessions in a table of a SQL database that the application has opened,
+// through any *sql.DB. It imports no SQL driver. To give sessions a SQLite file of their own,
+// named by a DSN, use package drivers/sqlite.
 //
-//	sessions, err := session.Config{}.New(sqlstore.New(db, sqlstore.SQLite))
+//	package main
 //
-// It imports no SQL driver. For a database of its own, named by a DSN, see
-// package drivers/sqlite.
+//	import (
+//		"database/sql"
+//		"log"
+//		"net/http"
 //
-// The table is created on first use. A record is a row of it:
+//		_ "github.com/mattn/go-sqlite3"
+//		"gosession.dev/session"
+//		"gosession.dev/session/drivers/sqlstore"
+//	)
+//
+//	func main() {
+//		db, err := sql.Open("sqlite3", "file:app.db?_journal_mode=WAL&_busy_timeout=20&_txlock=immediate")
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		defer db.Close()
+//		sessions, err := session.Config{}.New(sqlstore.New(db, sqlstore.SQLite))
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		defer sessions.Close()
+//		log.Fatal(http.ListenAndServe("localhost:8080", sessions.Handler(http.DefaultServeMux)))
+//	}
+//
+// The package has no DSN: [Options] name the table and its columns, and [Dialect] describes a
+// database other than SQLite.
+//
+// # The tables
+//
+// The first use creates the tables. Each session is a row of the first one:
 //
 //	id       the record's key, the primary key
 //	data     the values; with the JSON codec, a JSON object
-//	meta     package session's own
-//	created  Unix time in milliseconds, as is expires
-//	expires  indexed
-//	subject  indexed, empty for anonymous sessions
-//	version  counts up from a random number with each write
+//	meta     package session's metadata
+//	created  Unix time in milliseconds
+//	expires  Unix time in milliseconds, indexed
+//	subject  indexed; empty for anonymous sessions
+//	version  a random number at first, increased by one with each write
 //
-// Two more tables are named after it. The one that ends in "_marks" has a row for each
-// record whose key was changed in the last minutes (see [driver.RenameTracker]):
+// The names of two more tables begin with its name. The one that ends in "_marks" has a row for
+// each record that was renamed in the last 10 minutes (see [driver.RenameTracker]):
 //
 //	id          the old key, the primary key
 //	renamed_to  the new key
-//	renamed     indexed; Unix time in milliseconds
+//	renamed     Unix time in milliseconds, indexed
 //
-// The one that ends in "_schema" has the version of the tables. The first use upgrades
-// tables of an earlier release. After that, a process of the earlier release that is
-// running goes on but leaves no marks, and one that starts refuses the tables.
+// The one that ends in "_schema" has the version of the tables. The first use upgrades the tables
+// of an earlier release. A running process of the earlier release then continues without leaving
+// marks; a new process of that release refuses the tables.
+//
+// # Writers in SQLite
+//
+// SQLite has one writer at a time. A writer waits for another one until the busy timeout of its
+// connection ends, 5 seconds by default in go-sqlite3, and a context does not end this wait: a
+// Config.StoreTimeout of 500 milliseconds does not shorten it. So open the database as above: with a
+// short busy timeout, after which the store tries again until the context ends, and in WAL mode,
+// in which readers do not wait for the writer.
+//
+// An open transaction of a handler that has written keeps the store from writing. If the handler
+// flushes its session before it ends the transaction, it waits for itself until StoreTimeout is
+// over. Commit first, then flush the session. With SetMaxOpenConns(1), a handler with an open
+// transaction can't read its session either.
+//
+// # What the backend can't do
+//
+// The store has all optional interfaces of package driver but ClientSide and Lossy. It uses the
+// database's own guarantees: what a crash of the database loses, the store loses.
+//
+// Errors say what failed and quote nothing of the database's messages, which may contain keys,
+// data, and names. [Dialect].Explain adds a safe description.
 package sqlstore
 
 import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -39,39 +88,43 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// Options name the table and two of its columns. Names are of ASCII letters,
-// digits and underscores, do not begin with a digit, and are quoted in all
-// statements.
+// Options name the table and two of its columns. A name consists of up to 55 ASCII letters, digits
+// and underscores, and does not begin with a digit; statements quote it. The table's name must not
+// end in _marks, _schema, _expires, _subject or _renamed, which are the suffixes of the other
+// tables and of the indexes, nor begin with sqlite_, which SQLite reserves.
 type Options struct {
-	// Table is the table's name; the default is "sessions".
+	// Table is the name of the table; the default is "sessions".
 	Table string
 
-	// IDColumn is the column of the key; the default is "id".
+	// IDColumn is the name of the key's column; the default is "id".
 	IDColumn string
 
-	// DataColumn is the column of the values; the default is "data".
+	// DataColumn is the name of the values' column; the default is "data".
 	DataColumn string
 
-	// Exclusive says that the connections of the database are this store's, so
-	// that none is long in coming. Statements are then not interrupted when a
-	// context ends, which makes SQLite's faster by a third; writes that come
-	// at the same time share a transaction; and a goroutine, which Close ends, makes
-	// the checkpoints of SQLite's WAL, so that wal_autocheckpoint may be large.
+	// Exclusive declares that only this store uses the *sql.DB, and that its connections have a
+	// short busy timeout. In a database with one writer at a time, such as SQLite, the store then
+	// does not interrupt statements when a context ends, which makes them a third faster;
+	// concurrent writes share a transaction; and a goroutine, which Close stops, runs the
+	// checkpoints of SQLite's WAL, so that wal_autocheckpoint may be large.
 	Exclusive bool
 }
 
-// Validate returns an error that says which name can't be used, and why.
+// Validate returns an error that says which name is invalid, and why; nil if all are valid.
 func (o Options) Validate() error {
 	_, err := o.names()
 	return err
 }
 
-// names are the names of a table and its columns, valid and with defaults.
+// names are valid names, with the defaults filled in.
 type names struct{ table, id, data string }
 
 var (
 	validName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,54}$`)
 	reserved  = []string{"meta", "created", "expires", "subject", "version"}
+
+	// suffixes are appended to a table's name to name its other tables and its indexes.
+	suffixes = []string{"_marks", "_schema", "_expires", "_subject", "_renamed"}
 )
 
 func (o Options) names() (names, error) {
@@ -88,36 +141,44 @@ func (o Options) names() (names, error) {
 			continue
 		}
 		if !validName.MatchString(option.value) {
-			return names{}, fmt.Errorf("sqlstore: the name given as %s must be up to 55 ASCII letters, digits and underscores, and not begin with a digit", option.option)
+			return names{}, fmt.Errorf("sqlstore: the name given as %s is invalid; it must be up to 55 ASCII letters, digits and underscores, and not begin with a digit", option.option)
 		}
 		*option.name = option.value
 	}
+	for _, suffix := range suffixes {
+		if strings.HasSuffix(strings.ToLower(n.table), suffix) {
+			return names{}, fmt.Errorf("sqlstore: the name given as table ends in %s, which is reserved for the tables and indexes beside a table; choose another", suffix)
+		}
+	}
+	if strings.HasPrefix(strings.ToLower(n.table), "sqlite_") {
+		return names{}, errors.New("sqlstore: the name given as table begins with sqlite_, which SQLite reserves; choose another")
+	}
 	if strings.EqualFold(n.id, n.data) {
-		return names{}, errors.New("sqlstore: id_column and data_column are the same")
+		return names{}, errors.New("sqlstore: id_column and data_column are the same; give them different names")
 	}
 	for _, taken := range reserved {
 		if strings.EqualFold(n.id, taken) || strings.EqualFold(n.data, taken) {
-			return names{}, fmt.Errorf("sqlstore: the table has a column %q already; give id_column and data_column other names", taken)
+			return names{}, fmt.Errorf("sqlstore: the table has a column %q already; choose another name for id_column or data_column", taken)
 		}
 	}
 	return n, nil
 }
 
-// Store is a [driver.Store] in a table, with the optional interfaces of package driver but
-// for ClientSide and Lossy. Its methods are safe for concurrent use.
+// Store is a [driver.Store] in a table. It has all optional interfaces of package driver but
+// ClientSide and Lossy. Make it by [New]. Its methods are safe for concurrent use.
 type Store struct {
 	db      *sql.DB
 	dialect Dialect
 	names   names
-	invalid error // of the options, returned by every call
+	invalid error // what is wrong with New's arguments; every call returns it
 
 	exclusive bool
-	writer    chan struct{} // holds the token of the one writer, if the dialect wants one
+	writer    chan struct{} // a token that a writer holds, if the dialect has OneWriter
 	writes    writes
-	crowded   atomic.Bool // the last transaction had several writes
+	crowded   atomic.Bool // whether the last transaction had several writes
 
-	checkpoints checkpointer  // if the database is exclusive, and has a log of writes
-	preparing   chan struct{} // holds the token of the call that prepares the table
+	checkpoints checkpointer  // runs if the store is exclusive and the dialect has a Checkpoint
+	preparing   chan struct{} // a token that the call holds that prepares the table
 	table       atomic.Pointer[statements]
 	closed      atomic.Bool
 }
@@ -131,15 +192,24 @@ var (
 	_ driver.RenameTracker    = (*Store)(nil)
 )
 
-// New returns a store in a table of db, which stays the application's: Close does
-// not close it. At most one Options is used; a name in it that is not valid is
-// reported by every call of the store, the first Ping among them.
+// Format writes the name of the type for every verb, so that printing a Store shows no data.
+func (*Store) Format(f fmt.State, _ rune) { io.WriteString(f, "sqlstore.Store") }
+
+// New returns a store in a table of db. It does not connect. Closing the store does not close db.
+// New uses the first of options, if any. If the arguments are invalid (db is nil, the dialect
+// lacks a field, or a name is invalid), every call of the store returns an error that says so,
+// so call Ping at start.
 func New(db *sql.DB, d Dialect, options ...Options) *Store {
 	var o Options
 	if len(options) > 0 {
 		o = options[0]
 	}
 	n, err := o.names()
+	if db == nil {
+		err = errors.New("sqlstore: New was given no database: the *sql.DB is nil; check the error of sql.Open")
+	} else if missing := d.missing(); missing != "" {
+		err = fmt.Errorf("sqlstore: the dialect has no %s: use SQLite, or set every field of Dialect that is not optional", missing)
+	}
 	s := &Store{
 		db:        db,
 		dialect:   d,
@@ -149,20 +219,20 @@ func New(db *sql.DB, d Dialect, options ...Options) *Store {
 		writer:    make(chan struct{}, 1),
 		preparing: make(chan struct{}, 1),
 	}
-	if s.exclusive && d.Checkpoint != "" {
+	if s.exclusive && d.Checkpoint != "" && s.invalid == nil {
 		s.startCheckpoints()
 	}
 	return s
 }
 
-// Close releases what the store has prepared. It does not close the database.
+// Close releases the prepared statements. It does not close the database.
 func (s *Store) Close() error {
-	if s.closed.Swap(true) {
+	if s == nil || s.closed.Swap(true) {
 		return nil
 	}
 	s.stopCheckpoints()
 	if st := s.table.Load(); st != nil {
-		return st.close()
+		return s.withhold(st.close())
 	}
 	return nil
 }

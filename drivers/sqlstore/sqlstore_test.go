@@ -1,8 +1,11 @@
+//go:build cgo
+
 package sqlstore
 
 import (
 	"context"
 	"database/sql"
+	sqldriver "database/sql/driver"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -15,6 +18,7 @@ import (
 
 	"gosession.dev/session/driver"
 	"gosession.dev/session/drivertest"
+	"gosession.dev/session/drivertest/histories"
 )
 
 func record(key string, ttl time.Duration) *driver.Record {
@@ -22,7 +26,7 @@ func record(key string, ttl time.Duration) *driver.Record {
 	return &driver.Record{Key: key, Data: []byte(`{"cart":{"items":3}}`), Created: now, Expires: now.Add(ttl)}
 }
 
-// database is an application's own, opened with what go-sqlite3 does by default.
+// database opens a database with the defaults of go-sqlite3, as an application might.
 func database(t testing.TB) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlite3", filepath.Join(t.TempDir(), "app.db"))
@@ -31,33 +35,35 @@ func database(t testing.TB) *sql.DB {
 	return db
 }
 
-// ownDatabase opens stores as an application does that has a database.
-type ownDatabase struct{ t *testing.T }
-
-func (o ownDatabase) Open(dsn string) (driver.Store, error) {
-	if strings.Contains(dsn, "?") {
-		return nil, fmt.Errorf("unknown parameter")
-	}
-	db, err := sql.Open("sqlite3", dsn+"?_journal_mode=WAL")
-	require.NoError(o.t, err)
-	o.t.Cleanup(func() { require.NoError(o.t, db.Close()) })
-	return New(db, SQLite, Options{Table: "web"}), nil
-}
-
 func TestConformanceWithOwnDatabase(t *testing.T) {
 	drivertest.Run(t, target(t))
 }
 
 func TestHistoriesWithOwnDatabase(t *testing.T) {
-	drivertest.Histories(t, target(t), 3*time.Second)
+	histories.Run(t, target(t), 3*time.Second)
 }
 
 func target(t *testing.T) drivertest.Target {
 	return drivertest.Target{
-		Driver:     ownDatabase{t},
+		Open: func(dsn string) (driver.Store, error) {
+			return New(openFile(t, dsn), SQLite, Options{Table: "web"}), nil
+		},
 		DSN:        func(t testing.TB) string { return filepath.Join(t.TempDir(), "app.db") },
 		Implements: drivertest.Toucher | drivertest.Pinger | drivertest.SubjectLister | drivertest.SubjectDestroyer | drivertest.RenameTracker,
+		PageSize:   max(pageSize, maxBatch),
+		Count: func(t testing.TB, dsn string) (rows int) {
+			err := openFile(t, dsn).QueryRow(`SELECT (SELECT count(*) FROM web) + (SELECT count(*) FROM web_marks) + (SELECT count(*) FROM web_schema)`).Scan(&rows)
+			require.NoError(t, err)
+			return rows
+		},
 	}
+}
+
+func openFile(t testing.TB, path string) *sql.DB {
+	db, err := sql.Open("sqlite3", path+"?_journal_mode=WAL")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return db
 }
 
 func TestCloseLeavesTheDatabaseOpen(t *testing.T) {
@@ -73,23 +79,25 @@ func TestCloseLeavesTheDatabaseOpen(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Bad names reach no statement; every call says which.
-func TestNames(t *testing.T) {
+// With an invalid name, every call returns an error, and no statement is executed.
+func TestInvalidNames(t *testing.T) {
 	db := database(t)
-	for _, o := range []Options{{Table: `x"; DROP TABLE users; --`}, {IDColumn: "a b"}, {DataColumn: "1"}, {IDColumn: "x", DataColumn: "X"}, {DataColumn: "Subject"}} {
+	for _, o := range []Options{{Table: `x"; DROP TABLE users; --`}, {IDColumn: "a b"}, {DataColumn: "1"}, {IDColumn: "x", DataColumn: "X"}, {DataColumn: "Subject"},
+		{Table: "sessions_marks"}, {Table: "a_Schema"}, {Table: "sessions_expires"}, {Table: "x_SUBJECT"}, {Table: "_renamed"},
+	} {
 		require.Error(t, o.Validate())
 		s := New(db, SQLite, o)
 		require.ErrorContains(t, s.Ping(t.Context()), "sqlstore: ")
 		require.ErrorContains(t, s.Create(t.Context(), record("k", time.Hour)), "sqlstore: ")
 	}
-	// A name that is a keyword is as good as any, since all are quoted.
+	// Keywords are valid names, because statements quote all names.
 	s := New(db, SQLite, Options{Table: "select", IDColumn: "order", DataColumn: "group"})
 	require.NoError(t, s.Create(t.Context(), record("k", time.Hour)))
 	var data string
 	require.NoError(t, db.QueryRow(`SELECT "group" FROM "select" WHERE "order" = 'k'`).Scan(&data))
 }
 
-// The values can be queried, and stores of several tables do not meet.
+// SQL can query the values, and stores with different tables share no records.
 func TestDataIsReadable(t *testing.T) {
 	db := database(t)
 	a, b := New(db, SQLite), New(db, SQLite, Options{Table: "other"})
@@ -110,14 +118,14 @@ func TestSchemaOfALaterRelease(t *testing.T) {
 	require.ErrorContains(t, s.Ping(t.Context()), "schema version 3, and this release knows version 2")
 	_, err = db.Exec(`UPDATE sessions_schema SET version = 2`)
 	require.NoError(t, err)
-	require.NoError(t, s.Ping(t.Context()), "a failed first use is tried again")
+	require.NoError(t, s.Ping(t.Context()), "Ping after a Ping that failed")
 }
 
-// A table of the application's own that does not fit is refused and left alone.
-func TestForeignTable(t *testing.T) {
+// Ping refuses a table with missing columns or without a unique key.
+func TestUnusableTable(t *testing.T) {
 	for name, tt := range map[string]struct{ ddl, want string }{
-		"no columns":     {`CREATE TABLE sessions (id TEXT PRIMARY KEY, data BLOB)`, "no such column: expires"},
-		"no data column": {`CREATE TABLE sessions (id TEXT PRIMARY KEY, meta, created, expires, subject, version)`, `no column named data`},
+		"no columns":     {`CREATE TABLE sessions (id TEXT PRIMARY KEY, data BLOB)`, "the table has no column expires"},
+		"no data column": {`CREATE TABLE sessions (id TEXT PRIMARY KEY, meta, created, expires, subject, version)`, "the table has no column data"},
 		"key not unique": {`CREATE TABLE sessions (id TEXT, data, meta, created, expires, subject, version)`, "ON CONFLICT clause does not match"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -129,7 +137,7 @@ func TestForeignTable(t *testing.T) {
 	}
 }
 
-// What is asked for often is found by an index.
+// Frequent queries use an index.
 func TestIndexesAreUsed(t *testing.T) {
 	db := database(t)
 	s := New(db, SQLite)
@@ -159,12 +167,13 @@ func TestIndexesAreUsed(t *testing.T) {
 	}
 }
 
-// Batches adapt to how long they keep others out, and others get their turn.
+// The size of a batch adapts to how long it blocks other writers.
 func TestSweepBatches(t *testing.T) {
 	require.Equal(t, 100, nextBatch(50, batchTime/4))
 	require.Equal(t, 50, nextBatch(50, batchTime))
 	require.Equal(t, 25, nextBatch(50, 3*batchTime))
-	require.Equal(t, 1, nextBatch(1, time.Second))
+	require.Equal(t, minBatch, nextBatch(minBatch, time.Second))
+	require.Equal(t, minBatch, nextBatch(minBatch+1, time.Second))
 	require.Equal(t, maxBatch, nextBatch(maxBatch, 0))
 
 	ctx := t.Context()
@@ -175,7 +184,7 @@ func TestSweepBatches(t *testing.T) {
 	require.NoError(t, s.Create(ctx, record("live", time.Hour)))
 	deleted, _, err := s.deleteBatch(ctx, expiredRecords, firstBatch)
 	require.NoError(t, err)
-	require.Equal(t, firstBatch, deleted, "a batch has a limit")
+	require.Equal(t, firstBatch, deleted, "rows deleted by one batch")
 	n, err := s.DeleteExpired(ctx)
 	require.NoError(t, err)
 	require.Equal(t, 2*firstBatch, n)
@@ -183,7 +192,7 @@ func TestSweepBatches(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A sweep that is interrupted tells how far it came.
+// An interrupted sweep returns the number of rows it has deleted.
 func TestSweepInterrupted(t *testing.T) {
 	s := New(database(t), SQLite)
 	for i := range 2 * firstBatch {
@@ -200,8 +209,8 @@ func TestSweepInterrupted(t *testing.T) {
 	require.Zero(t, n)
 }
 
-// A database that is busy with others is tried again until the context is done.
-func TestBusyIsTriedAgain(t *testing.T) {
+// retry repeats a call while the database is busy, until the context is done.
+func TestRetryWhileBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &Store{dialect: SQLite}
 		tries := 0
@@ -223,17 +232,34 @@ func TestBusyIsTriedAgain(t *testing.T) {
 	})
 }
 
-// Writers of a process queue, and leave the queue when their context is done.
+// retry repeats a call that found only bad connections, up to maxBadRetries times.
+func TestRetryOnBadConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &Store{dialect: SQLite}
+		for bad, want := range map[int]error{0: nil, 1: nil, 3: nil, 4: sqldriver.ErrBadConn} {
+			calls := 0
+			err := s.retry(t.Context(), func() error {
+				if calls++; calls <= bad {
+					return sqldriver.ErrBadConn
+				}
+				return nil
+			})
+			require.Equal(t, want, err, "retry of a call that fails %d times", bad)
+		}
+	})
+}
+
+// Writers of a process queue, and leave the queue when their context is done. Readers do not queue.
 func TestWritersQueue(t *testing.T) {
 	for _, exclusive := range []bool{false, true} {
 		s := New(database(t), SQLite, Options{Exclusive: exclusive})
 		require.NoError(t, s.Create(t.Context(), record("k", time.Hour)))
-		s.writer <- struct{}{} // somebody writes
+		s.writer <- struct{}{} // as if another write were running
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
 		require.ErrorIs(t, s.Destroy(ctx, "k"), context.DeadlineExceeded)
 		_, err := s.Retrieve(t.Context(), "k")
-		require.NoError(t, err, "readers do not queue")
+		require.NoError(t, err, "Retrieve while a writer runs")
 		<-s.writer
 		require.NoError(t, s.Destroy(t.Context(), "k"))
 	}

@@ -8,19 +8,19 @@ import (
 	"strings"
 )
 
-// statements are prepared for one table.
+// statements are the prepared statements of a store.
 type statements struct {
 	create, retrieve, look, flush, flushValues, touch *sql.Stmt
 	rename, mark, renamed                             *sql.Stmt
 	destroy, bury, list, listSubject                  *sql.Stmt
-	deleteExpired, deleteMarks                        *sql.Stmt
-	destroySubject                                    string // with its exceptions still to come
+	deleteExpired, deleteMarks, destroyMark           *sql.Stmt
+	destroySubject                                    string // DestroySubject appends the exceptions
 
 	all []*sql.Stmt
 }
 
-// prepareStatements prepares what the store executes. A table that lacks a
-// column, or whose key is not unique, is found out here.
+// prepareStatements prepares all statements. It fails if the table lacks a column or its key is
+// not unique.
 func (s *Store) prepareStatements(ctx context.Context) (*statements, error) {
 	var st statements
 	var errs []error
@@ -33,7 +33,7 @@ func (s *Store) prepareStatements(ctx context.Context) (*statements, error) {
 		st.all = append(st.all, stmt)
 		return stmt
 	}
-	// Parameters stand in the order of their numbers, for databases that number them so.
+	// Parameters appear in the order of their numbers, for databases whose placeholder is "?".
 	q := s.dialect.Quote
 	st.create = prepare(`INSERT INTO {table} ({id}, {data}, meta, created, expires, subject, version) SELECT $1, $2, $3, $4, $5, $6, $7
 		WHERE NOT EXISTS (SELECT 1 FROM {marks} WHERE id = $8 AND renamed > $9) ` + s.dialect.IgnoreDuplicate(q(s.names.id)))
@@ -41,7 +41,7 @@ func (s *Store) prepareStatements(ctx context.Context) (*statements, error) {
 	st.look = prepare(`SELECT CASE WHEN {intact} THEN expires END, CASE WHEN {intact} THEN version END FROM {table} WHERE {id} = $1`)
 	st.flush = prepare(`UPDATE {table} SET {data} = $1, meta = $2, expires = $3, subject = $4, version = version + 1
 		WHERE {id} = $5 AND version = $6 AND expires > $7 AND {intact}`)
-	// A column that is not set needs no work on its index. Package session moves the expiry seldom.
+	// A column that is not set needs no update of its index. Package session seldom moves the expiry.
 	st.flushValues = prepare(`UPDATE {table} SET {data} = $1, meta = $2, version = version + 1
 		WHERE {id} = $3 AND version = $4 AND expires > $5 AND expires = $6 AND subject = $7 AND {intact}`)
 	st.touch = prepare(`UPDATE {table} SET expires = $1 WHERE {id} = $2 AND expires > $3 AND {intact}`)
@@ -56,6 +56,7 @@ func (s *Store) prepareStatements(ctx context.Context) (*statements, error) {
 	st.listSubject = prepare(`SELECT {id} FROM {table} WHERE subject = $1 AND subject <> '' AND {id} > $2 AND expires > $3 AND {intact} ORDER BY {id} LIMIT $4`)
 	st.deleteExpired = prepare(s.dialect.DeleteBatch(q(s.names.table), q(s.names.id), "expires"))
 	st.deleteMarks = prepare(s.dialect.DeleteBatch(q(s.names.table+"_marks"), "id", "renamed"))
+	st.destroyMark = prepare(`DELETE FROM {marks} WHERE id = $1`)
 	st.destroySubject = s.sql(`DELETE FROM {table} WHERE subject = $1 AND subject <> ''`)
 	if len(errs) > 0 {
 		_ = st.close()
@@ -64,10 +65,10 @@ func (s *Store) prepareStatements(ctx context.Context) (*statements, error) {
 	return &st, nil
 }
 
-// intact is a condition that a row can be read as a record.
+// intact is the condition that a row is not corrupt.
 const intact = `{data} IS NOT NULL AND meta IS NOT NULL AND subject IS NOT NULL AND {integers}`
 
-// sql fills in the names, and the dialect's placeholders for $1 to $10.
+// sql returns query with the names and the dialect's placeholders in place of {name} and $1 to $10.
 func (s *Store) sql(query string) string {
 	query = strings.ReplaceAll(query, "{intact}", intact)
 	fill := []string{
@@ -79,7 +80,7 @@ func (s *Store) sql(query string) string {
 		"{id}", s.dialect.Quote(s.names.id),
 		"{data}", s.dialect.Quote(s.names.data),
 	}
-	for n := 10; n >= 1; n-- { // $10 before $1, which is how it begins
+	for n := 10; n >= 1; n-- { // $10 before its prefix $1
 		fill = append(fill, fmt.Sprintf("$%d", n), s.dialect.Placeholder(n))
 	}
 	return strings.NewReplacer(fill...).Replace(query)

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"gosession.dev/session/driver"
@@ -17,8 +18,8 @@ func (s *Store) Create(ctx context.Context, r *driver.Record) error {
 	if err != nil {
 		return err
 	}
-	// A random start, so that a key that was destroyed and is created again does
-	// not repeat a version.
+	// Versions start at a random number, so that a key that is destroyed and created again does not
+	// repeat one.
 	version := rand.Int64N(1<<62) + 1
 	creation := &write{statements: []statement{{st.create, []any{
 		r.Key, s.dialect.Data(r.Data), blob(r.Meta), r.Created.UnixMilli(), r.Expires.UnixMilli(), r.Subject, version,
@@ -37,21 +38,34 @@ func (s *Store) Retrieve(ctx context.Context, key string) (*driver.Record, error
 	if err != nil {
 		return nil, err
 	}
-	r := &driver.Record{Key: key}
-	var created, expires, version int64
+	var r *driver.Record
 	err = s.retry(ctx, func() error {
-		return queryRow(s.statementContext(ctx), st.retrieve, []any{key}, &r.Data, &r.Meta, &created, &expires, &r.Subject, &version)
+		r, err = retrieveIn(s.statementContext(ctx), byItself, st, key)
+		return err
 	})
 	switch {
-	case errors.Is(err, sql.ErrNoRows), err == nil && expires <= now():
+	case errors.Is(err, sql.ErrNoRows), err == nil && r.Expires.UnixMilli() <= now():
 		return nil, driver.ErrNotFound
 	case err != nil:
 		return nil, s.explain(ctx, err)
-	case r.Data == nil || r.Meta == nil: // NULL: what is empty is not nil
-		return nil, driver.ErrCorrupt
+	}
+	return r, nil
+}
+
+// retrieveIn returns the record under key, expired or not. If there is none, the error is
+// sql.ErrNoRows.
+func retrieveIn(ctx context.Context, in prepared, st *statements, key string) (*driver.Record, error) {
+	r := &driver.Record{Key: key}
+	var created, expires, version int64
+	err := queryRow(ctx, in(st.retrieve), []any{key}, &r.Data, &r.Meta, &created, &expires, &r.Subject, &version)
+	if err != nil {
+		return nil, err
 	}
 	r.Created, r.Expires = time.UnixMilli(created).UTC(), time.UnixMilli(expires).UTC()
 	r.Version = uint64(version)
+	if expires > now() && (r.Data == nil || r.Meta == nil) { // NULL; an empty column is not nil
+		return nil, driver.ErrCorrupt
+	}
 	return r, nil
 }
 
@@ -76,8 +90,7 @@ func (s *Store) Flush(ctx context.Context, r *driver.Record) error {
 	return nil
 }
 
-// ChangeID implements [driver.Store]. The statement that moves the record and the one
-// that leaves a mark are one transaction.
+// ChangeID implements [driver.Store]. It renames the record and stores a mark in one transaction.
 func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
 	st, err := s.ready(ctx)
 	if err != nil {
@@ -98,8 +111,8 @@ func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) e
 	return err
 }
 
-// refusal returns why a write concerned no row: there is no live record under key
-// (ErrNotFound), it can't be read (ErrCorrupt), or the error for all other cases.
+// refusal returns the error of a write that affected no row: ErrNotFound if key has no live record,
+// ErrCorrupt if the row is corrupt, and otherwise the last argument.
 func (s *Store) refusal(ctx context.Context, st *statements, key string, otherwise error) error {
 	r, err := s.look(ctx, st, key)
 	if err != nil {
@@ -108,8 +121,8 @@ func (s *Store) refusal(ctx context.Context, st *statements, key string, otherwi
 	return cmp.Or(r.missing(now()), otherwise)
 }
 
-// Touch implements [driver.Toucher]. The version stays, so that it is no conflict
-// for a request that writes.
+// Touch implements [driver.Toucher]. It does not change the version, so that it causes no conflict
+// for a concurrent Flush.
 func (s *Store) Touch(ctx context.Context, key string, expires time.Time) error {
 	st, err := s.ready(ctx)
 	if err != nil {
@@ -135,16 +148,22 @@ func (s *Store) Destroy(ctx context.Context, key string) error {
 	return err
 }
 
-// DestroySubject implements [driver.SubjectDestroyer], in one statement.
+// DestroySubject implements [driver.SubjectDestroyer], in one statement, with a parameter for each key
+// in except: if the database does not allow so many, DestroySubject fails and ends no session.
 func (s *Store) DestroySubject(ctx context.Context, subject string, except ...string) error {
 	st, err := s.ready(ctx)
 	if err != nil {
 		return err
 	}
 	query, args := st.destroySubject, []any{subject}
-	for i, key := range except {
-		query += " AND " + s.dialect.Quote(s.names.id) + " <> " + s.dialect.Placeholder(i+2)
-		args = append(args, key)
+	if len(except) > 0 {
+		places := make([]string, len(except))
+		for i, key := range except {
+			args = append(args, key)
+			places[i] = s.dialect.Placeholder(len(args))
+		}
+		// One list, and not a condition for each key: SQLite has a limit of 1000 nested expressions.
+		query += " AND " + s.dialect.Quote(s.names.id) + " NOT IN (" + strings.Join(places, ", ") + ")"
 	}
 	return s.asWriter(ctx, func() error {
 		_, err := s.db.ExecContext(s.statementContext(ctx), query, args...)
@@ -152,17 +171,7 @@ func (s *Store) DestroySubject(ctx context.Context, subject string, except ...st
 	})
 }
 
-// Ping implements [driver.Pinger]: it prepares the table if need be, and looks
-// into it.
-func (s *Store) Ping(ctx context.Context) error {
-	_, err := s.Retrieve(ctx, "")
-	if errors.Is(err, driver.ErrNotFound) {
-		return nil
-	}
-	return err
-}
-
-// blob is never nil, which would be NULL.
+// blob returns b, or an empty slice for nil, which a statement would bind as NULL.
 func blob(b []byte) []byte {
 	if b == nil {
 		return []byte{}

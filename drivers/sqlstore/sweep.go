@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
+// The size of a batch, in rows.
 const (
+	minBatch   = 10
 	firstBatch = 50
 	maxBatch   = 1000
 
-	// batchTime is about how long a batch keeps other writers out.
+	// batchTime is about how long a batch blocks other writers.
 	batchTime = time.Millisecond
 
-	// rowsToCheckpoint is how many rows a sweep deletes between two checkpoints of
-	// its own.
+	// rowsToCheckpoint is the number of rows that a sweep deletes between two checkpoints.
 	rowsToCheckpoint = 500
 )
 
-// DeleteExpired implements [driver.Store]. It deletes marks too, and does not count
-// them.
+// DeleteExpired implements [driver.Store]. It also deletes expired marks, which it does not count.
 func (s *Store) DeleteExpired(ctx context.Context) (int, error) {
 	deleted, err := s.sweep(ctx, expiredRecords)
 	if err == nil {
@@ -28,17 +28,17 @@ func (s *Store) DeleteExpired(ctx context.Context) (int, error) {
 	return deleted, err
 }
 
-// A deletion returns the statement that deletes a batch, and the latest time that it
-// deletes.
+// deletion returns the statement that deletes a batch. It deletes rows whose time is at most until.
 type deletion func(*statements) (stmt *sql.Stmt, until int64)
 
 func expiredRecords(st *statements) (*sql.Stmt, int64) { return st.deleteExpired, now() }
 
 func endedMarks(st *statements) (*sql.Stmt, int64) { return st.deleteMarks, oldestMark(now()) }
 
-// sweep returns how many rows it deleted. Between batches it lets others write
-// for as long as the last one took; how many rows are a batch follows from that
-// time too.
+// sweep deletes rows in batches, and returns their number. It measures how long a batch blocks
+// other writers, pauses for that time after the batch, and adapts the size of the next batch to it.
+// The measure is the time of the batch minus the time of a read that finds nothing, because over a
+// network most of both is the round trip.
 func (s *Store) sweep(ctx context.Context, d deletion) (int, error) {
 	deleted, checkpointed := 0, 0
 	for batch := firstBatch; ; {
@@ -47,19 +47,36 @@ func (s *Store) sweep(ctx context.Context, d deletion) (int, error) {
 		if err != nil || rows < batch {
 			return deleted, err
 		}
-		batch = nextBatch(batch, took)
+		roundTrip, err := s.roundTrip(ctx)
+		if err != nil {
+			return deleted, err
+		}
+		locked := max(took-roundTrip, 0)
+		batch = nextBatch(batch, locked)
 		if deleted-checkpointed >= rowsToCheckpoint {
 			s.emptyLog(ctx)
 			checkpointed = deleted
 		}
 		select {
-		case <-time.After(took):
+		case <-time.After(locked):
 		case <-ctx.Done():
 			return deleted, ctx.Err()
 		}
 	}
 }
 
+// roundTrip returns the time of a statement that blocks no writer.
+func (s *Store) roundTrip(ctx context.Context) (time.Duration, error) {
+	st, err := s.ready(ctx)
+	if err != nil {
+		return 0, err
+	}
+	start := time.Now()
+	_, err = s.look(ctx, st, "")
+	return time.Since(start), err
+}
+
+// deleteBatch deletes up to size rows. took is the time of the statement alone.
 func (s *Store) deleteBatch(ctx context.Context, d deletion, size int) (deleted int, took time.Duration, err error) {
 	st, err := s.ready(ctx)
 	if err != nil {
@@ -80,12 +97,12 @@ func (s *Store) deleteBatch(ctx context.Context, d deletion, size int) (deleted 
 	return deleted, took, err
 }
 
-// nextBatch is the size of the batch after one that took that long.
-func nextBatch(batch int, took time.Duration) int {
+// nextBatch returns the size of the batch after one that blocked other writers for that time.
+func nextBatch(batch int, locked time.Duration) int {
 	switch {
-	case took > 2*batchTime:
-		return max(batch/2, 1)
-	case took < batchTime/2:
+	case locked > 2*batchTime:
+		return max(batch/2, minBatch)
+	case locked < batchTime/2:
 		return min(batch*2, maxBatch)
 	}
 	return batch

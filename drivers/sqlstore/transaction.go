@@ -5,13 +5,14 @@ import (
 	"database/sql"
 )
 
-// prepared returns the form of a prepared statement that belongs where the statement
-// is executed: in a transaction, or by itself.
+// A prepared function takes a prepared statement and returns the one to execute: its copy in a
+// transaction, or outside of transactions the statement itself.
 type prepared func(*sql.Stmt) *sql.Stmt
 
+// byItself is the prepared function for use outside of transactions.
 func byItself(stmt *sql.Stmt) *sql.Stmt { return stmt }
 
-// within returns the form for a transaction, which it makes once per statement.
+// within returns the prepared function of a transaction. It calls tx.Stmt once per statement.
 func within(tx *sql.Tx) prepared {
 	known := map[*sql.Stmt]*sql.Stmt{}
 	return func(stmt *sql.Stmt) *sql.Stmt {
@@ -22,9 +23,8 @@ func within(tx *sql.Tx) prepared {
 	}
 }
 
-// transact executes do in a transaction. The first statement of do must be one that
-// writes: SQLite refuses a transaction that reads first and is then behind another
-// writer.
+// transact executes do in a transaction. The first statement of do must be a write: SQLite refuses
+// the write of a transaction that has read before another writer committed.
 func (s *Store) transact(ctx context.Context, do func(in prepared) error) error {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
@@ -50,9 +50,9 @@ func finish(tx *sql.Tx, do func(in prepared) error) error {
 	return tx.Commit()
 }
 
-// abandon ends the transaction of a statement that has panicked, so that the database
-// accepts other writers. It does not call [sql.Tx.Rollback], which waits for ever: for
-// database/sql the statement is still running. The pool loses the connection.
+// abandon ends a transaction after a panic of its statement, so that the database accepts other
+// writers. It can't call [sql.Tx.Rollback], which waits forever, because for database/sql the
+// statement is still running. The pool loses the connection.
 func abandon(tx *sql.Tx) {
 	_, _ = tx.ExecContext(context.Background(), "ROLLBACK")
 }

@@ -1,16 +1,14 @@
 //go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
 
-// Package filedriver keeps each session in a file of one directory. It is an
-// example of a driver by a third party, to be read beside the comment of package
-// driver, and to be copied.
+// Package filedriver keeps each session in a file of one directory. It is an example of a
+// driver by a third party: read it beside the comment of package driver, and copy it.
 //
-// Importing it registers the driver "files". Its DSN is the path of the
-// directory, which the first use makes. Any number of stores and of processes of
-// one machine may share a directory; over a network they may not, for network
-// file systems lock files in ways of their own.
+// Importing the package registers the driver "files". Its DSN is the path of the directory,
+// which the first use creates. Any number of stores and of processes of one machine may share
+// a directory. It must not be on a network file system, because those lock files differently.
 //
-// A write survives the end of the process, killed or not. It may not survive a
-// power cut: nothing is synced, which would make writes many times slower.
+// A write survives the end of the process, even if the process is killed. It may not survive
+// a power cut, because files are not synced: that would make writes many times slower.
 package filedriver
 
 import (
@@ -36,23 +34,23 @@ func init() { session.Register("files", Driver{}) }
 // Driver opens stores that keep each record in a file of one directory.
 type Driver struct{}
 
-// Open returns a store for dsn, the path of a directory. It does no more than
-// look at the path: there are no parameters, so one with a question mark is
-// refused.
+// Open returns a store for dsn, the path of a directory. It only validates the path. There
+// are no parameters, so it rejects a path with a question mark.
 func (Driver) Open(dsn string) (driver.Store, error) {
 	if dsn == "" || strings.ContainsAny(dsn, "?\x00") {
 		return nil, errors.New("files: malformed DSN; want the path of a directory, and no parameters")
 	}
-	return &store{path: dsn}, nil
+	return &store{path: &dsn}, nil
 }
 
-// store has nothing of the optional interfaces. If it had, a line like this for
-// each would make the compiler notice when it is lost.
+// store implements none of the optional interfaces.
 type store struct {
-	path   string
+	path   *string // behind a pointer, so that package fmt does not print it with the store
 	closed atomic.Bool
 }
 
+// A driver has such a line for each optional interface too, so that the compiler reports a
+// method whose signature is wrong.
 var _ driver.Store = (*store)(nil)
 
 func (s *store) Close() error {
@@ -60,7 +58,7 @@ func (s *store) Close() error {
 	return nil
 }
 
-// Retrieve needs no lock: a file is replaced in one step.
+// Retrieve needs no lock, because a write replaces a file in one step.
 func (s *store) Retrieve(ctx context.Context, key string) (r *driver.Record, err error) {
 	err = s.in(ctx, func(dir *os.Root) error {
 		r, err = live(dir, key)
@@ -69,8 +67,8 @@ func (s *store) Retrieve(ctx context.Context, key string) (r *driver.Record, err
 	return r, err
 }
 
-// The methods that write look at what is stored first. Nobody else may write in
-// between, so they hold the lock of the directory.
+// The methods that write read the stored record first. No other write may happen in between,
+// so they hold the lock of the directory.
 
 func (s *store) Create(ctx context.Context, r *driver.Record) error {
 	return s.locked(ctx, func(dir *os.Root) error {
@@ -90,8 +88,8 @@ func (s *store) Flush(ctx context.Context, r *driver.Record) error {
 	})
 }
 
-// ChangeID writes before it removes: a process killed in between leaves the
-// session under its old key, and a copy whose ID no client knows.
+// ChangeID writes the new file before it removes the old one. A process that is killed in
+// between leaves the session under its old key, and a copy whose ID no client knows.
 func (s *store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
 	return s.locked(ctx, func(dir *os.Root) error {
 		err := expectVersion(dir, oldKey, r.Version)
@@ -110,16 +108,16 @@ func (s *store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) e
 
 func (s *store) Destroy(ctx context.Context, key string) error {
 	return s.locked(ctx, func(dir *os.Root) error {
-		if _, err := live(dir, key); err != nil {
+		if _, err := live(dir, key); err != nil && !errors.Is(err, driver.ErrCorrupt) {
 			return err
 		}
 		return dir.Remove(fileName(key))
 	})
 }
 
-// Sessions reads the names of all files at once, and looks into each when it is
-// its turn. A store for millions of sessions would have a directory for each
-// first character, and take them as pages.
+// Sessions reads the names of all files first, and then one file at a time. A store for
+// millions of sessions would have a directory for each first character of a name, and read
+// one directory at a time.
 func (s *store) Sessions(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		keys, err := s.keys(ctx)
@@ -139,7 +137,8 @@ func (s *store) Sessions(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// DeleteExpired takes the lock anew for each file, so that nobody waits for long.
+// DeleteExpired locks the directory for one file at a time, so that no other write waits for
+// long.
 func (s *store) DeleteExpired(ctx context.Context) (deleted int, err error) {
 	keys, err := s.keys(ctx)
 	for _, key := range keys {
@@ -159,8 +158,8 @@ func (s *store) DeleteExpired(ctx context.Context) (deleted int, err error) {
 	return deleted, err
 }
 
-// in calls f with the directory. Every method comes by here, so this is where a
-// closed store and a done context are noticed.
+// in calls f with the directory. All methods call it, so it checks whether the store is
+// closed and whether ctx is done.
 func (s *store) in(ctx context.Context, f func(dir *os.Root) error) error {
 	if s.closed.Load() {
 		return driver.ErrClosed
@@ -168,10 +167,13 @@ func (s *store) in(ctx context.Context, f func(dir *os.Root) error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	err := os.MkdirAll(s.path, 0o700)
+	var err error
+	if driver.MayCreate(ctx) {
+		err = os.MkdirAll(*s.path, 0o700)
+	}
 	if err == nil {
 		var dir *os.Root
-		if dir, err = os.OpenRoot(s.path); err == nil {
+		if dir, err = os.OpenRoot(*s.path); err == nil {
 			defer dir.Close()
 			return f(dir) // errors of dir are about names below it
 		}
@@ -182,8 +184,8 @@ func (s *store) in(ctx context.Context, f func(dir *os.Root) error) error {
 	return fmt.Errorf("files: the directory can't be used: %w", err)
 }
 
-// locked is in, while nobody else writes to the directory, in this process or
-// another. The system lets go of the lock of a process that is killed.
+// locked is like in, and holds a lock that keeps other writes away, those of other processes
+// too. The system releases the lock of a process that is killed.
 func (s *store) locked(ctx context.Context, f func(dir *os.Root) error) error {
 	return s.in(ctx, func(dir *os.Root) error {
 		lock, err := dir.OpenFile("lock", os.O_RDWR|os.O_CREATE, 0o600)
@@ -221,8 +223,8 @@ func (s *store) keys(ctx context.Context) (keys []string, err error) {
 	return keys, err
 }
 
-// fileName is hexadecimal: keys differ by case and may begin with a dash, which
-// not every file system and tool can take.
+// fileName returns the key in hexadecimal. Keys may differ only by case and may begin with a
+// dash, which some file systems and tools can't handle.
 func fileName(key string) string { return hex.EncodeToString([]byte(key)) }
 
 func read(dir *os.Root, key string) (*driver.Record, error) {
@@ -254,7 +256,7 @@ func expectVersion(dir *os.Root, key string, version uint64) error {
 
 func expectNone(dir *os.Root, key string) error {
 	switch _, err := live(dir, key); {
-	case err == nil:
+	case err == nil, errors.Is(err, driver.ErrCorrupt):
 		return driver.ErrExists
 	case !errors.Is(err, driver.ErrNotFound):
 		return err
@@ -262,10 +264,9 @@ func expectNone(dir *os.Root, key string) error {
 	return nil
 }
 
-// write stores r under a new version and sets that in r. The version is random:
-// a counter would have to outlive the file that it counts for. The record is
-// written to another file, which then takes the place of the old one, so that
-// nobody sees half of it.
+// write stores r under a new version, and sets the version in r. The version is random,
+// because a counter would have to outlive the file of its session. write creates another file
+// and renames it over the old one, so that no reader sees half a record.
 func write(dir *os.Root, r *driver.Record) error {
 	next := *r
 	next.Version = rand.Uint64() | 1

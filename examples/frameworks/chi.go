@@ -10,8 +10,8 @@ import (
 	"gosession.dev/session"
 )
 
-// withChi wraps the router whole. As a middleware, r.Use(sessions.Handler) does the
-// same for what comes after it.
+// withChi wraps the whole router. As a middleware, r.Use(sessions.Handler) does the same for
+// the routes that are added after it.
 func withChi(sessions *session.Factory) http.Handler {
 	r := chi.NewRouter()
 	r.Use(middleware.Recoverer)

@@ -9,9 +9,8 @@ import (
 	"gosession.dev/session"
 )
 
-// withEcho wraps the engine whole; c.Request().Context() has the session. An error
-// that a handler returns is echo's to answer, so it returns none for what OnError
-// answers.
+// withEcho wraps the whole engine; c.Request().Context() has the session. Echo answers the
+// errors that a handler returns, so the handlers return nil where Config.OnError answers.
 func withEcho(sessions *session.Factory) http.Handler {
 	e := echo.New()
 	e.Use(middleware.Recover())

@@ -11,8 +11,9 @@ import (
 	"gosession.dev/session"
 )
 
-// withFiber uses the primitives, for Fiber is not net/http. Its strings have to be
-// Immutable, or the next request writes over what a session has been given.
+// withFiber calls the methods of the factory itself, because Fiber is not net/http. The
+// option Immutable is necessary: otherwise the next request overwrites strings that a session
+// has been given.
 func withFiber(sessions *session.Factory) *fiber.App {
 	app := fiber.New(fiber.Config{DisableStartupMessage: true, Immutable: true})
 	app.Use(fiberSessions(sessions))
@@ -28,14 +29,14 @@ func withFiber(sessions *session.Factory) *fiber.App {
 	return app
 }
 
-// fiberSessions is what Factory.Handler is for net/http: it finds the session, gives it
-// to the handlers, stores it before the answer leaves, and sets the cookie. Unlike
-// Handler, it stores a session for each visitor who has none.
+// fiberSessions does for Fiber what Factory.Handler does for net/http. It finds the session,
+// passes it to the handlers, stores it before the response leaves, and sets the cookie.
+// Unlike Handler, it stores a session for each visitor who has none.
 func fiberSessions(sessions *session.Factory) fiber.Handler {
 	const cookie = "__Host-session" // as in Config.Cookie
 	return func(c *fiber.Ctx) error {
 		ctx := c.UserContext()
-		id := session.ID(c.Cookies(cookie))
+		id := session.NewID(c.Cookies(cookie))
 		s, err := sessions.Retrieve(ctx, id)
 		if errors.Is(err, session.ErrNotFound) || errors.Is(err, session.ErrCorrupt) {
 			s, err = sessions.Create(ctx)
@@ -48,8 +49,8 @@ func fiberSessions(sessions *session.Factory) fiber.Handler {
 		if err := s.Flush(ctx); err != nil && !errors.Is(err, session.ErrNotFound) {
 			return fiber.ErrServiceUnavailable
 		}
-		// A cookie that the browser keeps has a date, which moves.
-		if set := sessions.Cookie(s); set != nil && (set.Value != string(id) || set.MaxAge > 0) {
+		// The date of a persistent cookie changes with the timeouts, so it is sent each time.
+		if set := s.Cookie(); set != nil && (set.Value != id.Reveal() || set.MaxAge > 0) {
 			c.Cookie(fiberCookie(set))
 		}
 		return handled

@@ -22,12 +22,12 @@ import (
 	"gosession.dev/session/sessiontest"
 )
 
-// client is a browser, or a mobile application.
+// client is a browser, or a client that keeps no cookies.
 type client struct {
 	t        *testing.T
 	do       func(*http.Request) (*http.Response, error)
 	base     string
-	id       string // of a mobile application
+	id       string // of a client that keeps no cookies
 	inHeader bool
 }
 
@@ -51,8 +51,8 @@ func (c *client) send(method, path string, form url.Values) (int, string) {
 	return response.StatusCode, string(body)
 }
 
-// shops is what all of the applications do.
-func (c *client) shops(f *sessiontest.Factory) {
+// exercise uses all that an application offers. All applications must answer alike.
+func (c *client) exercise(f *sessiontest.Factory) {
 	c.t.Helper()
 	visits := func(want string) {
 		c.t.Helper()
@@ -87,7 +87,7 @@ func TestApplications(t *testing.T) {
 			require.NoError(t, err)
 			browser := &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 			c := &client{t: t, do: browser.Do, base: server.URL, inHeader: name == "header"}
-			c.shops(f)
+			c.exercise(f)
 		})
 	}
 }
@@ -107,10 +107,10 @@ func TestFiber(t *testing.T) {
 		}
 		return response, err
 	}
-	(&client{t: t, do: do, base: "http://example.com"}).shops(f)
+	(&client{t: t, do: do, base: "http://example.com"}).exercise(f)
 }
 
-// What a handler answers with an error has a session all the same, with its cookie.
+// A response to an error has the cookie of the session too.
 func TestFiberErrors(t *testing.T) {
 	f := sessiontest.New(t)
 	app := withFiber(f.Factory)
@@ -122,7 +122,7 @@ func TestFiberErrors(t *testing.T) {
 	r.AddCookie(response.Cookies()[0])
 	response, err = app.Test(r)
 	require.NoError(t, err)
-	require.Empty(t, response.Cookies(), "the browser has it")
+	require.Empty(t, response.Cookies(), "the browser has the cookie already")
 	sessions := 0
 	for _, err := range f.Sessions(t.Context()) {
 		require.NoError(t, err)

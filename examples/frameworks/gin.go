@@ -8,8 +8,8 @@ import (
 	"gosession.dev/session"
 )
 
-// withGin wraps the engine whole; c.Request.Context() has the session. Where a handler
-// writes nothing gin answers with 200 by itself, so it has to say that the store failed.
+// withGin wraps the whole engine; c.Request.Context() has the session. If a handler writes
+// nothing, gin answers 200, so the handlers themselves answer when the store fails.
 func withGin(sessions *session.Factory) http.Handler {
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()

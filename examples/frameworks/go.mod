@@ -2,8 +2,6 @@ module gosession.dev/session/examples/frameworks
 
 go 1.26.0
 
-replace gosession.dev/session => ../..
-
 require (
 	github.com/gin-gonic/gin v1.10.1
 	github.com/go-chi/chi/v5 v5.5.0
@@ -11,7 +9,8 @@ require (
 	github.com/labstack/echo/v4 v4.16.0
 	github.com/stretchr/testify v1.12.1
 	google.golang.org/grpc v1.85.0
-	gosession.dev/session v0.0.0
+	gosession.dev/session v0.2.0
+	gosession.dev/session/drivers/sqlite v0.2.0
 )
 
 require (
@@ -56,4 +55,5 @@ require (
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260817212433-ac3dfec99bb1 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 	gopkg.in/yaml.v3 v3.0.1 // indirect
+	gosession.dev/session/drivers/sqlstore v0.2.0 // indirect
 )

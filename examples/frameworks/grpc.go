@@ -16,11 +16,11 @@ import (
 	"gosession.dev/session"
 )
 
-// sessionID is the metadata in which the ID comes and goes.
+// sessionID is the name of the metadata that carries the ID, in both directions.
 const sessionID = "session-id"
 
-// withGRPC uses the primitives too. Its health service counts visits, and can be tried
-// with grpcurl.
+// withGRPC calls the methods of the factory itself, too. Its health service counts visits:
+// try it with grpcurl.
 func withGRPC(sessions *session.Factory) *grpc.Server {
 	server := grpc.NewServer(grpc.ChainUnaryInterceptor(grpcSessions(sessions), grpcVisits))
 	grpc_health_v1.RegisterHealthServer(server, health.NewServer())
@@ -28,8 +28,8 @@ func withGRPC(sessions *session.Factory) *grpc.Server {
 	return server
 }
 
-// grpcVisits stands for what handlers do: it says in the header how many visits there
-// were.
+// grpcVisits stands for the handlers of an application. It sends the number of visits in the
+// header.
 func grpcVisits(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 	text, err := visit(ctx)
 	if err != nil {
@@ -41,13 +41,13 @@ func grpcVisits(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handl
 	return handle(ctx, request)
 }
 
-// grpcSessions is what Factory.Handler is for net/http, for calls that are no streams;
-// a stream has to call Flush itself, and SetHeader before its first message.
+// grpcSessions does for unary calls what Factory.Handler does for net/http. A stream has to
+// call Flush itself, and SetHeader before its first message.
 func grpcSessions(sessions *session.Factory) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 		var id session.ID
 		if ids := metadata.ValueFromIncomingContext(ctx, sessionID); len(ids) > 0 {
-			id = session.ID(ids[0])
+			id = session.NewID(ids[0])
 		}
 		s, err := sessions.Retrieve(ctx, id)
 		if errors.Is(err, session.ErrNotFound) || errors.Is(err, session.ErrCorrupt) {
@@ -61,8 +61,8 @@ func grpcSessions(sessions *session.Factory) grpc.UnaryServerInterceptor {
 		if err != nil && !errors.Is(err, session.ErrNotFound) {
 			return nil, status.Error(codes.Unavailable, "the session can't be stored")
 		}
-		if err == nil && s.ID() != id {
-			if err := grpc.SetHeader(ctx, metadata.Pairs(sessionID, string(s.ID()))); err != nil {
+		if err == nil && s.Key() != id.Key() {
+			if err := grpc.SetHeader(ctx, metadata.Pairs(sessionID, s.ID().Reveal())); err != nil {
 				return nil, err
 			}
 		}

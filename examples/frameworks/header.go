@@ -9,9 +9,10 @@ import (
 	"gosession.dev/session"
 )
 
-// withHeader is for mobile clients, which have no cookies: the ID comes in the header
-// Authorization, and a new one goes back in Session-ID. There is no cross-site request
-// to be forged where no browser sends anything by itself.
+// withHeader is for clients that keep no cookies and send the ID as a bearer token, in the
+// header field Authorization. The response has a new ID in the field Session-ID. If one field
+// can carry both, Config.Header does all this: see examples/api. Cross-site request forgery
+// is not possible, because no browser sends the token by itself.
 func withHeader(sessions *session.Factory) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", inHeader(sessions, func(r *http.Request) (string, error) { return visit(r.Context()) }))
@@ -22,11 +23,11 @@ func withHeader(sessions *session.Factory) http.Handler {
 	return mux
 }
 
-// inHeader finds the session, has do use it, and stores it before it answers.
+// inHeader finds the session, calls do with it, and stores it before it answers.
 func inHeader(sessions *session.Factory, do func(*http.Request) (string, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx := r.Context()
-		id := session.ID(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+		id := session.NewID(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
 		s, err := sessions.Retrieve(ctx, id)
 		if errors.Is(err, session.ErrNotFound) || errors.Is(err, session.ErrCorrupt) {
 			s, err = sessions.Create(ctx)
@@ -37,7 +38,7 @@ func inHeader(sessions *session.Factory, do func(*http.Request) (string, error))
 		}
 		if err == nil {
 			if err = s.Flush(ctx); errors.Is(err, session.ErrNotFound) {
-				s, err = nil, nil // it has ended, by signing out
+				s, err = nil, nil // the user has signed out
 			}
 		}
 		if err != nil {
@@ -45,8 +46,8 @@ func inHeader(sessions *session.Factory, do func(*http.Request) (string, error))
 			return
 		}
 		w.Header().Set("Cache-Control", "no-store")
-		if s != nil && s.ID() != id {
-			w.Header().Set("Session-ID", string(s.ID()))
+		if s != nil && s.Key() != id.Key() {
+			w.Header().Set("Session-ID", s.ID().Reveal())
 		}
 		fmt.Fprint(w, text)
 	}

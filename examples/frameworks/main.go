@@ -1,12 +1,11 @@
-// Command frameworks is one small application on each of several frameworks: it
-// counts visits, and signs in and out.
+// Command frameworks is a small application, once for each of several frameworks. It counts
+// visits, and signs users in and out.
 //
 //	go run -C examples/frameworks . -with chi
 //
-// The engine of a framework is wrapped whole, by Factory.Handler, and its handlers
-// find the session in the context of the request. What is not net/http, as gRPC and
-// Fiber are not, uses the four primitives: Retrieve or Create, NewContext, Flush, and
-// Cookie or ID.
+// Factory.Handler wraps the whole engine of a framework, whose handlers find the session in
+// the context of the request. Servers that are not net/http, such as gRPC and Fiber, call
+// Factory.Retrieve or Create, NewContext, Session.Flush, and Session.Cookie or ID.
 package main
 
 import (
@@ -24,7 +23,7 @@ import (
 	_ "gosession.dev/session/drivers/sqlite"
 )
 
-// applications are those that are an http.Handler.
+// applications has the applications that are an http.Handler, by the name of the framework.
 var applications = map[string]func(*session.Factory) http.Handler{
 	"nethttp": withNetHTTP,
 	"chi":     withChi,

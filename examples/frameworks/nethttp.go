@@ -7,7 +7,7 @@ import (
 	"gosession.dev/session"
 )
 
-// withNetHTTP needs nothing else: the mux of net/http is wrapped whole.
+// withNetHTTP needs no framework. Factory.Handler wraps the whole mux of net/http.
 func withNetHTTP(sessions *session.Factory) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {

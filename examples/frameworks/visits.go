@@ -7,7 +7,7 @@ import (
 	"gosession.dev/session"
 )
 
-// visit counts a visit to the session of ctx, and says how many there were.
+// visit adds a visit to the session of ctx, and returns a text with their number.
 func visit(ctx context.Context) (string, error) {
 	s, err := session.FromContext(ctx)
 	if err != nil {
@@ -20,7 +20,8 @@ func visit(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%d visits of %q\n", visits, s.Subject()), err
 }
 
-// signIn says whose the session of ctx is, after the password was checked.
+// signIn signs the user in to the session of ctx. A real application checks the password
+// first.
 func signIn(ctx context.Context, user string) error {
 	s, err := session.FromContext(ctx)
 	if err != nil {

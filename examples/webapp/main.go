@@ -1,11 +1,12 @@
-// Command webapp is a small shop whose visitors have sessions: it signs in and
-// out, keeps a cart, says things once, and lists a user's devices.
+// Command webapp is a small shop whose visitors have sessions. It signs users in and out,
+// keeps a cart, shows messages once, lists a user's devices and signs them out, and tells
+// an open page at once that its session has ended elsewhere.
 //
 //	go run ./examples/webapp
 //
-// Sessions are in SQLite and survive a restart. The flags -driver and -dsn, or
-// SESSION_DRIVER and SESSION_DSN, put them elsewhere; nothing else changes. With
-// -metrics its counts are served at a second address, for Prometheus.
+// Sessions are in SQLite and survive a restart. The flags -driver and -dsn, or the
+// environment variables SESSION_DRIVER and SESSION_DSN, choose another backend; nothing else
+// changes. The flag -metrics serves counts for Prometheus at a second address.
 package main
 
 import (
@@ -16,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -26,7 +28,7 @@ import (
 
 	"gosession.dev/session"
 
-	// All backends: two strings pick one.
+	// Importing a driver registers it. The flags -driver and -dsn choose one.
 	_ "gosession.dev/session/drivers/cookie"
 	_ "gosession.dev/session/drivers/memcache"
 	_ "gosession.dev/session/drivers/memory"
@@ -55,11 +57,18 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("%q is not a flag; see webapp -help", flags.Arg(0))
+	}
 	if *dsn == "" && *driver == "sqlite" {
 		*dsn = "webapp.db"
 	}
 
-	sessions, err := session.Config{Insecure: *insecure}.Open(*driver, *dsn)
+	sessions, err := session.Config{
+		Insecure: *insecure,
+		OnError:  answerError,
+		OnEvent:  func(ctx context.Context, e session.Event) { slog.InfoContext(ctx, "session", "event", e) },
+	}.Open(*driver, *dsn)
 	if err != nil {
 		return err
 	}
@@ -70,7 +79,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 
 	listener, err := net.Listen("tcp", *addr)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; choose another address with -addr, for instance -addr 127.0.0.1:0 for any free port", err)
 	}
 	fmt.Fprintf(out, "Sessions are kept by the driver %s (there are: %s).\n", *driver, strings.Join(session.Drivers(), ", "))
 	fmt.Fprintf(out, "Point your browser at http://%s/ and stop with Ctrl-C.\n", listener.Addr())
@@ -81,12 +90,16 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		}
 		defer stop()
 	}
-	return serve(ctx, listener, newShop(sessions).handler())
+	sh := newShop(sessions)
+	srv := &http.Server{Handler: sh.handler(), ReadHeaderTimeout: 10 * time.Second}
+	srv.RegisterOnShutdown(sh.endStreams)
+	return serve(ctx, listener, srv)
 }
 
-// serve lets requests that are under way finish when ctx is done.
-func serve(ctx context.Context, listener net.Listener, h http.Handler) error {
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+// serve serves until ctx is done, and then lets requests that are under way finish. The
+// server's RegisterOnShutdown has to end streams: otherwise Shutdown waits for them until
+// its deadline.
+func serve(ctx context.Context, listener net.Listener, srv *http.Server) error {
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(listener) }()
 	select {

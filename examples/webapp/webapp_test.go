@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -21,9 +22,10 @@ import (
 
 	"gosession.dev/session"
 	"gosession.dev/session/internal/testserver"
+	"gosession.dev/session/sessiontest"
 )
 
-// visitor is a browser: it keeps cookies and follows redirects.
+// visitor is a client that keeps cookies and follows redirects, as a browser does.
 type visitor struct {
 	t    *testing.T
 	url  string
@@ -62,7 +64,7 @@ func (v *visitor) body(resp *http.Response, err error) string {
 	return string(body)
 }
 
-// cookie is the value of the session cookie.
+// cookie returns the value of the session cookie, or "".
 func (v *visitor) cookie() string {
 	u, err := url.Parse(v.url)
 	require.NoError(v.t, err)
@@ -100,20 +102,29 @@ func TestShop(t *testing.T) {
 	}
 }
 
-// goShopping does all that the page offers, with two browsers of one user. Not
-// every backend lists a user's devices, or ends them.
+// goShopping does all that the page offers, with two browsers of one user. Some backends
+// can't list a user's devices, or can't end them.
 func goShopping(t *testing.T, url string, transport http.RoundTripper, driver string) {
 	laptop, phone := newVisitor(t, url, transport), newVisitor(t, url, transport)
 	require.Contains(t, laptop.see(), "Nothing yet")
-	require.Empty(t, laptop.cookie(), "looking makes no session")
+	require.Empty(t, laptop.cookie(), "a visitor who only looks has no session")
 
 	require.Contains(t, laptop.post("/cart", "fruit", "Apples"), "Apples are in your cart.")
 	anonymous := laptop.cookie()
 	require.NotEmpty(t, anonymous)
-	require.NotContains(t, laptop.see(), "are in your cart", "it is said once")
+	require.NotContains(t, laptop.see(), "are in your cart", "a message is shown once")
 	require.Contains(t, laptop.see(), `<span id="total">1</span>`)
 
-	page := laptop.post("/sign-in", "name", "<Ada>")
+	require.Contains(t, laptop.post("/cart/change", "Apples", "3", "Pears", "2"), `<span id="total">5</span>`)
+	require.Contains(t, laptop.post("/cart/change", "Apples", "9", "Pears", "many"), "Nothing was changed.")
+	page := laptop.see()
+	require.Contains(t, page, `<span id="total">5</span>`, "the form is stored as a whole or not at all")
+	require.NotContains(t, page, "Nothing was changed.")
+	require.Contains(t, laptop.post("/cart/empty"), "Your cart is empty.")
+	require.Contains(t, laptop.see(), "Nothing yet")
+	laptop.post("/cart", "fruit", "Apples")
+
+	page = laptop.post("/sign-in", "name", "<Ada>")
 	require.Contains(t, page, "Welcome, &lt;Ada&gt;!")
 	require.Contains(t, page, `<span id="total">1</span>`, "the cart stays")
 	require.NotEqual(t, anonymous, laptop.cookie(), "the ID changes at sign-in")
@@ -147,19 +158,65 @@ func goShopping(t *testing.T, url string, transport http.RoundTripper, driver st
 func endOneDevice(t *testing.T, laptop, phone, other *visitor) {
 	page := laptop.see()
 	handles := deviceOnPage.FindAllStringSubmatch(page, -1)
-	require.Len(t, handles, 1, "the phone; this one has no button, and Bob is somebody else")
+	require.Len(t, handles, 1, "the phone; the laptop itself has no button, and Bob is another user")
 	require.Contains(t, page, "this one")
 	require.Contains(t, page, "A browser on something")
+	require.Regexp(t, `<td><time datetime="[-0-9]+T[:0-9]+Z">\d+ \w+ \d\d:\d\d:\d\d UTC</time></td>\s*<td><time`, page)
+	require.NotContains(t, page, ">End<")
 
-	require.Contains(t, other.post("/devices/end", "device", handles[0][1]), "signed out already", "not his")
+	require.Contains(t, other.post("/devices/end", "device", handles[0][1]), "signed out already", "Bob can't end a device of Ada")
 	require.Contains(t, phone.see(), "Signed in as")
 	require.Contains(t, laptop.post("/devices/end", "device", handles[0][1]), "That device is signed out.")
-	require.Contains(t, phone.see(), "Sign in", "out at the next click")
+	require.Contains(t, phone.see(), "Sign in", "the phone is signed out at its next request")
 	require.Contains(t, laptop.post("/devices/end", "device", handles[0][1]), "signed out already")
 	require.Contains(t, laptop.see(), "Signed in as")
 }
 
-// Forms of other sites get nowhere.
+// A user whose session has expired is told so, once.
+func TestExpiredSession(t *testing.T) {
+	f := sessiontest.New(t)
+	srv := httptest.NewTLSServer(newShop(f.Factory).handler())
+	defer srv.Close()
+	ada := newVisitor(t, srv.URL, srv.Client().Transport)
+	require.Contains(t, ada.post("/devices/end-others"), "Please sign in first.")
+	ada.post("/sign-in", "name", "Ada")
+	resp, err := ada.http.Get(srv.URL + "/sign-in")
+	require.Contains(t, ada.body(resp, err), "Signed in as", "a user who has signed in is not asked again")
+	f.Clock.Advance(2 * time.Hour)
+	require.Contains(t, ada.post("/devices/end-others"), "Your session has expired.")
+	require.Contains(t, ada.post("/devices/end-others"), "Please sign in first.")
+	require.Empty(t, ada.cookie())
+}
+
+// Errors of the session are answered with a text for the user and with the status that
+// Config.OnError documents.
+func TestErrorPages(t *testing.T) {
+	f := sessiontest.NewWithConfig(t, session.Config{OnError: answerError})
+	handler := newShop(f.Factory).handler()
+	show := func() *httptest.ResponseRecorder {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.AddCookie(sessiontest.SignIn(t, f, "Ada", map[string]any{"flash": "Welcome!"}).Cookie())
+		f.Store.Inject(sessiontest.Fault{Calls: []string{"Flush"}, Err: sessiontest.ErrOutage})
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		f.Store.Heal()
+		return w
+	}
+	w := show()
+	require.Equal(t, http.StatusServiceUnavailable, w.Code)
+	require.Equal(t, "Please try again in a minute.\n", w.Body.String())
+	for err, want := range map[error]int{
+		session.ErrSealed:      http.StatusServiceUnavailable,
+		session.ErrStaleSignIn: http.StatusForbidden,
+		io.ErrUnexpectedEOF:    http.StatusInternalServerError,
+	} {
+		w := httptest.NewRecorder()
+		answerError(w, httptest.NewRequest("GET", "/", nil), fmt.Errorf("test: %w", err))
+		require.Equal(t, want, w.Code, "%v", err)
+	}
+}
+
+// A form of another site changes nothing and gets no session.
 func TestCrossSiteFormIsRefused(t *testing.T) {
 	sessions, err := session.Open("memory", "")
 	require.NoError(t, err)
@@ -173,7 +230,7 @@ func TestCrossSiteFormIsRefused(t *testing.T) {
 	require.Empty(t, w.Header().Values("Set-Cookie"))
 }
 
-// The README's command, with the default backend: sessions survive a restart.
+// The README's command keeps sessions in a file by default, so they survive a restart.
 func TestCommandKeepsSessionsOverRestart(t *testing.T) {
 	dir := t.TempDir()
 	bin := filepath.Join(dir, "webapp")
@@ -197,7 +254,8 @@ func TestCommandKeepsSessionsOverRestart(t *testing.T) {
 	require.Contains(t, page, `<span id="total">1</span>`)
 }
 
-// start runs the binary in dir until stop is called, which expects a clean end.
+// start runs the binary in dir. The caller calls stop, which requires that the program ends
+// without an error.
 func start(t *testing.T, bin, dir string, args ...string) (url string, stop func()) {
 	t.Helper()
 	cmd := exec.Command(bin, append([]string{"-addr", "127.0.0.1:0"}, args...)...)
@@ -221,7 +279,7 @@ func start(t *testing.T, bin, dir string, args ...string) (url string, stop func
 	}
 }
 
-// With -metrics the counts are at a second address, in the text format of Prometheus.
+// The flag -metrics serves counts at a second address, in the text format of Prometheus.
 func TestMetrics(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	said, out := io.Pipe()
@@ -254,12 +312,18 @@ func TestMetrics(t *testing.T) {
 func TestBadFlags(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
 	for want, args := range map[string][]string{
 		`unknown driver "nope"`:         {"-driver", "nope"},
 		"max_sessions":                  {"-driver", "memory", "-dsn", "x?max_sessions=y"},
 		"flag provided but not defined": {"-nope"},
+		`"extra" is not a flag`:         {"-driver", "memory", "extra", "-nope"},
 		"unknown DSN parameter":         {"-driver", "memory", "-dsn", "x?secret-canary=1"},
 		"listen tcp":                    {"-driver", "memory", "-addr", "nowhere:nothing"},
+		"address already in use; choose another address with -addr":    {"-driver", "memory", "-addr", taken.Addr().String()},
+		"address already in use; choose another address with -metrics": {"-driver", "memory", "-addr", "127.0.0.1:0", "-metrics", taken.Addr().String()},
 	} {
 		err := run(t.Context(), args, io.Discard)
 		require.ErrorContains(t, err, want)

@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// Fault is what can happen to a call. The values are bits.
+// Fault is a kind of fault that can hit a call. The values are bits.
 type Fault int
 
 const (
-	// Fail: the call does not happen, and returns an error.
+	// Fail: the call has no effect and returns an error.
 	Fail Fault = 1 << iota
 
-	// Lost: the call happens, and returns an error.
+	// Lost: the call takes effect, but its answer is lost, so it returns an error.
 	Lost
 
-	// Crash: the call happens, and its process makes no further step. Its requests
-	// get no answer.
+	// Crash: the call takes effect, and then the process crashes. It makes no further call, and
+	// its requests get no answer.
 	Crash
 
 	AllFaults = Fail | Lost | Crash
@@ -26,7 +26,7 @@ const (
 
 var faultLetters = map[Fault]string{0: "", Fail: "f", Lost: "l", Crash: "c"}
 
-// choice lets a request make its call.
+// choice is one step of an execution: a request makes its call, possibly with a fault.
 type choice struct {
 	request int
 	fault   Fault
@@ -34,7 +34,7 @@ type choice struct {
 
 func (c choice) String() string { return strconv.Itoa(c.request) + faultLetters[c.fault] }
 
-// schedule is what has been chosen, in order.
+// schedule is the sequence of choices of an execution.
 type schedule []choice
 
 func (s schedule) String() string {
@@ -57,7 +57,7 @@ func parseSchedule(text string) (schedule, error) {
 		}
 		n, err := strconv.Atoi(field)
 		if err != nil {
-			return nil, fmt.Errorf("%q is no schedule: %w", text, err)
+			return nil, fmt.Errorf("%q is not a schedule: %w", text, err)
 		}
 		c.request = n
 		s = append(s, c)
@@ -65,16 +65,15 @@ func parseSchedule(text string) (schedule, error) {
 	return s, nil
 }
 
-// Call is what waits at a gate.
+// Call describes a call that waits at a gate.
 type Call struct {
 	Name   string
-	Keys   []string // the records that it reads or writes; nil is all of them
+	Keys   []string // of the records that the call reads or writes; nil means all records
 	Writes bool
 }
 
-// concerns reports whether the order of the two calls can make a difference to the
-// records.
-func (c Call) concerns(other Call) bool {
+// conflicts reports whether the order of the two calls can matter for the records.
+func (c Call) conflicts(other Call) bool {
 	if !c.Writes && !other.Writes {
 		return false
 	}
@@ -84,9 +83,8 @@ func (c Call) concerns(other Call) bool {
 	return slices.ContainsFunc(c.Keys, func(key string) bool { return slices.Contains(other.Keys, key) })
 }
 
-// independent reports whether two choices have the same effect in either order. If
-// processes have a memory, requests of one process may meet there, which only readers
-// leave alone.
+// independent reports whether two choices have the same effect in either order. If memory is
+// true, the calls of one process may also affect its memory, unless both only read.
 func (x *Execution) independent(a, b choice, memory bool) bool {
 	ra, rb := x.requests[a.request], x.requests[b.request]
 	if ra == rb {
@@ -97,5 +95,5 @@ func (x *Execution) independent(a, b choice, memory bool) bool {
 			return false
 		}
 	}
-	return a.fault == Fail || b.fault == Fail || !ra.call.concerns(rb.call)
+	return a.fault == Fail || b.fault == Fail || !ra.call.conflicts(rb.call)
 }

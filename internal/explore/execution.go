@@ -12,44 +12,43 @@ import (
 	"time"
 )
 
-// Execution is one execution of a scenario. The scenario's goroutine calls its
-// methods, except where it is said otherwise.
+// Execution is one execution of a scenario. Only the scenario's goroutine may call its methods,
+// unless their comments say otherwise.
 type Execution struct {
 	chooser  chooser
 	requests []*Request
 	dead     map[int]bool // the processes that have crashed
 	taken    schedule
 	cleanups []func()
-	over     chan struct{} // closed when what has crashed may unwind
+	over     chan struct{} // closed when the goroutines of crashed processes may return
 
-	mu       sync.Mutex     // guards what follows
-	keys     map[string]int // in the order in which they came to be, from 1
+	mu       sync.Mutex     // guards the fields below
+	keys     map[string]int // numbers of keys in the order of their first use, from 1
 	log      []logged
 	messages []string
-	pruned   bool // it repeats another one
+	pruned   bool // the execution would repeat another one
 }
 
-// chooser decides what happens next.
+// chooser decides how an execution continues.
 type chooser interface {
-	// choose returns one of the choices, which are never empty, or false if the
-	// execution is of no more interest.
+	// choose returns one of choices, which is never empty, or false to cut the execution short.
 	choose(x *Execution, choices []choice) (choice, bool)
 
-	// faults returns which faults may follow the choices up to now.
+	// faults returns the faults that may happen after the choices in taken.
 	faults(taken schedule) Fault
 
-	// exact reports whether executions are wanted that have the effect of others.
+	// exact reports whether to execute schedules that have the same effect as others.
 	exact() bool
 }
 
-// Request is a goroutine whose calls the explorer orders.
+// Request is a goroutine whose calls the explorer puts in order.
 type Request struct {
 	index   int
 	process int
-	turn    chan choice // what its call is told
+	turn    chan choice // received by the call that waits
 
-	mu      sync.Mutex // guards what follows
-	waiting bool       // at a gate, with call
+	mu      sync.Mutex // guards the fields below
+	waiting bool       // call waits at a gate
 	call    Call
 	done    bool
 	ended   bool // done before its process crashed
@@ -61,16 +60,18 @@ type logged struct {
 	err  error
 }
 
-// The errors of calls that fail. They look like nothing that package driver defines.
+// The errors of calls that fail. They match no error of package driver.
 var (
+	// ErrFault is the error of a call with the fault Fail or Lost.
 	ErrFault = errors.New("explore: the store fails")
-	errDead  = errors.New("explore: the process has crashed")
+
+	errDead = errors.New("explore: the process has crashed")
 )
 
 type requestKey struct{}
 
-// Go starts a request in a process. The context of its calls has to be derived from
-// ctx.
+// Go starts a request in a process. The request must make its calls with contexts that are
+// derived from ctx.
 func (x *Execution) Go(process int, do func(ctx context.Context)) *Request {
 	r := &Request{index: len(x.requests), process: process, turn: make(chan choice)}
 	x.requests = append(x.requests, r)
@@ -85,7 +86,7 @@ func (x *Execution) Go(process int, do func(ctx context.Context)) *Request {
 	return r
 }
 
-// Ended reports whether the request came to its end before its process crashed.
+// Ended reports whether the request has ended, and its process had not crashed before.
 func (r *Request) Ended() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -95,7 +96,7 @@ func (r *Request) Ended() bool {
 // Crashed reports whether the process has crashed.
 func (x *Execution) Crashed(process int) bool { return x.dead[process] }
 
-// Count returns how many faults of these kinds there were.
+// Count returns the number of faults of the given kinds that have happened.
 func (x *Execution) Count(kinds Fault) int {
 	n := 0
 	for _, c := range x.taken {
@@ -106,7 +107,7 @@ func (x *Execution) Count(kinds Fault) int {
 	return n
 }
 
-// Hit reports whether a fault of these kinds has hit a call of that name.
+// Hit reports whether a fault of the given kinds has hit a call with the given name.
 func (x *Execution) Hit(kinds Fault, call string) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -118,7 +119,7 @@ func (x *Execution) Hit(kinds Fault, call string) bool {
 	return false
 }
 
-// Cleanup has do called when the execution is over.
+// Cleanup calls do at the end of the execution.
 func (x *Execution) Cleanup(do func()) { x.cleanups = append(x.cleanups, do) }
 
 // Wait lets the requests make their calls, one at a time, until all have ended.
@@ -129,8 +130,8 @@ func (x *Execution) Wait() {
 		if len(choices) == 0 {
 			break
 		}
-		if len(x.taken) == endless {
-			x.Errorf("the execution does not end")
+		if len(x.taken) == maxCalls {
+			x.Errorf("the execution has not ended after %d calls", maxCalls)
 			x.stop()
 		}
 		c, ok := x.chooser.choose(x, choices)
@@ -141,13 +142,13 @@ func (x *Execution) Wait() {
 	}
 	for _, r := range x.requests {
 		if !r.Ended() && !x.dead[r.process] {
-			x.Errorf("request %d neither ends nor makes a call", r.index)
+			x.Errorf("request %d hangs: it neither ends nor makes a call", r.index)
 		}
 	}
 	x.endDead()
 }
 
-// pass lets one call pass.
+// pass lets one call pass its gate.
 func (x *Execution) pass(c choice) {
 	x.taken = append(x.taken, c)
 	r := x.requests[c.request]
@@ -159,8 +160,8 @@ func (x *Execution) pass(c choice) {
 	if c.fault == Crash {
 		x.dead[r.process] = true
 	}
-	// A call that was refused has no effect: a lost answer is the same as Fail, and
-	// a crash the same as one before the call.
+	// A call that returns an error has no effect. So Lost is the same as Fail, and Crash the same
+	// as a crash before the call, and other executions cover both.
 	if c.fault&(Lost|Crash) != 0 && x.lastErr() != nil && !x.chooser.exact() {
 		x.prune()
 	}
@@ -172,7 +173,7 @@ func (x *Execution) lastErr() error {
 	return x.log[len(x.log)-1].err
 }
 
-// prune ends the execution, which repeats another one.
+// prune ends the execution, because it would repeat another one.
 func (x *Execution) prune() {
 	x.mu.Lock()
 	x.pruned = true
@@ -180,7 +181,7 @@ func (x *Execution) prune() {
 	x.stop()
 }
 
-// stop ends all requests and the scenario where they are.
+// stop ends all requests, and the scenario's goroutine.
 func (x *Execution) stop() {
 	for _, r := range x.requests {
 		x.dead[r.process] = true
@@ -190,12 +191,13 @@ func (x *Execution) stop() {
 }
 
 const (
-	endless  = 500 // calls
+	maxCalls = 500 // in an execution
 	pause    = 50 * time.Millisecond
-	patience = 40 // pauses, in which a request that waits for no other goes on
+	patience = 40 // pauses; after them a request that has made no call waits for another request
 )
 
-// settle gives all requests the time to reach their next call.
+// settle waits until each request has ended, has reached its next call, or waits for another
+// request.
 func (x *Execution) settle() {
 	for range patience {
 		synctest.Wait()
@@ -219,7 +221,7 @@ func (x *Execution) settled() bool {
 	return true
 }
 
-// choices returns what can happen next.
+// choices returns all choices for the next step.
 func (x *Execution) choices() []choice {
 	var choices []choice
 	faults := x.chooser.faults(x.taken)
@@ -240,8 +242,8 @@ func (x *Execution) choices() []choice {
 	return choices
 }
 
-// endDead lets the goroutines of crashed processes come to their end. Their calls do
-// not reach the store.
+// endDead lets the goroutines of crashed processes return. Their calls fail and do not reach the
+// store.
 func (x *Execution) endDead() {
 	close(x.over)
 	for range 10 * patience {
@@ -271,9 +273,10 @@ func (x *Execution) endDead() {
 	x.requests = nil
 }
 
-// Step does something when the explorer chooses to. It is for the goroutines of
-// requests, whose context ctx is; for others it does it at once. The error is that
-// of do, or a fault.
+// Step waits at a gate until the explorer chooses the call, and then calls do, which makes the
+// call. It returns the error of do, or that of a fault. Step is called by the goroutines of
+// requests, with a context derived from that of the request. With any other context it calls do
+// at once.
 func (x *Execution) Step(ctx context.Context, call Call, do func(context.Context) error) error {
 	r, _ := ctx.Value(requestKey{}).(*Request)
 	if r == nil {
@@ -287,7 +290,7 @@ func (x *Execution) Step(ctx context.Context, call Call, do func(context.Context
 	if c.request < 0 {
 		return errDead
 	}
-	err := error(ErrFault)
+	err := ErrFault
 	if c.fault != Fail {
 		err = do(ctx)
 	}
@@ -304,15 +307,14 @@ func (x *Execution) Step(ctx context.Context, call Call, do func(context.Context
 	return err
 }
 
-// Errorf reports that the execution is not as it has to be. Any goroutine may call
-// it.
+// Errorf reports that the execution is wrong. Any goroutine may call it.
 func (x *Execution) Errorf(format string, args ...any) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.messages = append(x.messages, strings.TrimSpace(fmt.Sprintf(format, args...)))
 }
 
-// number returns the place of a key in the order in which the keys came to be.
+// number returns the number of a key, in the order in which keys were first used.
 func (x *Execution) number(key string) int {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -357,7 +359,7 @@ func (x *Execution) formatLog() string {
 func execute(t *testing.T, c chooser, scenario func(*Execution)) *Execution {
 	x := &Execution{chooser: c, dead: map[int]bool{}, keys: map[string]int{}}
 	synctest.Test(t, func(*testing.T) {
-		x.over = make(chan struct{}) // of this bubble
+		x.over = make(chan struct{}) // a channel must belong to this bubble
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)

@@ -1,24 +1,24 @@
-// Package explore runs a test in every order in which the requests of the test can
-// make their calls to a store, with a fault at each call. It runs the real code: a
-// request is a goroutine, and each of its calls waits at a gate until the explorer
-// lets it pass. Only one call passes at a time, so an execution is a sequence of
-// choices, and a failing one can be repeated from that sequence.
+// Package explore runs a test in every order in which its concurrent requests can make their
+// calls to a store, and with a fault at each call. It runs the real code: a request is a
+// goroutine, and each of its calls waits at a gate until the explorer lets it pass. Only one call
+// passes at a time, so an execution is determined by a sequence of choices, the schedule, and a
+// failure can be repeated from its schedule. If there are too many orders, it tries as many as
+// the budget allows at random.
 //
-// A scenario is a function that is executed once per order:
+// A scenario is a function that is executed once for each order:
 //
 //	explore.Run(t, explore.Options{MaxFaults: 1}, func(x *explore.Execution) {
 //		store := x.Store(memory.New(memory.Options{}))
-//		... prepare records in store: calls outside requests pass at once ...
+//		... prepare records in store: calls outside of requests pass at once ...
 //		x.Go(0, func(ctx context.Context) { err1 = work(ctx, store) }) // in process 0
-//		x.Go(1, func(ctx context.Context) { err2 = work(ctx, store) })
+//		x.Go(1, func(ctx context.Context) { err2 = work(ctx, store) }) // in process 1
 //		x.Wait() // the explorer decides in which order they make their calls
-//		... report by x.Errorf what must not be ...
+//		... check the result, and report with x.Errorf what is wrong ...
 //	})
 //
-// Executions run in the bubbles of [testing/synctest], so pauses cost no time. A
-// request that pauses or computes is given the time to reach its next call before
-// the explorer chooses again. That loses no order, because the call can wait at its
-// gate for as long as it takes.
+// Executions run in bubbles of [testing/synctest], so pauses cost no time. Before each choice the
+// explorer waits until every request has reached its next call. That excludes no order, because
+// a call can wait at its gate as long as the explorer likes.
 package explore
 
 import (
@@ -29,60 +29,60 @@ import (
 	"time"
 )
 
-// Options says how far to explore.
+// Options says how much to explore.
 type Options struct {
-	// Faults are the kinds that occur; 0 is all of them.
+	// Faults are the kinds of faults that happen; 0 means all kinds.
 	Faults Fault
 
-	// MaxFaults is how many faults an execution has at most.
+	// MaxFaults is the maximum number of faults in an execution.
 	MaxFaults int
 
-	// Budget is how many executions there are at most for each number of faults,
-	// including executions that are cut short; 0 is 20,000. If it does not suffice for
-	// all orders, as many are chosen at random.
+	// Budget is the maximum number of executions for each number of faults, including
+	// executions that are cut short; 0 means 20,000. If it does not suffice for all orders, as
+	// many again are executed at random.
 	Budget int
 
-	// Random is how long random executions go on after the others. Environment
+	// Random is how long to continue with random executions after all others. The environment
 	// variable SESSION_EXPLORE overrides it.
 	Random time.Duration
 
-	// Memory says that processes remember something that makes a difference, such as
-	// renamed keys where the store has no marks. Without it, the order of two calls of
-	// one process matters only if it does for two processes.
+	// Memory tells that processes remember something that matters, such as renamed keys if the
+	// store keeps no marks. Without it, the order of two calls in one process matters only if it
+	// would matter in two processes.
 	Memory bool
 
-	// Every disables the reduction: also orders are executed that differ only in
-	// calls that do not concern each other.
+	// Every disables the reduction: orders that differ only in independent calls are all
+	// executed.
 	Every bool
 }
 
-// Result is what an exploration has found.
+// Result is the result of an exploration.
 type Result struct {
 	Rounds  []Round
 	Failure *Failure // the first one, or nil
 }
 
-// Round is a part of an exploration: all executions of at most so many faults.
+// Round is a part of an exploration, with a maximum number of faults.
 type Round struct {
-	Faults     int
+	Faults     int // the maximum in an execution
 	Executions int
-	Repeats    int    // executions that were cut short, because they repeat others
-	Exhaustive bool   // these are all
-	Seed       uint64 // of random ones, else 0
+	Repeats    int    // executions that were cut short, because they would repeat others
+	Exhaustive bool   // all orders were executed
+	Seed       uint64 // of random executions, otherwise 0
 }
 
 func (r Round) String() string {
-	how := ", depth first"
+	how := ", depth first, until the budget was spent"
 	switch {
 	case r.Exhaustive:
-		how = ", which are all"
+		how = ", all there are"
 	case r.Seed != 0:
 		how = fmt.Sprintf(", at random (seed %d)", r.Seed)
 	}
-	return fmt.Sprintf("at most %d faults: %d executions%s, and %d cut short", r.Faults, r.Executions, how, r.Repeats)
+	return fmt.Sprintf("at most %d faults: %d executions%s; %d cut short", r.Faults, r.Executions, how, r.Repeats)
 }
 
-// Failure is an execution in which the scenario has reported something.
+// Failure is an execution in which the scenario has reported an error.
 type Failure struct {
 	Schedule string // repeats the execution if SESSION_SCHEDULE is set to it
 	Messages string
@@ -93,8 +93,8 @@ func (f *Failure) String() string {
 	return fmt.Sprintf("SESSION_SCHEDULE=%s\n%s\n%s", f.Schedule, f.Messages, f.Log)
 }
 
-// Run explores scenario, fails the test with the first execution that reports
-// something, and logs how many there were.
+// Run explores scenario. It fails the test with the first execution that reports an error, and
+// logs the numbers of executions.
 func Run(t *testing.T, o Options, scenario func(*Execution)) {
 	t.Helper()
 	if text, found := os.LookupEnv("SESSION_SCHEDULE"); found {
@@ -127,8 +127,8 @@ func replay(t *testing.T, text string, scenario func(*Execution)) {
 	}
 }
 
-// Replay executes one schedule, and returns what the scenario has reported, if
-// anything, and the log of its calls. It does not fail the test.
+// Replay executes one schedule. It returns the failure, or nil if the scenario has reported no
+// error, and the log of the calls. It does not fail the test.
 func Replay(t *testing.T, text string, scenario func(*Execution)) (failure *Failure, log string) {
 	t.Helper()
 	s, err := parseSchedule(text)
@@ -142,7 +142,7 @@ func Replay(t *testing.T, text string, scenario func(*Execution)) (failure *Fail
 	return failure, x.formatLog()
 }
 
-// Search explores scenario up to the first failure. It does not fail the test.
+// Search explores scenario until the first failure. It does not fail the test.
 func Search(t *testing.T, o Options, scenario func(*Execution)) Result {
 	t.Helper()
 	if o.Faults == 0 {

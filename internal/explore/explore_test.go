@@ -12,10 +12,10 @@ import (
 	"time"
 
 	"gosession.dev/session/driver"
+	"gosession.dev/session/driver/intercept"
 	"gosession.dev/session/drivers/memory"
 	"gosession.dev/session/drivertest"
 	"gosession.dev/session/internal/explore"
-	"gosession.dev/session/internal/intercept"
 )
 
 func record(key, data string) *driver.Record {
@@ -23,7 +23,7 @@ func record(key, data string) *driver.Record {
 	return &driver.Record{Key: key, Data: []byte(data), Created: now, Expires: now.Add(time.Hour)}
 }
 
-// calls is a scenario of requests that only read, so many times each.
+// calls returns a scenario of requests that each call Destroy as often as counts says.
 func calls(key func(request int) string, counts ...int) func(*explore.Execution) {
 	return func(x *explore.Execution) {
 		s := x.Store(memory.New(memory.Options{}), explore.Traits{})
@@ -52,8 +52,8 @@ func TestAllOrders(t *testing.T) {
 	}{
 		{"two requests", explore.Options{}, one, []int{4, 3}, 35},      // 7 over 3
 		{"three requests", explore.Options{}, one, []int{2, 2, 2}, 90}, // 6! / 2^3
-		{"independent ones", explore.Options{}, own, []int{4, 3}, 1},
-		{"all of them", explore.Options{Every: true}, own, []int{4, 3}, 35},
+		{"independent requests", explore.Options{}, own, []int{4, 3}, 1},
+		{"independent requests in every order", explore.Options{Every: true}, own, []int{4, 3}, 35},
 		{"a failing call", explore.Options{MaxFaults: 1, Faults: explore.Fail}, one, []int{3}, 4},
 		{"two failing calls", explore.Options{MaxFaults: 2, Faults: explore.Fail}, one, []int{3}, 7},
 	} {
@@ -67,7 +67,8 @@ func TestAllOrders(t *testing.T) {
 	}
 }
 
-// increment adds one to a number, as a program does that forgets the version.
+// increment adds one to a number. If conditional is false, it ignores that the version may have
+// changed since it read the number.
 func increment(ctx context.Context, s driver.Store, conditional bool) error {
 	for {
 		r, err := s.Retrieve(ctx, "k")
@@ -121,7 +122,7 @@ func counting(conditional bool, outcomes map[string]int) func(*explore.Execution
 		fmt.Sscan(string(got.Data), &n)
 		outcomes[fmt.Sprint(n, sure, errs[0] != nil, errs[1] != nil)]++
 		if n < sure || n > sure+possible {
-			x.Errorf("the number is %d after %d increments, and %d of unknown outcome", n, sure, possible)
+			x.Errorf("the number is %d after %d successful increments and %d of unknown outcome", n, sure, possible)
 		}
 	}
 }
@@ -139,7 +140,7 @@ func TestFindsLostUpdate(t *testing.T) {
 	}
 }
 
-// With and without the reduction, the same outcomes are seen.
+// The reduction executes fewer orders, and they have all outcomes.
 func TestReductionLosesNothing(t *testing.T) {
 	reduced, all := map[string]int{}, map[string]int{}
 	o := explore.Options{MaxFaults: 2}
@@ -150,12 +151,12 @@ func TestReductionLosesNothing(t *testing.T) {
 		t.Fatal(few.Failure, many.Failure)
 	}
 	if executions(few) >= executions(many) || !maps.EqualFunc(reduced, all, func(int, int) bool { return true }) {
-		t.Errorf("%v: %v; all %v: %v", few.Rounds, slices.Sorted(maps.Keys(reduced)), many.Rounds, slices.Sorted(maps.Keys(all)))
+		t.Errorf("outcomes of %v are %v; want the outcomes of %v: %v", few.Rounds, slices.Sorted(maps.Keys(reduced)), many.Rounds, slices.Sorted(maps.Keys(all)))
 	}
 	t.Log(few.Rounds, many.Rounds)
 }
 
-// A process that crashes stops both of its requests, and none of another process.
+// The crash of a process stops both of its requests, and none of another process.
 func TestCrash(t *testing.T) {
 	crashes := 0
 	explore.Run(t, explore.Options{MaxFaults: 1, Faults: explore.Crash}, func(x *explore.Execution) {
@@ -178,7 +179,7 @@ func TestCrash(t *testing.T) {
 			crashes++
 		}
 		if x.Crashed(0) && requests[0].Ended() && requests[1].Ended() {
-			x.Errorf("process 0 has crashed, and both of its requests have got an answer")
+			x.Errorf("process 0 has crashed, and both of its requests have ended")
 		}
 	})
 	if crashes == 0 {
@@ -186,7 +187,7 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// Pauses cost no time, and keep no order from being tried.
+// Pauses take no real time, and exclude no order.
 func TestPauses(t *testing.T) {
 	seen := map[string]bool{}
 	begin := time.Now()
@@ -206,14 +207,14 @@ func TestPauses(t *testing.T) {
 		seen[order] = true
 	})
 	if len(seen) != 6 {
-		t.Errorf("orders %v", seen)
+		t.Errorf("orders are %v; want all 6", seen)
 	}
 	if took := time.Since(begin); took > 2*time.Second {
-		t.Errorf("took %v", took)
+		t.Errorf("Run took %v; want at most 2s", took)
 	}
 }
 
-// twoStepDriver opens two-step stores that share their records by DSN.
+// twoStepDriver opens TwoStep stores. Stores with the same DSN share their records.
 type twoStepDriver struct{ byDSN sync.Map }
 
 func (d *twoStepDriver) Open(dsn string) (driver.Store, error) {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// search runs the executions.
+// search is an exploration under way.
 type search struct {
 	t        *testing.T
 	o        Options
@@ -15,7 +15,7 @@ type search struct {
 	result   Result
 }
 
-// run executes the scenario once, counts it, and reports whether to go on.
+// run executes the scenario once, counts the execution, and reports whether to continue.
 func (s *search) run(c chooser, round *Round) bool {
 	x := execute(s.t, c, s.scenario)
 	if x.pruned {
@@ -29,8 +29,8 @@ func (s *search) run(c chooser, round *Round) bool {
 	return s.result.Failure == nil
 }
 
-// exhaust runs all executions of at most so many faults, and reports whether the
-// budget was enough.
+// exhaust runs all executions with at most the given number of faults, and reports whether the
+// budget was enough for all of them.
 func (s *search) exhaust(faults int) bool {
 	tree := &tree{kinds: s.o.Faults, max: faults, every: s.o.Every, memory: s.o.Memory}
 	round := Round{Faults: faults}
@@ -43,7 +43,7 @@ func (s *search) exhaust(faults int) bool {
 	return round.Exhaustive
 }
 
-// random runs random executions while more says so.
+// random runs random executions while more returns true.
 func (s *search) random(faults int, seed uint64, more func(done int) bool) {
 	round := Round{Faults: faults, Seed: seed}
 	for n := 0; more(n); n++ {
@@ -55,9 +55,9 @@ func (s *search) random(faults int, seed uint64, more func(done int) bool) {
 	s.result.Rounds = append(s.result.Rounds, round)
 }
 
-// tree is a chooser that goes through all choices, depth first. It does without
-// executions that differ from earlier ones only in the order of calls that do not
-// concern each other, by sleep sets (Godefroid, Partial-Order Methods, 1996).
+// tree is a chooser that tries all choices, depth first. With sleep sets (Godefroid,
+// Partial-Order Methods, 1996) it leaves out executions that differ from earlier ones only in the
+// order of independent calls.
 type tree struct {
 	kinds  Fault
 	max    int
@@ -65,14 +65,14 @@ type tree struct {
 	memory bool
 	path   []node
 	depth  int
-	asleep []choice // at the node that comes next
+	asleep []choice // the sleep set of the next node
 }
 
-// node is a point at which something is chosen.
+// node is a point of an execution at which tree makes a choice.
 type node struct {
 	options []choice
-	taken   int      // the index of the option that is tried
-	asleep  []choice // need not be tried here, for they were tried before with the same effect
+	taken   int      // the index of the current option
+	asleep  []choice // the sleep set: choices that were tried before with the same effect
 }
 
 func (t *tree) begin() { t.depth, t.asleep = 0, nil }
@@ -92,7 +92,7 @@ func (t *tree) choose(x *Execution, choices []choice) (choice, bool) {
 	n := &t.path[t.depth]
 	c := n.options[n.taken]
 	if !slices.Contains(choices, c) {
-		panic(fmt.Sprintf("explore: an execution can't be repeated: after %v there is no choice %v but %v\n%s", x.taken, c, choices, x.formatLog()))
+		panic(fmt.Sprintf("explore: the scenario is not deterministic: after %v the choices are %v, and %v is not among them\n%s", x.taken, choices, c, x.formatLog()))
 	}
 	t.depth++
 	t.asleep = nil
@@ -106,7 +106,7 @@ func (t *tree) choose(x *Execution, choices []choice) (choice, bool) {
 	return c, true
 }
 
-// next goes to the next execution, if there is one.
+// next moves to the next execution, and reports false if there is none.
 func (t *tree) next() bool {
 	for len(t.path) > 0 {
 		last := &t.path[len(t.path)-1]
@@ -119,14 +119,14 @@ func (t *tree) next() bool {
 	return false
 }
 
-// dice is a chooser that chooses at random.
+// dice is a chooser that makes random choices.
 type dice struct {
 	rand  *rand.Rand
 	kinds Fault
 	max   int
 }
 
-// One call in so many has a fault.
+// faultEvery is how many calls there are, on average, for each call that may have a fault.
 const faultEvery = 6
 
 func (d *dice) faults(taken schedule) Fault {
@@ -154,7 +154,7 @@ func faultsLeft(kinds Fault, most int, taken schedule) Fault {
 	return kinds
 }
 
-// A schedule is a chooser that repeats it. Where it ends, the first request goes on.
+// A schedule is a chooser that makes the choices in it, and after its end always the first one.
 
 func (s schedule) faults(schedule) Fault { return AllFaults }
 
@@ -166,7 +166,7 @@ func (s schedule) choose(x *Execution, choices []choice) (choice, bool) {
 	}
 	c := s[len(x.taken)]
 	if !slices.Contains(choices, c) {
-		panic(fmt.Sprintf("explore: after %v there is no choice %v but %v", x.taken, c, choices))
+		panic(fmt.Sprintf("explore: the schedule does not fit the scenario: after %v the choices are %v, and %v is not among them", x.taken, choices, c))
 	}
 	return c, true
 }

@@ -8,29 +8,29 @@ import (
 	"time"
 
 	"gosession.dev/session/driver"
-	"gosession.dev/session/internal/intercept"
+	"gosession.dev/session/driver/intercept"
 )
 
-// Traits says what a store is like.
+// Traits are the limits of a store.
 type Traits struct {
-	// NoSubjectDestroyer: it can't end the sessions of a subject in one step.
+	// NoSubjectDestroyer: the store can't end the sessions of a subject in one step.
 	NoSubjectDestroyer bool
 
-	// ListsSlowly: a listing takes two steps. It has the records that are there at
-	// both; a record that is renamed between them is missing.
+	// ListsSlowly: a listing takes two calls, and yields the records that exist at both. A
+	// record that is renamed between them is missing.
 	ListsSlowly bool
 }
 
-// Store returns a store that does what inner does, and each of whose calls waits at
-// the gate of its request. A listing is one call, and has the keys in the order in
-// which they came to be, so that executions can be repeated.
+// Store returns a store that behaves like inner, and each of whose calls waits at the gate of its
+// request. A listing is one call, and yields keys in the order of their first use, so that
+// executions can be repeated.
 func (x *Execution) Store(inner driver.Store, traits Traits) driver.Store {
 	g := &gated{x: x, inner: inner, traits: traits}
 	g.Store = intercept.New(inner, g.around)
 	return g
 }
 
-// gated tells the gate which records a call concerns.
+// gated is a store that tells the gate which records each call uses.
 type gated struct {
 	*intercept.Store
 	x      *Execution
@@ -38,7 +38,7 @@ type gated struct {
 	traits Traits
 }
 
-// renamesInSteps is a store whose ChangeID is several calls.
+// renamesInSteps is a store whose ChangeID consists of several calls.
 type renamesInSteps interface {
 	rename(ctx context.Context, oldKey string, r *driver.Record, step stepFunc) error
 }
@@ -118,7 +118,7 @@ func (g *gated) SubjectSessions(ctx context.Context, subject string) iter.Seq2[s
 	})
 }
 
-// list takes all keys before it yields the first.
+// list collects all keys before it yields the first.
 func (g *gated) list(ctx context.Context, name string, list func(context.Context) iter.Seq2[string, error]) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		keys, err := g.collect(ctx, name, list)

@@ -11,21 +11,20 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// TwoStep is a store whose backend changes one record at a time, as memcached does:
-// it renames in the three steps that [driver.RenameTracker] describes. Each of them
-// waits at a gate of its own if the store is used through [Execution.Store].
+// TwoStep is a store in memory that can change only one record at a time, like memcached. It
+// renames in the three steps that [driver.RenameTracker] describes. Used through
+// [Execution.Store], each step waits at a gate of its own. The zero TwoStep is ready to use.
 type TwoStep struct {
-	// Now is the clock by which records expire; nil is [time.Now].
+	// Now is the clock by which records expire; nil means [time.Now].
 	Now func() time.Time
 
-	// ListsRenamed: listings yield pending copies whose old key holds the mark that
-	// leads to them.
+	// ListsRenamed: listings yield a pending copy if its old key has a mark that leads to it.
 	ListsRenamed bool
 
-	// ListsPending is a fault: listings yield all pending copies.
+	// ListsPending: listings yield all pending copies. This is a fault.
 	ListsPending bool
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	cells   map[string]*cell
 	version uint64
 }
@@ -40,11 +39,11 @@ var (
 	_ driver.Lossy            = (*TwoStep)(nil)
 )
 
-// cell is what stands under a key: a record or, if to is set, the mark of one.
+// cell is the content of a key: a record, or, if to is set, the mark of a rename.
 type cell struct {
 	record  driver.Record
-	pending string // of a copy whose rename is not complete, the old key
-	to      string
+	pending string // the old key, if the record is a copy whose rename is not complete
+	to      string // the new key
 	at      time.Time
 }
 
@@ -57,7 +56,7 @@ func (s *TwoStep) now() time.Time {
 	return s.Now()
 }
 
-// atLocked returns what stands under key, or nil.
+// atLocked returns the content of key, or nil.
 func (s *TwoStep) atLocked(key string) *cell {
 	c := s.cells[key]
 	switch {
@@ -85,7 +84,7 @@ func clone(r *driver.Record) driver.Record {
 	return c
 }
 
-// add stores a record under a key that is free.
+// add stores a record under a key that must be free.
 func (s *TwoStep) add(ctx context.Context, r *driver.Record, pending string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -101,7 +100,8 @@ func (s *TwoStep) add(ctx context.Context, r *driver.Record, pending string) err
 	return nil
 }
 
-// swap replaces the record under key, if it has that version, by what makes returns.
+// swap replaces the record under key with the result of makes, if the record has the given
+// version.
 func (s *TwoStep) swap(ctx context.Context, key string, version uint64, makes func(old *cell) *cell) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -172,8 +172,8 @@ func (s *TwoStep) ChangeID(ctx context.Context, oldKey string, r *driver.Record)
 	})
 }
 
-// rename adds a copy, puts the mark in the place of the record, and completes the
-// copy; step does each of these.
+// rename adds a copy under the new key, replaces the old record with a mark, and completes the
+// copy. It calls step for each of the three.
 func (s *TwoStep) rename(ctx context.Context, oldKey string, r *driver.Record, step stepFunc) error {
 	version := r.Version
 	copied := clone(r)
@@ -196,7 +196,7 @@ func (s *TwoStep) rename(ctx context.Context, oldKey string, r *driver.Record, s
 		}))
 	}
 	if err != nil {
-		return err // the old record may be marked: the copy has to stay
+		return err // the mark may have been stored, so the copy must stay
 	}
 	r.Version = copied.Version
 	return step(ctx, Call{"ChangeID: complete copy", []string{r.Key}, true}, func(ctx context.Context) error {
@@ -205,7 +205,7 @@ func (s *TwoStep) rename(ctx context.Context, oldKey string, r *driver.Record, s
 	})
 }
 
-// judge returns the error of a ChangeID onto a taken key.
+// judge returns the error of a ChangeID whose new key is not free.
 func (s *TwoStep) judge(ctx context.Context, oldKey string, version uint64, step stepFunc) error {
 	return step(ctx, Call{"ChangeID: look", []string{oldKey}, false}, func(ctx context.Context) error {
 		old, err := s.Retrieve(ctx, oldKey)
@@ -227,7 +227,7 @@ func (s *TwoStep) removePending(key string) {
 	}
 }
 
-// complete needs not find the copy: it may have been ended meanwhile, or renamed.
+// complete completes a copy, unless it has ended or been renamed meanwhile.
 func (s *TwoStep) complete(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -326,8 +326,7 @@ func (s *TwoStep) Renamed(ctx context.Context, key string) (driver.Rename, error
 	return driver.Rename{To: c.to, Age: s.now().Sub(c.at)}, nil
 }
 
-// DeleteExpired implements [driver.Store]. What has expired is deleted when it is
-// met.
+// DeleteExpired implements [driver.Store]. The other methods delete expired records themselves.
 func (s *TwoStep) DeleteExpired(ctx context.Context) (int, error) { return 0, ctx.Err() }
 
 // Ping implements [driver.Pinger].

@@ -11,18 +11,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"gosession.dev/session/driver"
+	"gosession.dev/session/driver/intercept"
 	"gosession.dev/session/drivers/memory"
-	"gosession.dev/session/internal/intercept"
 	"gosession.dev/session/internal/move"
 )
 
 var errDied = errors.New("the process has died")
 
-// process is one that dies at a call of one of its stores: before that is made, or
-// after.
+// process is a process that dies at a call of one of its stores, before or after the call has
+// taken effect.
 type process struct {
-	calls int // until it dies
-	after bool
+	calls int  // how many calls it makes before the one at which it dies
+	after bool // the last call takes effect
 	died  bool
 }
 
@@ -51,7 +51,7 @@ func newRecord(key, data string) *driver.Record {
 	return &driver.Record{Key: key, Data: []byte(data), Subject: "ada", Created: now, Expires: now.Add(time.Hour)}
 }
 
-// operations are what may be under way.
+// operations are the calls during which a process may die.
 var operations = map[string]func(ctx context.Context, s *move.Store, version uint64) error{
 	"Retrieve": func(ctx context.Context, s *move.Store, _ uint64) error {
 		_, err := s.Retrieve(ctx, oldKey)
@@ -78,18 +78,18 @@ var operations = map[string]func(ctx context.Context, s *move.Store, version uin
 	"DestroySubject": func(ctx context.Context, s *move.Store, _ uint64) error { return s.DestroySubject(ctx, "ada") },
 }
 
-// starts are where the record may be when it begins.
+// starts are the places where the record may be when the operation begins.
 var starts = map[string]func(t *testing.T, to, from driver.Store){
 	"in the old store": func(*testing.T, driver.Store, driver.Store) {},
 	"in the new store": func(t *testing.T, to, from driver.Store) {
 		_, err := move.New(to, from).Move(t.Context(), oldKey)
 		require.NoError(t, err)
 	},
-	"frozen":  func(t *testing.T, to, from driver.Store) { moveAndDie(t, to, from, 3) }, // after Retrieve twice, Flush
-	"in both": func(t *testing.T, to, from driver.Store) { moveAndDie(t, to, from, 4) }, // and Create
+	"frozen":  func(t *testing.T, to, from driver.Store) { moveAndDie(t, to, from, 3) }, // after two Retrieves and a Flush
+	"in both": func(t *testing.T, to, from driver.Store) { moveAndDie(t, to, from, 4) }, // and a Create
 }
 
-// moveAndDie has a process die in the middle of a Move.
+// moveAndDie lets a process die in a Move, after the given number of calls.
 func moveAndDie(t *testing.T, to, from driver.Store, calls int) {
 	t.Helper()
 	p := &process{calls: calls}
@@ -97,9 +97,9 @@ func moveAndDie(t *testing.T, to, from driver.Store, calls int) {
 	require.ErrorIs(t, err, errDied)
 }
 
-// A process may die at any call of a store. Another one finds the session then, as it was
-// or as it was to be, and can go on; what has ended stays ended; and what is left in the
-// old store can be moved.
+// A process may die at any call of a store. Then another process finds the session in its old or
+// its new state and can write to it, an ended session stays ended, and a record that is left in
+// the old store can be moved.
 func TestDeath(t *testing.T) {
 	for start, prepare := range starts {
 		for name, operation := range operations {
@@ -114,7 +114,7 @@ func TestDeath(t *testing.T) {
 						require.NoError(t, from.Create(t.Context(), newRecord(oldKey, before)))
 						prepare(t, to, from)
 						version := uint64(1)
-						if start != "frozen" { // to read it would complete its way
+						if start != "frozen" { // reading it would complete the move
 							version = read(t, to, from).Version
 						}
 						p := &process{calls: calls, after: afterwards}
@@ -122,9 +122,9 @@ func TestDeath(t *testing.T) {
 						died = p.died
 						o := outcome{t, move.New(to, from), name, calls, err, marks}
 						o.isRight()
-						o.movesOn(from)
+						o.moveRest(from)
 						o.isRight()
-						o.goesOn()
+						o.writeOrEnd()
 					}
 				})
 			}
@@ -148,7 +148,7 @@ type outcome struct {
 	store *move.Store
 	name  string
 	calls int
-	err   error // of the operation
+	err   error // from the operation
 	marks bool  // both stores keep marks
 }
 
@@ -194,7 +194,7 @@ func (o outcome) isRight() {
 	}
 }
 
-// isMarked: the old key leads to the new one, and can be neither ended nor taken.
+// isMarked expects that the old key leads to the new one, and can be neither destroyed nor created.
 func (o outcome) isMarked() {
 	o.t.Helper()
 	if !o.marks {
@@ -207,10 +207,10 @@ func (o outcome) isMarked() {
 	require.Equal(o.t, newKey, rename.To)
 }
 
-// movesOn has everything moved.
-func (o outcome) movesOn(from driver.Store) {
+// moveRest moves all records of the old store.
+func (o outcome) moveRest(from driver.Store) {
 	o.t.Helper()
-	for _, left := range []int{1, 0} { // what has ended in the old store is removed in passing
+	for _, left := range []int{1, 0} { // the first round also removes graves
 		for key, err := range from.Sessions(o.t.Context()) {
 			require.NoError(o.t, err)
 			require.NotZero(o.t, left, "after %d calls", o.calls)
@@ -220,8 +220,8 @@ func (o outcome) movesOn(from driver.Store) {
 	}
 }
 
-// goesOn writes to the session, or ends it again.
-func (o outcome) goesOn() {
+// writeOrEnd writes to the session, or ends it if the operation was to end it.
+func (o outcome) writeOrEnd() {
 	o.t.Helper()
 	for _, key := range []string{oldKey, newKey} {
 		r := o.find(key)
@@ -236,8 +236,8 @@ func (o outcome) goesOn() {
 	}
 }
 
-// What a process has left in the old store does not come back when the session, which
-// has become shorter, is over.
+// A record that a dead process has left in the old store does not come back after the session was
+// shortened and has expired.
 func TestShortenedAfterDeath(t *testing.T) {
 	for name, shorten := range map[string]func(s *move.Store, r *driver.Record) error{
 		"Flush": func(s *move.Store, r *driver.Record) error { return s.Flush(t.Context(), r) },

@@ -15,7 +15,7 @@ import (
 
 var errOutage = errors.New("connection refused")
 
-// faulty is a store in memory of which a test replaces methods.
+// faulty is a store in memory whose calls can be made to fail.
 type faulty struct {
 	driver.Store
 	create   func(*driver.Record) error
@@ -31,7 +31,7 @@ func (f *faulty) Create(ctx context.Context, r *driver.Record) error {
 		if err := f.create(r); err != nil {
 			return err
 		}
-		ctx = context.WithoutCancel(ctx) // a store may notice the end of its time too late
+		ctx = context.WithoutCancel(ctx) // a store may notice the end of its context too late
 	}
 	return f.Store.Create(ctx, r)
 }
@@ -50,7 +50,7 @@ func (f *faulty) Flush(ctx context.Context, r *driver.Record) error {
 		if err := f.flush(r); err != nil {
 			return err
 		}
-		ctx = context.WithoutCancel(ctx) // the call was under way when the time was over
+		ctx = context.WithoutCancel(ctx) // the context may end while the call is under way
 	}
 	return f.Store.Flush(ctx, r)
 }
@@ -64,7 +64,7 @@ func (f *faulty) Destroy(ctx context.Context, key string) error {
 	return f.Store.Destroy(ctx, key)
 }
 
-// What does not fit into the new store stays in the old one, and is in use there.
+// A session that the new store can't hold stays in the old one, where it can be used.
 func TestTooLarge(t *testing.T) {
 	ctx := t.Context()
 	to, from := newFaulty(), newFaulty()
@@ -85,15 +85,15 @@ func TestTooLarge(t *testing.T) {
 	touched := read(t, to, from)
 	require.Equal(t, r.Expires.Add(time.Minute), touched.Expires)
 	touched.Data = []byte(after)
-	touched.Created = time.Time{} // no business of the caller's
+	touched.Created = time.Time{} // Flush ignores it
 	require.NoError(t, s.Flush(ctx, touched))
 	r = read(t, to, from)
 	require.Equal(t, after, string(r.Data))
-	require.Equal(t, touched.Version, r.Version, "as the caller was told")
+	require.Equal(t, touched.Version, r.Version, "the version that Flush has returned")
 	require.False(t, r.Created.IsZero())
 
 	moveAndDie(t, to, from, 3)
-	require.Equal(t, after, string(read(t, to, from).Data), "though somebody tries to move it")
+	require.Equal(t, after, string(read(t, to, from).Data), "a process has tried to move it")
 	for key, err := range s.Sessions(ctx) {
 		require.NoError(t, err)
 		require.Equal(t, oldKey, key)
@@ -111,7 +111,7 @@ func TestTooLarge(t *testing.T) {
 
 	from.flush = func(r *driver.Record) error {
 		if move.IsFrozen(r) {
-			return driver.ErrTooLarge // by the mark alone
+			return driver.ErrTooLarge // only with the mark
 		}
 		return nil
 	}
@@ -121,11 +121,11 @@ func TestTooLarge(t *testing.T) {
 	require.NoError(t, s.Flush(ctx, full))
 }
 
-// Where the second step of a rename fails, the session is not lost, and an outage is none
-// of the errors that mean that it is.
+// If the second step of a rename fails, the session is not lost, and the error does not say that
+// it is.
 func TestRenameFails(t *testing.T) {
 	for name, tt := range map[string]struct {
-		buries, undoes error // what the first call is told
+		buries, undoes error // of the first Flush and the first Destroy
 		want           error
 		lives          []string
 	}{
@@ -150,7 +150,7 @@ func TestRenameFails(t *testing.T) {
 	}
 }
 
-// One record that can't be read stands in nobody's way, and can be ended.
+// A record that can't be read does not disturb other sessions, and can be destroyed.
 func TestCorrupt(t *testing.T) {
 	for _, where := range []string{"new", "old"} {
 		t.Run(where, func(t *testing.T) {
@@ -170,7 +170,7 @@ func TestCorrupt(t *testing.T) {
 			require.ErrorIs(t, err, driver.ErrCorrupt)
 			require.ElementsMatch(t, []string{"corrupt", "good"}, listed(t, s))
 			require.NoError(t, s.DestroySubject(ctx, "ada"))
-			require.Equal(t, []string{"corrupt"}, listed(t, s), "whose it is can't be known")
+			require.Equal(t, []string{"corrupt"}, listed(t, s), "its subject can't be read")
 			require.NoError(t, s.Destroy(ctx, "corrupt"))
 			store.retrieve = nil
 			require.Empty(t, listed(t, s))
@@ -187,7 +187,7 @@ func listed(t *testing.T, s driver.Store) (keys []string) {
 	return keys
 }
 
-// What is garbage in the old store does not shield what is in the new one.
+// An unreadable record in the old store does not protect the record in the new one from Destroy.
 func TestDestroyBehindGarbage(t *testing.T) {
 	to, from := newFaulty(), newFaulty()
 	require.NoError(t, to.Create(t.Context(), newRecord(oldKey, before)))
@@ -201,10 +201,10 @@ func TestDestroyBehindGarbage(t *testing.T) {
 	require.Empty(t, listed(t, s))
 }
 
-// untold is a store that does not tell versions when it writes.
-type untold struct{ driver.Store }
+// versionless is a store whose Flush does not return the new version.
+type versionless struct{ driver.Store }
 
-func (s untold) Flush(ctx context.Context, r *driver.Record) error {
+func (s versionless) Flush(ctx context.Context, r *driver.Record) error {
 	err := s.Store.Flush(ctx, r)
 	if err == nil {
 		r.Version = 0
@@ -212,9 +212,9 @@ func (s untold) Flush(ctx context.Context, r *driver.Record) error {
 	return err
 }
 
-func TestTooLargeOfUntoldVersion(t *testing.T) {
+func TestTooLargeWithoutVersion(t *testing.T) {
 	ctx := t.Context()
-	to, from := newFaulty(), untold{memory.New(memory.Options{})}
+	to, from := newFaulty(), versionless{memory.New(memory.Options{})}
 	to.create = func(*driver.Record) error { return driver.ErrTooLarge }
 	require.NoError(t, from.Create(ctx, newRecord(oldKey, before)))
 	s := move.New(to, from)
@@ -224,7 +224,7 @@ func TestTooLargeOfUntoldVersion(t *testing.T) {
 	require.Equal(t, []string{newKey}, listed(t, s))
 }
 
-// An error of a listing comes without a key.
+// A listing yields an error without a key.
 func TestListFails(t *testing.T) {
 	to, from := newFaulty(), newFaulty()
 	require.NoError(t, from.Create(t.Context(), newRecord(oldKey, before)))
@@ -235,8 +235,8 @@ func TestListFails(t *testing.T) {
 	}
 }
 
-// A process that stood still does not bring back what has ended since.
-func TestStandsStill(t *testing.T) {
+// A process that was suspended does not bring back a session that has ended since.
+func TestSuspendedProcess(t *testing.T) {
 	to, from := newFaulty(), newFaulty()
 	require.NoError(t, from.Create(t.Context(), newRecord(oldKey, before)))
 	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(20*time.Millisecond))
@@ -252,7 +252,7 @@ func TestStandsStill(t *testing.T) {
 	require.ErrorIs(t, err, driver.ErrNotFound)
 }
 
-// Moves in opposite directions stop, and lose nothing.
+// Moves in opposite directions stop with an error and lose nothing.
 func TestOppositeMoves(t *testing.T) {
 	ctx := t.Context()
 	a, b := newFaulty(), newFaulty()
@@ -269,7 +269,7 @@ func TestOppositeMoves(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, after, string(read(t, a, b).Data))
 
-	// The other one comes between the second step and the third.
+	// The opposite move happens between the second step and the third.
 	a, b = newFaulty(), newFaulty()
 	require.NoError(t, a.Create(ctx, newRecord(oldKey, before)))
 	a.destroy = func(string) error {

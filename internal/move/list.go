@@ -10,12 +10,12 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// Sessions lists the old store first: what moves meanwhile is in the new one then.
+// Sessions lists the old store first, so that it also finds sessions that move meanwhile.
 func (s *Store) Sessions(ctx context.Context) iter.Seq2[string, error] {
 	return s.list(ctx, func(*driver.Record) bool { return true }, s.old.Sessions(ctx), s.new.Sessions(ctx))
 }
 
-// SubjectSessions does so too.
+// SubjectSessions lists the old store first, like Sessions.
 func (s *Store) SubjectSessions(ctx context.Context, subject string) iter.Seq2[string, error] {
 	return s.list(ctx, isOf(subject), ofSubject(ctx, s.old, subject), ofSubject(ctx, s.new, subject))
 }
@@ -24,11 +24,11 @@ func isOf(subject string) func(*driver.Record) bool {
 	return func(r *driver.Record) bool { return r.Subject == subject }
 }
 
-// list yields the keys that are to be listed, once, but for graves. What can't be read it
-// yields too.
+// list yields each key of a live record for which listed is true, once. It also yields the keys
+// of records that can't be read.
 func (s *Store) list(ctx context.Context, listed func(*driver.Record) bool, stores ...iter.Seq2[string, error]) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		seed, seen := maphash.MakeSeed(), map[uint64]bool{} // by a hash: there may be millions
+		seed, seen := maphash.MakeSeed(), map[uint64]bool{} // hashes of keys, because there may be millions
 		for _, keys := range stores {
 			for key, err := range keys {
 				if err != nil {
@@ -45,7 +45,7 @@ func (s *Store) list(ctx context.Context, listed func(*driver.Record) bool, stor
 				case err != nil:
 					yield("", err)
 					return
-				case at != inOld && at != inNew || !listed(r):
+				case at != inOld && at != inNew || IsNone(r) || !listed(r):
 					continue
 				}
 				seen[hash] = true
@@ -57,17 +57,17 @@ func (s *Store) list(ctx context.Context, listed func(*driver.Record) bool, stor
 	}
 }
 
-// ofSubject lists the records of a subject, by looking at all if the store can't.
+// ofSubject lists the records of a subject. If the store can't, it reads all records.
 func ofSubject(ctx context.Context, store driver.Store, subject string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		lister, ok := store.(driver.SubjectLister)
 		if !ok {
-			lookThrough(ctx, store, subject)(yield)
+			filterAll(ctx, store, subject)(yield)
 			return
 		}
 		for key, err := range lister.SubjectSessions(ctx, subject) {
-			if errors.Is(err, errors.ErrUnsupported) { // it is around another one that can't
-				lookThrough(ctx, store, subject)(yield)
+			if errors.Is(err, errors.ErrUnsupported) { // it wraps a store that can't list
+				filterAll(ctx, store, subject)(yield)
 				return
 			}
 			if !yield(key, err) || err != nil {
@@ -77,7 +77,7 @@ func ofSubject(ctx context.Context, store driver.Store, subject string) iter.Seq
 	}
 }
 
-func lookThrough(ctx context.Context, store driver.Store, subject string) iter.Seq2[string, error] {
+func filterAll(ctx context.Context, store driver.Store, subject string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for key, err := range store.Sessions(ctx) {
 			var r *driver.Record
@@ -94,9 +94,10 @@ func lookThrough(ctx context.Context, store driver.Store, subject string) iter.S
 	}
 }
 
-// DestroySubject buries those in the old store one by one, and those in the new one,
-// which may come from the old. One that is renamed meanwhile may escape: it looks
-// again until there is none. A store that can't list them is looked through.
+// DestroySubject buries the sessions of a subject one by one, in both stores, because a session
+// in the new store may have come from the old one. A session that is renamed meanwhile may escape
+// the listing, so it lists again until it finds none. If a store can't list the sessions of a
+// subject, it reads all records. A SubjectDestroyer is called at the end.
 func (s *Store) DestroySubject(ctx context.Context, subject string, except ...string) error {
 	for found := true; found; {
 		found = false
@@ -115,7 +116,7 @@ func (s *Store) DestroySubject(ctx context.Context, subject string, except ...st
 		if !ok {
 			continue
 		}
-		// None escapes that.
+		// A session that escaped the listings does not escape this call.
 		if err := ignore(destroyer.DestroySubject(ctx, subject, except...), errors.ErrUnsupported); err != nil {
 			return err
 		}

@@ -8,26 +8,11 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// tracks reports whether a store keeps marks under old keys. One that is around another
-// has the method whatever that can do.
-func tracks(store driver.Store) bool {
-	for {
-		if _, ok := store.(driver.RenameTracker); !ok {
-			return false
-		}
-		if pair, ok := store.(*Store); ok {
-			return tracks(pair.new) && tracks(pair.old)
-		}
-		around, ok := store.(interface{ Unwrap() driver.Store })
-		if !ok {
-			return true
-		}
-		store = around.Unwrap()
-	}
-}
+// tracks reports whether a store keeps marks under old keys.
+func tracks(store driver.Store) bool { return Capable[driver.RenameTracker](store) }
 
-// renamed returns the mark that a store has under key, or ErrNotFound. One that keeps no
-// marks has none.
+// renamed returns the mark that a store has under key. The error is ErrNotFound if there is none,
+// also if the store keeps no marks.
 func renamed(ctx context.Context, store driver.Store, key string) (driver.Rename, error) {
 	tracker, ok := store.(driver.RenameTracker)
 	if !ok {
@@ -40,8 +25,8 @@ func renamed(ctx context.Context, store driver.Store, key string) (driver.Rename
 	return rename, err
 }
 
-// unmarked returns ErrExists if a store has a mark under key.
-func unmarked(ctx context.Context, store driver.Store, key string) error {
+// checkUnmarked returns ErrExists if a store has a mark under key.
+func checkUnmarked(ctx context.Context, store driver.Store, key string) error {
 	_, err := renamed(ctx, store, key)
 	if err == nil {
 		return driver.ErrExists
@@ -49,13 +34,13 @@ func unmarked(ctx context.Context, store driver.Store, key string) error {
 	return ignore(err, driver.ErrNotFound)
 }
 
-// Renamed implements [driver.RenameTracker] where both stores do. A mark is in the store
-// where the record was when it was renamed.
+// Renamed implements [driver.RenameTracker] if both stores do. A mark is in the store where the
+// record was renamed.
 func (s *Store) Renamed(ctx context.Context, key string) (driver.Rename, error) {
 	if !tracks(s) {
 		return driver.Rename{}, errors.ErrUnsupported
 	}
-	// The record may go from the old store to the new one between the first two looks.
+	// The record may move from the old store to the new one between the first two calls.
 	for _, store := range []driver.Store{s.new, s.old, s.new} {
 		rename, err := renamed(ctx, store, key)
 		switch {
@@ -76,20 +61,34 @@ func (s *Store) Renamed(ctx context.Context, key string) (driver.Rename, error) 
 	return driver.Rename{}, driver.ErrNotFound
 }
 
-// Loses implements [driver.Lossy]: what either store loses.
+// Loses implements [driver.Lossy]. It returns the reasons of both stores.
 func (s *Store) Loses() string {
 	var all []string
 	for _, which := range []struct {
 		name  string
 		store driver.Store
 	}{{"new", s.new}, {"old", s.old}} {
-		lossy, ok := which.store.(driver.Lossy)
-		if !ok {
-			continue
-		}
-		if loses := lossy.Loses(); loses != "" {
+		if loses := loses(which.store); loses != "" {
 			all = append(all, which.name+": "+loses)
 		}
 	}
 	return strings.Join(all, "; ")
+}
+
+// loses returns why writes to a store, or to a store that it wraps, can vanish, or "".
+func loses(store driver.Store) string {
+	for store != nil {
+		if _, clientSide := store.(driver.ClientSide); clientSide {
+			return "it keeps records in the clients' cookies"
+		}
+		if lossy, ok := store.(driver.Lossy); ok && lossy.Loses() != "" {
+			return lossy.Loses()
+		}
+		around, ok := store.(interface{ Unwrap() driver.Store })
+		if !ok {
+			return ""
+		}
+		store = around.Unwrap()
+	}
+	return ""
 }

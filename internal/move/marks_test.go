@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"gosession.dev/session/driver"
+	"gosession.dev/session/driver/intercept"
 	"gosession.dev/session/drivers/memory"
-	"gosession.dev/session/internal/intercept"
 	"gosession.dev/session/internal/move"
 	"gosession.dev/session/internal/subjectmark"
 )
@@ -24,7 +24,7 @@ func rename(t *testing.T, s driver.Store, from, to string) {
 	require.NoError(t, s.ChangeID(t.Context(), from, r))
 }
 
-// A process at either stage knows of what one at either stage has renamed.
+// At every stage of a migration, a process knows the renames of processes at every other stage.
 func TestMarks(t *testing.T) {
 	for renamer, renaming := range stages {
 		for other, look := range stages {
@@ -43,8 +43,8 @@ func TestMarks(t *testing.T) {
 				}
 				isMarked()
 				_, err := s.(driver.RenameTracker).Renamed(ctx, newKey)
-				require.ErrorIs(t, err, driver.ErrNotFound, "it is alive")
-				_, err = s.(driver.RenameTracker).Renamed(ctx, "nobody's")
+				require.ErrorIs(t, err, driver.ErrNotFound, "the session is alive under its new key")
+				_, err = s.(driver.RenameTracker).Renamed(ctx, "unknown")
 				require.ErrorIs(t, err, driver.ErrNotFound)
 
 				require.ErrorIs(t, s.Destroy(ctx, oldKey), driver.ErrNotFound)
@@ -60,7 +60,7 @@ func TestMarks(t *testing.T) {
 				isMarked()
 				for _, store := range []driver.Store{to, from} {
 					_, err := store.Retrieve(ctx, oldKey)
-					require.ErrorIs(t, err, driver.ErrNotFound, "no grave over a mark")
+					require.ErrorIs(t, err, driver.ErrNotFound, "there is no grave beside a mark")
 				}
 
 				rename(t, s, newKey, "newest")
@@ -73,7 +73,7 @@ func TestMarks(t *testing.T) {
 	}
 }
 
-// A pair can't do what one of the two can't.
+// A pair tracks renames only if both stores do.
 func TestMarksUnsupported(t *testing.T) {
 	marks, none := memory.New(memory.Options{}), unmarking{memory.New(memory.Options{})}
 	pass := func(ctx context.Context, _ string, do func(context.Context) error) error { return do(ctx) }
@@ -87,7 +87,7 @@ func TestMarksUnsupported(t *testing.T) {
 	_, err := move.New(intercept.New(marks, pass), move.New(marks, marks)).Renamed(t.Context(), oldKey)
 	require.ErrorIs(t, err, driver.ErrNotFound)
 
-	// What keeps no marks needs a grave under the old key.
+	// A store that keeps no marks needs a grave under the old key.
 	s := move.New(wrapped, marks)
 	require.NoError(t, s.Create(t.Context(), newRecord(oldKey, before)))
 	rename(t, s, oldKey, newKey)
@@ -104,7 +104,7 @@ func TestLoses(t *testing.T) {
 	require.Empty(t, move.New(safe, safe).Loses())
 }
 
-// An outage of a store is none of what Renamed says of a key.
+// Renamed returns the outage of a store, and not an answer.
 func TestRenamedFails(t *testing.T) {
 	for i := range 3 {
 		calls := 0
@@ -120,7 +120,7 @@ func TestRenamedFails(t *testing.T) {
 	}
 }
 
-// A record that moves and is renamed while Renamed looks for its mark does not hide from it.
+// Renamed finds the mark of a record that moves and is renamed during the call.
 func TestRenamedMeanwhile(t *testing.T) {
 	to, from := memory.New(memory.Options{}), memory.New(memory.Options{})
 	require.NoError(t, from.Create(t.Context(), newRecord(oldKey, before)))
@@ -138,7 +138,7 @@ func TestRenamedMeanwhile(t *testing.T) {
 	require.Equal(t, newKey, mark.To)
 }
 
-// A key that was ended can be renamed to: a grave is no record.
+// A session can be renamed to a key with a grave.
 func TestRenameOntoGrave(t *testing.T) {
 	to, from := memory.New(memory.Options{}), memory.New(memory.Options{})
 	s := move.New(to, from)
@@ -156,7 +156,7 @@ func TestRenameOntoGrave(t *testing.T) {
 	require.Equal(t, newKey, mark.To)
 }
 
-// What a process has left in the old store is gone when the mark is.
+// A record that a dead process has left in the old store is gone before the mark expires.
 func TestNothingIsLeftBehindMark(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		to, from := memory.New(memory.Options{}), memory.New(memory.Options{})
@@ -169,9 +169,9 @@ func TestNothingIsLeftBehindMark(t *testing.T) {
 	})
 }
 
-// A process that has read the frozen record, and stands still until the mark is over, does
-// not bring the old key back, whatever time it was given.
-func TestStandsStillLongerThanMark(t *testing.T) {
+// A process that has read the frozen record and is then suspended until the mark has expired does
+// not bring the old key back, even without a deadline.
+func TestSuspendedLongerThanMark(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		to, from := memory.New(memory.Options{}), memory.New(memory.Options{})
 		require.NoError(t, from.Create(t.Context(), newRecord(oldKey, before)))
@@ -188,7 +188,7 @@ func TestStandsStillLongerThanMark(t *testing.T) {
 	})
 }
 
-// A subject's number is a record like any other, and moves.
+// The mark of a subject is a record like any other, and moves.
 func TestSubjectMarkMoves(t *testing.T) {
 	ctx := t.Context()
 	to, from := memory.New(memory.Options{}), memory.New(memory.Options{})
@@ -218,7 +218,7 @@ func TestSubjectMarkMoves(t *testing.T) {
 	for _, stage := range []driver.Store{s, move.Prepare(to, from), to} {
 		got, err = subjectmark.Read(ctx, stage, "ada")
 		require.NoError(t, err)
-		require.Equal(t, want, got, "it is not of the subject")
+		require.Equal(t, want, got, "DestroySubject does not end the mark, which has no subject")
 		want = write(stage)
 	}
 }

@@ -1,21 +1,25 @@
-// Package move is two stores as one, from the old of which sessions go to the new.
+// Package move presents two stores as one while sessions move from the old store to the new one.
+// Any number of processes may use the pair, and each may die at any call: no session is lost,
+// no session that has ended comes back, and another process completes an interrupted move.
 //
-// A record is in the new store, or in the old one, or on its way. It goes in three
-// steps, each of which any process may take, in the place of one that has died:
+// A record is in the new store, in the old store, or on its way. It moves in three steps:
 //
-//  1. the old store's record is frozen: written once more, on the condition that it
-//     is what was read, with a mark. From then on nobody writes to it.
-//  2. a record like it is created in the new store.
-//  3. the frozen one is removed.
+//  1. Freeze. The record in the old store is written again with a mark in its Meta, on the
+//     condition that its version is the one that was read. From then on no process changes it,
+//     except to undo this step.
+//  2. Copy. A record with the same content is created in the new store.
+//  3. Clear. The frozen record is removed.
 //
-// Whoever comes across a frozen record does 2 and 3. What a process that died has left
-// between them is hidden by the record in the new store, and Move removes it. Somebody
-// may have read it and come with 2 when the session has ended since, so what ends leaves
-// a grave, for as long as it might have lived: the key is taken. What was not on its way
-// has its grave in the old store, all else in the new one.
+// Every process that finds a frozen record takes steps 2 and 3. If a process dies between them,
+// the record in the new store hides the frozen one, and Move removes that later.
 //
-// An ID change leaves a mark where the record was, as [driver.RenameTracker] says. A key
-// that has a mark in one store has neither a record nor a grave in the other.
+// A process may have read a frozen record and take step 2 only after the session has ended. So
+// the end of a session leaves a grave: a record that occupies the key for at least as long as
+// the session could have lived. The grave of a session that was in the old store and not on its
+// way is in the old store, every other grave in the new one.
+//
+// An ID change leaves a mark in the store where the record was, as [driver.RenameTracker]
+// describes. A key with a mark in one store has neither a record nor a grave in the other.
 package move
 
 import (
@@ -24,39 +28,43 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"gosession.dev/session/driver"
 )
 
-// These stand before the Meta of a record. No Meta of package session begins like this.
+// Prefixes of the Meta of a record. No Meta of package session begins like this.
 var (
 	frozenMark = []byte("\x00moving\x00")
 	graveMark  = []byte("\x00ended\x00")
 	probeMark  = []byte("\x00probe\x00")
 )
 
-// Store is two stores as one. It implements the optional interfaces of package
-// driver, but for ClientSide, whatever the two can do: Renamed is unsupported unless both
-// stores keep marks.
+// Store presents two stores as one. Its methods are safe for concurrent use. It implements all
+// optional interfaces of package driver except ClientSide, whatever the two stores implement;
+// [Capable] reports which of them may be used. Renamed is unsupported unless both stores keep
+// marks.
 type Store struct {
-	new, old driver.Store
-	stays    bool // nothing moves by being written, and what begins, begins in the old store
+	new, old  driver.Store
+	preparing bool        // writes do not move records, and new sessions begin in the old store
+	distinct  atomic.Bool // Ping has found that the two are different stores
 }
 
-// New returns the two as one. Neither may be a ClientSide.
+// New returns a Store that moves sessions from one store to the other when they are written.
+// Neither store may be a ClientSide.
 func New(to, from driver.Store) *Store { return &Store{new: to, old: from} }
 
-// Prepare returns the two as one, for processes that run before and beside those
-// with the Store of New: it finds what has moved, and moves nothing.
-func Prepare(to, from driver.Store) *Store { return &Store{new: to, old: from, stays: true} }
+// Prepare returns a Store for processes that run before and beside processes with a Store of
+// New. It finds sessions that have moved, and does not start to move any itself.
+func Prepare(to, from driver.Store) *Store { return &Store{new: to, old: from, preparing: true} }
 
-// errReversed is no ErrCorrupt: that would sign the user out.
+// errReversed must not match ErrCorrupt, which would sign the user out.
 var errReversed = errors.New("move: a session is on its way from the new store to the old one, or they are the same; " +
-	"if they are not, complete that by session.Copy, or sessionctl copy, from the new one to the old one")
+	"if they are different stores, complete the move from the new one to the old one with migrate.Move or sessionctl move")
 
-// Shows reports whether what is put into one store is found in another: they are one
-// backend then, or one is made of the other.
+// Shows reports whether a record that is created in one store can be read from the other. Then
+// they are the same backend, or one is made of the other.
 func Shows(ctx context.Context, in, out driver.Store) (bool, error) {
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	probe := driver.Record{Key: "probe-" + rand.Text(), Data: []byte("{}"), Meta: probeMark, Created: now, Expires: now.Add(time.Minute)}
@@ -80,7 +88,8 @@ const (
 	marked    // it was renamed in the new store
 )
 
-// find returns a record, and where it is. It completes the way of one that is frozen.
+// find returns the record or the grave under key, and its place. If the record is frozen, find
+// first completes the move.
 func (s *Store) find(ctx context.Context, key string) (*driver.Record, place, error) {
 	for {
 		r, at, err := s.findNew(ctx, key)
@@ -102,7 +111,7 @@ func (s *Store) find(ctx context.Context, key string) (*driver.Record, place, er
 		case !errors.Is(err, driver.ErrNotFound):
 			return nil, nowhere, err
 		}
-		return s.findNew(ctx, key) // it may have gone there between the two
+		return s.findNew(ctx, key) // it may have moved between the two calls
 	}
 }
 
@@ -121,18 +130,18 @@ func (s *Store) findNew(ctx context.Context, key string) (*driver.Record, place,
 	return r, inNew, nil
 }
 
-// patience is how long a process goes on with a frozen record that it has read. What
-// stands under its key afterwards lasts longer: a mark for driver.MarkLifetime, a grave
-// for [rest].
+// patience is how long a process may use a frozen record that it has read. It is shorter than
+// the time for which a mark (driver.MarkLifetime) or a grave ([minGrave]) occupies the key of a
+// session that was renamed or has ended since.
 const patience = driver.MarkLifetime / 2
 
-// complete takes steps 2 and 3 for a frozen record, which was in the old store after
-// began. If the new store can't hold it, complete undoes step 1, and the error is
-// ErrTooLarge.
+// complete takes steps 2 and 3 for a frozen record, which the process wrote to or read from the
+// old store after began. If the new store can't hold the record, complete undoes step 1 and
+// returns ErrTooLarge.
 //
-// If the process stood still, the session may have ended or been renamed since, and what
-// kept its key from being taken again may be over. So complete gives up when the caller's
-// time or patience is over.
+// If the process is suspended, the session may end or be renamed meanwhile, and the grave or mark
+// that occupies its key may expire. So complete gives up when ctx ends, and at the latest
+// [patience] after began.
 func (s *Store) complete(ctx context.Context, frozen *driver.Record, began time.Time) error {
 	ctx, cancel := context.WithDeadline(ctx, began.Add(patience))
 	defer cancel()
@@ -156,19 +165,20 @@ func (s *Store) complete(ctx context.Context, frozen *driver.Record, began time.
 	return s.clear(ctx, frozen.Key)
 }
 
-// isPast looks at the time of day too: the monotonic clock may stand still with a virtual
-// machine.
+// isPast reports whether t has passed by the monotonic clock or by the time of day: the monotonic
+// clock may stop while a virtual machine is suspended.
 func isPast(t time.Time) bool {
 	now := time.Now()
 	return !now.Before(t) || !now.Round(0).Before(t.Round(0))
 }
 
-// clear removes what is in the old store of a session that has moved or ended.
+// clear removes the record of a session that has moved or ended from the old store.
 func (s *Store) clear(ctx context.Context, key string) error {
 	return ignore(s.old.Destroy(ctx, key), driver.ErrNotFound)
 }
 
-// thaw undoes step 1. The version of the record is not known if somebody else has.
+// thaw undoes step 1 and updates the version of frozen. If another process has already undone it,
+// the version is 0, which means not known.
 func (s *Store) thaw(ctx context.Context, frozen *driver.Record) error {
 	r := Thawed(frozen)
 	frozen.Version = 0
@@ -179,8 +189,9 @@ func (s *Store) thaw(ctx context.Context, frozen *driver.Record) error {
 	return ignore(err, driver.ErrNotFound, driver.ErrConflict)
 }
 
-// endOld ends what is in the old store and not on its way: a grave there holds the key
-// against who would rename it meanwhile. Else it returns what it has found, or nil.
+// endOld ends a session that is in the old store and not on its way: it replaces the record with
+// a grave, so that a concurrent rename fails. If it ends nothing, it returns the frozen record,
+// or nil if there is none.
 func (s *Store) endOld(ctx context.Context, key string) (frozen *driver.Record, ended bool, err error) {
 	for {
 		r, err := s.old.Retrieve(ctx, key)
@@ -206,21 +217,21 @@ func (s *Store) endOld(ctx context.Context, key string) (frozen *driver.Record, 
 	}
 }
 
-// move takes all steps with r, which is to replace what is in the old store at its
-// version, and reports whether it is in the new one then. What that can't hold stays in
-// the old one, as r says, which gets the version.
+// move replaces the record in the old store at r's version with r, moves it by all three steps,
+// and reports whether it is in the new store now. If the new store can't hold it, the old store
+// keeps it with the content of r, and r gets its version.
 func (s *Store) move(ctx context.Context, r *driver.Record) (bool, error) {
 	frozen := copyOf(r)
 	frozen.Meta = append(bytes.Clone(frozenMark), r.Meta...)
 	began := time.Now()
 	err := s.old.Flush(ctx, frozen)
-	if errors.Is(err, driver.ErrTooLarge) { // by the length of the mark
+	if errors.Is(err, driver.ErrTooLarge) { // the mark may make it too large
 		return false, s.old.Flush(ctx, r)
 	}
 	if err != nil {
 		return false, err
 	}
-	if frozen.Version == 0 { // the store does not tell; thaw needs it
+	if frozen.Version == 0 { // the store does not return versions, and thaw needs it
 		if stored, err := s.old.Retrieve(ctx, r.Key); err == nil && IsFrozen(stored) {
 			frozen = stored
 		}
@@ -234,8 +245,8 @@ func (s *Store) move(ctx context.Context, r *driver.Record) (bool, error) {
 	return err == nil, err
 }
 
-// bury ends what is under key in the new store, and returns what was there: a record, a
-// grave, a mark or nothing. A mark stays: the store refuses to create a grave there.
+// bury puts a grave under key into the new store, and returns what was there: a record, a grave,
+// a mark or nothing. A mark stays, because the store refuses to create a record there.
 func (s *Store) bury(ctx context.Context, key string, expires time.Time) (place, error) {
 	for {
 		r, at, err := s.findNew(ctx, key)
@@ -248,7 +259,7 @@ func (s *Store) bury(ctx context.Context, key string, expires time.Time) (place,
 		if at == nowhere {
 			err = s.new.Create(ctx, grave(key, expires, 0))
 			if errors.Is(err, driver.ErrExists) {
-				switch markErr := unmarked(ctx, s.new, key); {
+				switch markErr := checkUnmarked(ctx, s.new, key); {
 				case errors.Is(markErr, driver.ErrExists):
 					return marked, nil
 				case markErr != nil:
@@ -264,27 +275,27 @@ func (s *Store) bury(ctx context.Context, key string, expires time.Time) (place,
 	}
 }
 
-// rest is how long a grave is kept at least: longer than any call takes.
-const rest = time.Hour
+// minGrave is the shortest time for which a grave is kept. No call takes longer.
+const minGrave = time.Hour
 
 func grave(key string, expires time.Time, version uint64) *driver.Record {
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	return &driver.Record{
-		Key: key, Data: []byte("{}"), Meta: graveMark, Created: now, Expires: later(expires, now.Add(rest)), Version: version,
+		Key: key, Data: []byte("{}"), Meta: graveMark, Created: now, Expires: later(expires, now.Add(minGrave)), Version: version,
 	}
 }
 
-// IsGrave reports whether a record is that of a session that has ended.
+// IsGrave reports whether a record is the grave of a session that has ended.
 func IsGrave(r *driver.Record) bool { return bytes.HasPrefix(r.Meta, graveMark) }
 
-// IsNone reports whether a record is that of no session: a grave, or what Shows has put
-// there.
+// IsNone reports whether a record holds no session: it is a grave, or a probe of [Shows].
 func IsNone(r *driver.Record) bool { return IsGrave(r) || bytes.HasPrefix(r.Meta, probeMark) }
 
-// IsFrozen reports whether a record is on its way.
+// IsFrozen reports whether a record is frozen: its session is on its way to another store.
 func IsFrozen(r *driver.Record) bool { return bytes.HasPrefix(r.Meta, frozenMark) }
 
-// Thawed returns a record as it was before it was frozen, to be looked at.
+// Thawed returns a copy of a record, as it was before it was frozen. The copy is for reading: it
+// shares the bytes of Data and Meta with r.
 func Thawed(r *driver.Record) *driver.Record {
 	thawed := copyOf(r)
 	thawed.Meta = bytes.TrimPrefix(r.Meta, frozenMark)
@@ -303,13 +314,15 @@ func copyOf(r *driver.Record) *driver.Record {
 	return &c
 }
 
-// version is that of a record to everybody else. What has moved has another: to who had
-// read it in the old store, it has changed. 0 is not known.
+// version returns the version of a record that callers see. 0 means not known. A record gets
+// another version when it moves, so that callers that have read it in the old store get
+// ErrConflict: versions of the old store are hashed (splitmix64), so that they equal versions of
+// the new store only by chance.
 func version(r *driver.Record, at place) uint64 {
 	if at != inOld || r.Version == 0 {
 		return r.Version
 	}
-	v := r.Version + 0x9e3779b97f4a7c15 // splitmix64: in the new store it would be by chance only
+	v := r.Version + 0x9e3779b97f4a7c15
 	v = (v ^ v>>30) * 0xbf58476d1ce4e5b9
 	v = (v ^ v>>27) * 0x94d049bb133111eb
 	return max(v^v>>31, 1)
@@ -324,7 +337,7 @@ func is(err error, any ...error) bool {
 	return false
 }
 
-// ignore returns nil for these errors.
+// ignore returns nil if err matches one of these errors, and otherwise err.
 func ignore(err error, these ...error) error {
 	if is(err, these...) {
 		return nil
@@ -332,7 +345,7 @@ func ignore(err error, these ...error) error {
 	return err
 }
 
-// wrap says which of the two it is that has failed.
+// wrap adds the name of the store that has failed to err.
 func wrap(which string, err error) error {
 	if err == nil {
 		return nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -15,7 +14,7 @@ import (
 	"gosession.dev/session/internal/move"
 )
 
-// pair opens stores over two in memory.
+// pair is a driver that opens a Store over two stores in memory.
 type pair func(to, from driver.Store) driver.Store
 
 func (p pair) Open(dsn string) (driver.Store, error) {
@@ -33,8 +32,8 @@ func (p pair) Open(dsn string) (driver.Store, error) {
 	return p(to, from), nil
 }
 
-// fleet is one whose processes are not all at the same stage: what begins, begins
-// in the old store, and whatever is done to it then moves it.
+// fleet stands for processes at different stages: sessions begin in the old store, and every later
+// write moves them.
 type fleet struct {
 	*move.Store
 	prepared *move.Store
@@ -62,16 +61,8 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// Of Both there is none: that something moves is a conflict to who has read it before,
-// which a history takes for one too many.
-func TestHistories(t *testing.T) {
-	for _, name := range []string{"Prepare", "New"} {
-		t.Run(name, func(t *testing.T) { drivertest.Histories(t, stages[name].target(), 3*time.Second) })
-	}
-}
-
-// What an interrupted move has frozen is not garbage if the fleet goes back: that would
-// sign a user out.
+// After an interrupted move, a record that is frozen is not corrupt for processes that move in the
+// opposite direction: that would sign a user out.
 func TestReversed(t *testing.T) {
 	to, from := memory.New(memory.Options{}), memory.New(memory.Options{})
 	require.NoError(t, from.Create(t.Context(), newRecord(oldKey, before)))
@@ -84,7 +75,7 @@ func TestReversed(t *testing.T) {
 	read(t, from, to)
 }
 
-// Nothing is lost if the two are the same.
+// No session is lost if the two stores are the same.
 func TestSameStore(t *testing.T) {
 	store := memory.New(memory.Options{})
 	require.NoError(t, store.Create(t.Context(), newRecord(oldKey, before)))

@@ -3,47 +3,55 @@ package move_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"gosession.dev/session/driver"
+	"gosession.dev/session/driver/intercept"
 	"gosession.dev/session/drivers/memory"
-	"gosession.dev/session/internal/intercept"
 	"gosession.dev/session/internal/move"
 )
 
-// Several processes work on one session, and the calls that they make to the two stores
-// come in any order; one of these may fail. Each order is one of rapid's: a failing one
-// is shortened.
+// scheduleSeed replays a schedule whose seed a failure has printed.
+var scheduleSeed = flag.Uint64("schedule", 0, "play only the schedule with this seed in TestSchedules")
+
+// Several processes work on one session, and their calls of the two stores are made in random
+// order. One of the calls may fail.
 func TestSchedules(t *testing.T) {
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end) && !t.Failed(); {
-		rapid.Check(t, func(rt *rapid.T) {
-			w := newWorld(rt)
-			w.run()
-			w.judge()
-		})
+	if *scheduleSeed != 0 {
+		playSchedule(t, *scheduleSeed)
+		return
+	}
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); {
+		playSchedule(t, rand.Uint64())
 	}
 }
 
-// act is what a process does with the session.
+func playSchedule(t *testing.T, seed uint64) {
+	w := newWorld(t, seed)
+	w.run()
+	w.judge()
+}
+
+// act is the operation of one process on the session.
 type act struct {
 	verb     string
-	letter   string // that it appends to the data, if it writes
-	prepares bool   // it is at stage=prepare
+	letter   string // a write appends it to the data
+	prepares bool   // the process uses a Store of Prepare
 }
 
 func (a act) String() string { return fmt.Sprintf("%s%s prepares=%v", a.verb, a.letter, a.prepares) }
 
-// renamed is the key of the session after a ChangeID.
+// renamed is the session's key after the ChangeID of a.
 func (a act) renamed() string { return "renamed-" + a.letter }
 
-// do does it, and again after a conflict, as package session does.
+// do does a, and retries after a conflict, as package session does.
 func (a act) do(s *move.Store) error {
 	ctx, err := context.Background(), driver.ErrConflict
 	for tries := 0; errors.Is(err, driver.ErrConflict) && tries < 6; tries++ {
@@ -78,7 +86,7 @@ func (a act) try(ctx context.Context, s *move.Store) error {
 	return s.ChangeID(ctx, oldKey, r)
 }
 
-// signOut ends the session, whatever its key is by now.
+// signOut ends the session, and follows marks to its current key.
 func signOut(ctx context.Context, s *move.Store) error {
 	for key := oldKey; ; {
 		err := s.Destroy(ctx, key)
@@ -95,28 +103,30 @@ func signOut(ctx context.Context, s *move.Store) error {
 
 // world is the two stores and the processes.
 type world struct {
-	rt       *rapid.T
+	t        *testing.T
+	seed     uint64
+	random   *rand.Rand // makes all choices
 	to, from driver.Store
 	acts     []act
 	errs     []error
 	fault    string // "", "fails", "dies" or "answer lost"
-	faulty   int    // which process it concerns
-	at       int    // which of its calls
+	faulty   int    // the process with the fault
+	at       int    // its call with the fault
 
-	keepsMarks bool          // both stores do
-	later      time.Duration // how much time has passed since, for both stores
+	keepsMarks bool          // both stores keep marks
+	later      time.Duration // how far the clocks of both stores are ahead
 
-	waiting []chan bool // of each process; it sends when it wants to make a call
-	turns   []chan bool
+	waiting []chan bool // by process, which sends before it makes a call
+	turns   []chan bool // by process, which receives when it may make the call
 	log     []string
 }
 
-func newWorld(rt *rapid.T) *world {
-	w := &world{rt: rt}
+func newWorld(t *testing.T, seed uint64) *world {
+	w := &world{t: t, seed: seed, random: rand.New(rand.NewPCG(seed, 0))}
 	now := func() time.Time { return time.Now().Add(w.later) }
 	w.to, w.from = memory.New(memory.Options{Now: now}), memory.New(memory.Options{Now: now})
-	w.keepsMarks = rapid.Bool().Draw(rt, "new keeps marks")
-	lists := rapid.Bool().Draw(rt, "new lists subjects")
+	w.keepsMarks = w.coin()
+	lists := w.coin()
 	switch destroyer := w.to.(driver.SubjectDestroyer); {
 	case !lists && w.keepsMarks:
 		w.to = unlisted{w.to, destroyer, w.to.(driver.RenameTracker)}
@@ -126,29 +136,32 @@ func newWorld(rt *rapid.T) *world {
 		w.to = listedUnmarking{w.to, destroyer, w.to.(driver.SubjectLister)}
 	}
 	if err := w.from.Create(context.Background(), newRecord(oldKey, "0")); err != nil {
-		rt.Fatal(err)
+		t.Fatal(err)
 	}
-	calls := rapid.SampledFrom([]int{0, 3, 4, 9}).Draw(rt, "calls of a move before") // in old, frozen, in both, in new
+	calls := choose(w, 0, 3, 4, 9) // calls of an earlier move: the record is in old, frozen, in both, or in new
 	p := &process{calls: calls}
 	_, _ = move.New(intercept.New(w.to, p.around), intercept.New(w.from, p.around)).Move(context.Background(), oldKey)
 	verbs := []string{"retrieve", "flush", "rename", "destroy", "destroy subject", "touch", "move"}
 	if w.keepsMarks {
 		verbs = append(verbs, "sign out")
 	}
-	for i := range rapid.IntRange(2, 3).Draw(rt, "processes") {
-		a := act{verb: rapid.SampledFrom(verbs).Draw(rt, "verb"), letter: string(rune('A' + i))}
-		a.prepares = a.verb != "move" && rapid.Bool().Draw(rt, "prepares")
+	for i := range 2 + w.random.IntN(2) {
+		a := act{verb: choose(w, verbs...), letter: string(rune('A' + i))}
+		a.prepares = a.verb != "move" && w.coin()
 		w.acts = append(w.acts, a)
 	}
 	w.errs = make([]error, len(w.acts))
-	w.fault = rapid.SampledFrom([]string{"", "fails", "dies", "answer lost"}).Draw(rt, "fault")
-	w.faulty = rapid.IntRange(0, len(w.acts)-1).Draw(rt, "of process")
-	w.at = rapid.IntRange(1, 10).Draw(rt, "at call")
+	w.fault = choose(w, "", "fails", "dies", "answer lost")
+	w.faulty = w.random.IntN(len(w.acts))
+	w.at = 1 + w.random.IntN(10)
 	return w
 }
 
-// unlisted is a store that ends the sessions of a subject, and can't list them, as
-// memcached is.
+func (w *world) coin() bool { return w.random.IntN(2) == 0 }
+
+func choose[T any](w *world, from ...T) T { return from[w.random.IntN(len(from))] }
+
+// unlisted is a store that can end the sessions of a subject but not list them, like memcached.
 type unlisted struct {
 	driver.Store
 	driver.SubjectDestroyer
@@ -168,7 +181,7 @@ type (
 	}
 )
 
-// run lets one process at a time make one call, whichever rapid chooses.
+// run lets one process at a time make one call, chosen at random.
 func (w *world) run() {
 	running := map[int]bool{}
 	for i := range w.acts {
@@ -202,7 +215,7 @@ func (w *world) run() {
 		if len(running) == 0 {
 			return
 		}
-		next := rapid.SampledFrom(slices.Sorted(maps.Keys(running))).Draw(w.rt, "next")
+		next := choose(w, slices.Sorted(maps.Keys(running))...)
 		ready[next] = false
 		w.turns[next] <- true
 	}
@@ -228,7 +241,7 @@ func (w *world) around(i int, store string, calls *int) intercept.Around {
 	}
 }
 
-// judge compares what is left with what the processes were told.
+// judge checks that the sessions that are left agree with the results that the processes got.
 func (w *world) judge() {
 	ended, missed, subjectEnded, mayHaveEnded, mayHaveRenamed := 0, false, false, false, false
 	signedOut, notSignedOut := false, false
@@ -255,7 +268,7 @@ func (w *world) judge() {
 			mayHaveEnded = true
 		case a.verb == "rename" && ok:
 			now = a.renamed()
-			ended++ // no more than one is told that it has ended this key
+			ended++ // a rename ends the old key, and only one call may have ended it
 		case a.verb == "rename" && unknown:
 			mayHaveRenamed = true
 			may = append(may, a.renamed())
@@ -270,117 +283,119 @@ func (w *world) judge() {
 		}
 	}
 	if ended > 1 {
-		w.fatal("it has ended %d times", ended)
+		w.fatal("%d calls have ended the session; want at most 1", ended)
 	}
 	may = append(may, now)
-	if now != oldKey && rapid.Bool().Draw(w.rt, "looks at marks") {
+	if now != oldKey && w.coin() {
 		w.judgeMark(now)
 	}
-	if rapid.Bool().Draw(w.rt, "looks without marks only") { // the first look completes what was left
+	if w.coin() { // find completes moves that are under way, now or after the marks have expired
 		w.later = driver.MarkLifetime + time.Minute
 	}
 	found := w.find()
 	w.later = driver.MarkLifetime + time.Minute
 	if again := w.find(); !maps.Equal(found, again) {
-		w.fatal("%v, and without marks %v", found, again)
+		w.fatal("sessions are %v, and after the marks have expired %v; want the same", found, again)
 	}
 	w.moveRest()
 	if again := w.find(); !maps.Equal(found, again) {
-		w.fatal("%v, and after moving %v", found, again)
+		w.fatal("sessions are %v, and after the rest has moved %v; want the same", found, again)
 	}
 	destroyed := slices.ContainsFunc(w.acts, func(a act) bool { return a.verb == "destroy" && w.errs[slices.Index(w.acts, a)] == nil })
 	alive := ended == 0 && !subjectEnded && !mayHaveEnded && !mayHaveRenamed
 	switch {
 	case signedOut && len(found) > 0:
-		w.fatal("the user has signed out, and the session is there: %v", found)
+		w.fatal("sessions after the sign-out are %v; want none", found)
 	case notSignedOut && !destroyed && !subjectEnded && !mayHaveEnded:
-		w.fatal("the user could not sign out")
+		w.fatal("the sign-out did not find the session")
 	case missed && alive:
-		w.fatal("somebody has not found it")
+		w.fatal("a process did not find the session, which is alive")
 	case subjectEnded && len(found) > 0 && !mayHaveRenamed:
-		w.fatal("all of the subject have ended, and it is there: %v", found)
+		w.fatal("sessions after DestroySubject are %v; want none", found)
 	case destroyed && found[oldKey] != "":
-		w.fatal("it has ended, and is there: %v", found)
+		w.fatal("sessions after Destroy are %v; want none under %q", found, oldKey)
 	case now != oldKey && found[oldKey] != "":
-		w.fatal("it has been renamed, and is there: %v", found)
+		w.fatal("sessions after ChangeID are %v; want none under %q", found, oldKey)
 	case !destroyed && !subjectEnded && !mayHaveEnded && len(found) == 0:
-		w.fatal("it is lost")
+		w.fatal("the session is lost")
 	case !destroyed && !subjectEnded && !mayHaveEnded && now != oldKey && found[now] == "":
-		w.fatal("it is not under its new key: %v", found)
+		w.fatal("sessions after ChangeID are %v; want one under %q", found, now)
 	}
 	for key, data := range found {
 		if !slices.Contains(may, key) {
-			w.fatal("nobody has made %q", key)
+			w.fatal("no process has created a session under %q", key)
 		}
 		for _, letter := range data {
 			if !strings.ContainsRune(wrote+mayHaveWritten, letter) {
-				w.fatal("nobody has written %q: %q", letter, data)
+				w.fatal("data is %q, and no process has written %q", data, letter)
 			}
 		}
 		for _, letter := range wrote {
 			if key == now && !strings.ContainsRune(data, letter) {
-				w.fatal("an update is lost: %q of %q", data, wrote)
+				w.fatal("an update is lost: data is %q; want the letters of %q", data, wrote)
 			}
 		}
 	}
 }
 
-// judgeMark expects a mark that leads to a key, unless a store keeps none.
+// judgeMark expects a mark under the old key that leads to a key, provided that both stores keep
+// marks.
 func (w *world) judgeMark(to string) {
 	ctx, s := context.Background(), move.New(w.to, w.from)
 	rename, err := s.Renamed(ctx, oldKey)
 	switch {
 	case !w.keepsMarks:
 		if !errors.Is(err, errors.ErrUnsupported) {
-			w.fatal("there are no marks in the new store, and Renamed = %v", err)
+			w.fatal("Renamed = %v without marks in the new store; want errors.ErrUnsupported", err)
 		}
 	case err != nil || rename.To != to:
-		w.fatal("it was renamed to %q, and Renamed = %q, %v", to, rename.To, err)
+		w.fatal("Renamed(%q) = %q, %v; want %q, nil", oldKey, rename.To, err, to)
 	default:
 		for _, stage := range []*move.Store{s, move.Prepare(w.to, w.from)} {
 			if err := stage.Destroy(ctx, oldKey); !errors.Is(err, driver.ErrNotFound) {
-				w.fatal("Destroy of a marked key = %v", err)
+				w.fatal("Destroy of a key with a mark = %v; want ErrNotFound", err)
 			}
 			if err := stage.Create(ctx, newRecord(oldKey, "x")); !errors.Is(err, driver.ErrExists) {
-				w.fatal("Create onto a marked key = %v", err)
+				w.fatal("Create of a key with a mark = %v; want ErrExists", err)
 			}
 		}
 		if rename, err := s.Renamed(ctx, oldKey); err != nil || rename.To != to {
-			w.fatal("Destroy or Create has ended a mark: %q, %v", rename.To, err)
+			w.fatal("Renamed(%q) after Destroy and Create = %q, %v; want %q, nil", oldKey, rename.To, err, to)
 		}
 	}
 }
 
-// find returns the data of what there is, by key.
+// find returns the data of all sessions, by key.
 func (w *world) find() map[string]string {
 	found := map[string]string{}
 	s := move.New(w.to, w.from)
 	for key, err := range s.Sessions(context.Background()) {
 		if err != nil {
-			w.fatal("listing: %v", err)
+			w.fatal("Sessions yields %v; want nil", err)
 		}
 		r, err := s.Retrieve(context.Background(), key)
 		if err != nil {
-			w.fatal("%q is listed: %v", key, err)
+			w.fatal("Retrieve(%q) = %v, and Sessions lists it; want nil", key, err)
 		}
 		found[key] = string(r.Data)
 	}
 	return found
 }
 
-// moveRest moves what is left in the old store.
+// moveRest moves all records that are left in the old store.
 func (w *world) moveRest() {
 	for key := range w.from.Sessions(context.Background()) {
 		if _, err := move.New(w.to, w.from).Move(context.Background(), key); err != nil {
-			w.fatal("moving %q: %v", key, err)
+			w.fatal("Move(%q) = %v; want nil", key, err)
 		}
 	}
 	for key := range w.from.Sessions(context.Background()) {
-		w.fatal("%q is left in the old store", key)
+		w.fatal("the old store still has %q after all its records were moved", key)
 	}
 }
 
 func (w *world) fatal(format string, args ...any) {
-	w.rt.Helper()
-	w.rt.Fatalf("%s\n%v, fault %q\n%s", fmt.Sprintf(format, args...), w.acts, w.fault, strings.Join(w.log, "\n"))
+	w.t.Helper()
+	w.t.Fatalf("%s\nprocesses %v, fault %q\n%s\nreplay with -run TestSchedules -schedule %d",
+		fmt.Sprintf(format, args...), w.acts, w.fault, strings.Join(w.log, "\n"), w.seed)
 }

@@ -18,10 +18,10 @@ var (
 	_ driver.Lossy            = (*Store)(nil)
 )
 
-// Create creates r in the new store, or the old one if all is to stay. That store
-// refuses a key that it has a mark under; the other one has to be asked.
+// Create creates r in the new store, or in the old one if s is preparing. That store refuses a key
+// with a mark by itself; Create asks the other store for a mark.
 func (s *Store) Create(ctx context.Context, r *driver.Record) error {
-	if !s.stays {
+	if !s.preparing {
 		if err := s.createNew(ctx, r); !errors.Is(err, driver.ErrExists) {
 			return err
 		}
@@ -30,17 +30,19 @@ func (s *Store) Create(ctx context.Context, r *driver.Record) error {
 	for {
 		stored, at, err := s.find(ctx, r.Key)
 		switch {
+		case errors.Is(err, driver.ErrCorrupt):
+			return driver.ErrExists
 		case err != nil:
 			return err
 		case at == inOld || at == inNew:
 			return driver.ErrExists
-		case at == buried: // nobody but a test uses a key twice
+		case at == buried: // only tests use a key twice
 			created.Version, at = stored.Version, inNew
 			err = s.new.Flush(ctx, created)
-		case s.stays && at == buriedOld:
+		case s.preparing && at == buriedOld:
 			created.Version, at = stored.Version, inOld
 			err = s.old.Flush(ctx, created)
-		case s.stays:
+		case s.preparing:
 			at, err = inOld, s.createOld(ctx, created)
 		default:
 			at, err = inNew, s.createUnmarked(ctx, created)
@@ -54,38 +56,40 @@ func (s *Store) Create(ctx context.Context, r *driver.Record) error {
 	}
 }
 
-// createNew creates r in the new store, unless there is anything under its key.
+// createNew creates r in the new store, unless either store has a record or a mark under its key,
+// or the new store a grave.
 func (s *Store) createNew(ctx context.Context, r *driver.Record) error {
-	if err := s.freeInOld(ctx, r.Key); err != nil {
+	if err := s.checkFreeInOld(ctx, r.Key); err != nil {
 		return err
 	}
 	return s.new.Create(ctx, r)
 }
 
-// createUnmarked creates r in the new store, unless there is a mark under its key.
+// createUnmarked creates r in the new store, unless the old store has a mark under its key.
 func (s *Store) createUnmarked(ctx context.Context, r *driver.Record) error {
-	if err := unmarked(ctx, s.old, r.Key); err != nil {
+	if err := checkUnmarked(ctx, s.old, r.Key); err != nil {
 		return err
 	}
 	return s.new.Create(ctx, r)
 }
 
-// freeInOld returns ErrExists if the old store has a record or a mark under key.
-func (s *Store) freeInOld(ctx context.Context, key string) error {
+// checkFreeInOld returns ErrExists if the old store has a record, which may be unreadable, or a mark
+// under key.
+func (s *Store) checkFreeInOld(ctx context.Context, key string) error {
 	old, err := s.old.Retrieve(ctx, key)
 	switch {
-	case err == nil && !IsGrave(old):
+	case err == nil && !IsGrave(old), errors.Is(err, driver.ErrCorrupt):
 		return driver.ErrExists
 	case err != nil && !errors.Is(err, driver.ErrNotFound):
 		return err
 	}
-	return unmarked(ctx, s.old, key)
+	return checkUnmarked(ctx, s.old, key)
 }
 
-// createOld creates r in the old store, unless another process was faster and its
-// record has moved already: then the error is ErrConflict.
+// createOld creates r in the old store. If another process has created a record under its key
+// first, and that has already moved, the error is ErrConflict.
 func (s *Store) createOld(ctx context.Context, r *driver.Record) error {
-	if err := unmarked(ctx, s.new, r.Key); err != nil {
+	if err := checkUnmarked(ctx, s.new, r.Key); err != nil {
 		return err
 	}
 	if err := s.old.Create(ctx, r); err != nil {
@@ -95,16 +99,16 @@ func (s *Store) createOld(ctx context.Context, r *driver.Record) error {
 	switch {
 	case err != nil:
 		return err
-	case at == nowhere || at == buried: // by somebody who has ended it already
+	case at == nowhere || at == buried: // another process may have ended r already
 		return nil
-	case isSame(there, r): // it has moved already
+	case isSame(there, r): // r has moved already
 		r.Version = 0
 		return nil
 	}
 	return errors.Join(driver.ErrConflict, s.clear(ctx, r.Key))
 }
 
-// Retrieve returns the record from wherever it is.
+// Retrieve returns the record from the store where it is.
 func (s *Store) Retrieve(ctx context.Context, key string) (*driver.Record, error) {
 	r, at, err := s.find(ctx, key)
 	if err != nil {
@@ -117,8 +121,7 @@ func (s *Store) Retrieve(ctx context.Context, key string) (*driver.Record, error
 	return r, nil
 }
 
-// Flush replaces the record in the new store. One in the old store moves, unless all is
-// to stay.
+// Flush replaces the record, and moves it to the new store unless s is preparing.
 func (s *Store) Flush(ctx context.Context, r *driver.Record) error {
 	return s.change(ctx, r.Key, isVersion(r.Version), func(stored *driver.Record, at place) error {
 		if err := s.shorten(ctx, stored, at, r.Expires); err != nil {
@@ -134,7 +137,7 @@ func (s *Store) Flush(ctx context.Context, r *driver.Record) error {
 	})
 }
 
-// Touch moves the expiry, and with it a record that is in the old store.
+// Touch changes the expiry, and moves the record to the new store unless s is preparing.
 func (s *Store) Touch(ctx context.Context, key string, expires time.Time) error {
 	return s.change(ctx, key, isLive, func(stored *driver.Record, at place) error {
 		if err := s.shorten(ctx, stored, at, expires); err != nil {
@@ -157,8 +160,8 @@ func isVersion(v uint64) func(*driver.Record, place) bool {
 	return func(r *driver.Record, at place) bool { return version(r, at) == v }
 }
 
-// change has do change a record if it is as it should be, and again if it has changed
-// its place meanwhile.
+// change calls do to change a record, provided that isRight accepts it. If do fails because the
+// record has changed or moved meanwhile, change starts again.
 func (s *Store) change(ctx context.Context, key string, isRight func(*driver.Record, place) bool, do func(stored *driver.Record, at place) error) error {
 	for {
 		stored, at, err := s.find(ctx, key)
@@ -176,8 +179,8 @@ func (s *Store) change(ctx context.Context, key string, isRight func(*driver.Rec
 	}
 }
 
-// shorten clears the old store if a record in the new one is to end earlier: what a
-// process that died has left there would last longer, and come back.
+// shorten clears the old store before the expiry of a record in the new store becomes earlier:
+// otherwise a frozen record that a dead process left would outlive it and come back.
 func (s *Store) shorten(ctx context.Context, stored *driver.Record, at place, expires time.Time) error {
 	if at != inNew || !expires.Before(stored.Expires) {
 		return nil
@@ -185,9 +188,9 @@ func (s *Store) shorten(ctx context.Context, stored *driver.Record, at place, ex
 	return s.clear(ctx, stored.Key)
 }
 
-// write writes r over the version of it where it is, and moves it unless it is to stay.
+// write replaces the record at its place with r, and moves it to the new store unless s is preparing.
 func (s *Store) write(ctx context.Context, r *driver.Record, at place) error {
-	if at == inOld && !s.stays {
+	if at == inOld && !s.preparing {
 		_, err := s.move(ctx, r)
 		return err
 	}
@@ -197,8 +200,9 @@ func (s *Store) write(ctx context.Context, r *driver.Record, at place) error {
 	return s.new.Flush(ctx, r)
 }
 
-// Destroy ends the session where it is. One that is on its way it buries in the new
-// store, so that nobody completes that, and removes it from the old one then.
+// Destroy ends the session in the store where it is. If the session is on its way, Destroy first
+// puts a grave into the new store, so that no process completes the move, and then removes the
+// frozen record.
 func (s *Store) Destroy(ctx context.Context, key string) error {
 	for {
 		frozen, ended, err := s.endOld(ctx, key)
@@ -214,14 +218,14 @@ func (s *Store) Destroy(ctx context.Context, key string) error {
 			return s.endNew(ctx, key, nil)
 		case err != nil:
 			return err
-		case at != inOld: // where it may have come meanwhile
+		case at != inOld: // if it is in the old store by now, try again
 			return driver.ErrNotFound
 		}
 	}
 }
 
-// endNew ends what is in the new store, or on its way there. The call that digs the
-// grave has ended it.
+// endNew ends a session that is in the new store or on its way there. Of concurrent calls, the
+// one that creates the grave has ended it; for the others the error is ErrNotFound.
 func (s *Store) endNew(ctx context.Context, key string, frozen *driver.Record) error {
 	var expires time.Time
 	if frozen != nil {
@@ -240,34 +244,51 @@ func (s *Store) endNew(ctx context.Context, key string, frozen *driver.Record) e
 	return driver.ErrNotFound
 }
 
-// DeleteExpired sweeps both.
+// DeleteExpired deletes the expired records of both stores, and returns the sum.
 func (s *Store) DeleteExpired(ctx context.Context) (int, error) {
 	n, err := s.new.DeleteExpired(ctx)
 	m, errOld := s.old.DeleteExpired(ctx)
 	return n + m, errors.Join(wrap("new", err), wrap("old", errOld))
 }
 
-// Ping looks at both.
+// errSame is the error of Ping if a move would lose sessions, because the stores are the same.
+var errSame = errors.New("the new store and the old one are the same, or one is made of the other; name two stores")
+
+// Ping pings both stores. Until it has succeeded once, it also checks that they are different.
 func (s *Store) Ping(ctx context.Context) error {
-	return errors.Join(wrap("new", ping(ctx, s.new)), wrap("old", ping(ctx, s.old)))
+	err := errors.Join(wrap("new", ping(ctx, s.new)), wrap("old", ping(ctx, s.old)))
+	if err != nil || s.distinct.Load() {
+		return err
+	}
+	same, err := Shows(ctx, s.new, s.old)
+	switch {
+	case same:
+		return errSame
+	case err == nil:
+		s.distinct.Store(true)
+	}
+	return err
 }
 
 func ping(ctx context.Context, store driver.Store) error {
 	if pinger, ok := store.(driver.Pinger); ok {
-		return pinger.Ping(ctx)
+		err := pinger.Ping(ctx)
+		if !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
 	}
 	_, err := store.Retrieve(ctx, "ping")
 	return ignore(err, driver.ErrNotFound)
 }
 
-// Close closes both.
+// Close closes both stores.
 func (s *Store) Close() error {
 	return errors.Join(wrap("new", s.new.Close()), wrap("old", s.old.Close()))
 }
 
-// Move moves the session of a key to the new store, if it is in the old one, and
-// reports whether it had to. What is left in the old store of one that has moved, or
-// has ended, it removes. If it does not fit, the error is ErrTooLarge.
+// Move moves the record under key to the new store if it is in the old one, and reports whether
+// it was. It removes what the old store still holds of a session that has moved or ended. If the
+// new store can't hold the record, the error is ErrTooLarge.
 func (s *Store) Move(ctx context.Context, key string) (bool, error) {
 	for {
 		began := time.Now()
@@ -284,7 +305,7 @@ func (s *Store) Move(ctx context.Context, key string) (bool, error) {
 			return err == nil, err
 		}
 		if _, _, err := s.findNew(ctx, key); err != nil {
-			return false, err // before anything is frozen
+			return false, err // nothing is frozen yet
 		}
 		fits, err := s.move(ctx, r)
 		if err == nil && !fits {

@@ -1,10 +1,10 @@
-// Package seal encrypts and authenticates data under secrets that rotate: the
-// first seals, all open. It is for package session, which seals what stores keep,
-// and for drivers/cookie, which seals what browsers keep.
+// Package seal encrypts and authenticates data under secrets that can be rotated: the first
+// secret seals, and all of them open. Package session seals the data that stores keep,
+// and drivers/cookie the records that browsers keep. Data opens only for the purpose and with
+// the bound values that it was sealed for, and a change to any bit of it is detected.
 //
-// It is XChaCha20-Poly1305, whose nonces of 192 bits may be random for any number
-// of messages, under a key that HKDF-SHA256 (RFC 5869) derives from the secret for
-// one purpose.
+// The cipher is XChaCha20-Poly1305, whose 192-bit nonces may be random for any number of
+// messages. HKDF-SHA256 (RFC 5869) derives its key from the secret and the purpose.
 package seal
 
 import (
@@ -25,45 +25,45 @@ import (
 const SecretSize = 32
 
 var (
-	// ErrRefused: the data is not what was sealed: it was changed or moved.
+	// ErrRefused: the data was changed after it was sealed, or was sealed with other bound values.
 	ErrRefused = errors.New("the sealed data was changed or moved")
 
-	// ErrUnknownSecret: the data names a secret that is not configured. Whether it
-	// was changed can't be known.
+	// ErrUnknownSecret: the data names a secret that is not configured, so it can't be told
+	// whether the data was changed.
 	ErrUnknownSecret = errors.New("the data is sealed under a secret that is not configured")
 )
 
-// Sealed data is magic, the number of the secret, the nonce, and what the cipher
-// makes of the plaintext.
+// Sealed data consists of magic, the number of the secret, the nonce, and the ciphertext.
 const (
-	magic      = "\x00sl\x01" // no JSON begins so
+	magic      = "\x00sl\x01" // JSON never begins like this
 	numberSize = 4
 	nonceSize  = chacha20poly1305.NonceSizeX
 	headerSize = len(magic) + numberSize + nonceSize
 
-	// Overhead is by how many bytes sealed data is longer.
+	// Overhead is the number of bytes by which sealed data is longer than its plaintext.
 	Overhead = headerSize + chacha20poly1305.Overhead
 )
 
-// Box seals and opens for one purpose. Its methods are safe for concurrent use.
+// A Box seals and opens data for one purpose. Its methods are safe for concurrent use.
 type Box struct{ keys []key }
 
-// key is derived from a secret. Its number, derived too, tells which one has
-// sealed something.
+// key is derived from a secret. So is its number, which sealed data carries to name its secret.
 type key struct {
 	number []byte
 	aead   cipher.AEAD
 }
 
-// New returns a Box. What is sealed for one purpose opens for no other.
-func New[S ~[]byte](purpose string, secrets ...S) (*Box, error) {
+// New returns a Box that seals under the first secret. Data sealed for one purpose can't be
+// opened for another. It fails if there is no secret, or if one does not have [SecretSize] bytes.
+func New[S interface{ Reveal() []byte }](purpose string, secrets ...S) (*Box, error) {
 	if len(secrets) == 0 {
 		return nil, errors.New("there is no secret")
 	}
 	b := &Box{}
-	for i, secret := range secrets {
+	for i, s := range secrets {
+		secret := s.Reveal()
 		if len(secret) != SecretSize {
-			return nil, fmt.Errorf("secret %d has %d bytes, and must have %d random ones", i+1, len(secret), SecretSize)
+			return nil, fmt.Errorf("secret %d has %d bytes; it must have %d random bytes", i+1, len(secret), SecretSize)
 		}
 		derived, err := hkdf.Key(sha256.New, secret, nil, "gosession.dev/session v1 "+purpose, numberSize+chacha20poly1305.KeySize)
 		if err != nil {
@@ -78,21 +78,19 @@ func New[S ~[]byte](purpose string, secrets ...S) (*Box, error) {
 	return b, nil
 }
 
-// Seal returns plaintext sealed under the first secret. It opens only together
-// with the same bound values.
+// Seal returns plaintext sealed under the first secret. Open needs the same bound values.
 func (b *Box) Seal(plaintext []byte, bound ...string) []byte {
 	k := b.keys[0]
 	sealed := make([]byte, headerSize, len(plaintext)+Overhead)
 	copy(sealed, magic)
 	copy(sealed[len(magic):], k.number)
 	nonce := sealed[headerSize-nonceSize:]
-	_, _ = rand.Read(nonce) // it never fails, it ends the program
+	_, _ = rand.Read(nonce) // it never returns an error; it ends the program instead
 	return k.aead.Seal(sealed, nonce, plaintext, associated(sealed, bound))
 }
 
-// Open returns what was sealed, which shares no memory with sealed, or
-// [ErrRefused] or [ErrUnknownSecret]. It reports whether the first of the secrets
-// has sealed it.
+// Open returns the plaintext of sealed data, which shares no memory with it, and reports whether
+// it was sealed under the first secret. The error is [ErrRefused] or [ErrUnknownSecret].
 func (b *Box) Open(sealed []byte, bound ...string) (plaintext []byte, current bool, err error) {
 	if !IsSealed(sealed) {
 		return nil, false, ErrRefused
@@ -113,8 +111,8 @@ func (b *Box) Open(sealed []byte, bound ...string) (plaintext []byte, current bo
 	return nil, false, err
 }
 
-// Number returns the number of the secret that has sealed the data, in hexadecimal,
-// or "" if the data is not sealed. It tells nothing of the secret.
+// Number returns the number of the secret under which data is sealed, in hexadecimal, or "" if
+// it is not sealed. The number reveals nothing about the secret.
 func Number(sealed []byte) string {
 	if !IsSealed(sealed) {
 		return ""
@@ -122,13 +120,22 @@ func Number(sealed []byte) string {
 	return hex.EncodeToString(sealed[len(magic):][:numberSize])
 }
 
-// IsSealed reports whether data has the form of something sealed.
+// IsSealed reports whether data has the form of sealed data. It does not verify it.
 func IsSealed(data []byte) bool {
 	return len(data) >= Overhead && string(data[:len(magic)]) == magic
 }
 
-// associated is what is authenticated with the ciphertext: magic, number, and each
-// bound value behind its length.
+// PlainSize returns the size of the plaintext of data, which is the size of data if it is not
+// sealed.
+func PlainSize(data []byte) int {
+	if IsSealed(data) {
+		return len(data) - Overhead
+	}
+	return len(data)
+}
+
+// associated returns the data that is authenticated with the ciphertext: magic and number, and
+// for each bound value its length and the value.
 func associated(header []byte, bound []string) []byte {
 	data := append([]byte(nil), header[:headerSize-nonceSize]...)
 	for _, value := range bound {

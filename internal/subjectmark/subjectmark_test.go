@@ -38,7 +38,7 @@ func read(t testing.TB, store subjectmark.Store, subject string) uint64 {
 	return n
 }
 
-// Every write draws a new number, for one subject only.
+// Every write gives one subject a new number.
 func TestNumbers(t *testing.T) {
 	store := open(t)
 	seen := map[uint64]bool{0: true}
@@ -54,7 +54,7 @@ func TestNumbers(t *testing.T) {
 	require.Zero(t, read(t, store, ""))
 }
 
-// What the contract of stores promises about keys and records holds for marks.
+// Marks comply with the rules of package driver for keys and records.
 func TestRecord(t *testing.T) {
 	store := open(t)
 	for _, subject := range []string{"", "ada", "user:42", strings.Repeat("\u00e4", 127), "-_ \n"} {
@@ -63,7 +63,7 @@ func TestRecord(t *testing.T) {
 		write(t, store, subject, subjectmark.Lifetime)
 		r, err := store.Retrieve(t.Context(), subjectmark.Key(subject))
 		require.NoError(t, err)
-		require.Empty(t, r.Subject, "or the subject's sessions would include it")
+		require.Empty(t, r.Subject, "otherwise the subject's sessions would include the mark")
 		require.Less(t, len(r.Meta), 1<<10)
 		require.True(t, json.Valid(r.Data))
 		if subject != "" {
@@ -73,11 +73,11 @@ func TestRecord(t *testing.T) {
 			require.Equal(t, at.UTC().Truncate(time.Millisecond), at)
 		}
 	}
-	require.Equal(t, "subject-_e5DDUC9V97qwYbNl5ADPQ8G-QmogG585ucXq3x9UCk", subjectmark.Key("ada"), "other processes compute the same")
+	require.Equal(t, "subject-_e5DDUC9V97qwYbNl5ADPQ8G-QmogG585ucXq3x9UCk", subjectmark.Key("ada"), "all processes must compute the same key")
 	require.NotEqual(t, subjectmark.Key("ada"), subjectmark.Key("Ada"))
 }
 
-// A mark is kept until the latest of the times that it was written with.
+// A mark is kept until the latest expiry that a write has asked for.
 func TestKeptUntil(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := open(t)
@@ -98,13 +98,13 @@ func TestKeptUntil(t *testing.T) {
 	})
 }
 
-// Of writers at the same time, each has the number changed and kept for as long as it
-// has asked for.
+// With concurrent writers, the number changes for each of them and is kept as long as the longest
+// request.
 func TestWritersAtOnce(t *testing.T) {
 	for range 50 {
 		store, now := open(t), time.Now()
 		var last uint64
-		for range 3 { // it is created, then changed
+		for range 3 { // the first round creates the mark, the others change it
 			var wg sync.WaitGroup
 			for i := range 8 {
 				wg.Go(func() {
@@ -124,7 +124,7 @@ func TestWritersAtOnce(t *testing.T) {
 	}
 }
 
-// racing is a store in which something happens before a write, and which counts calls.
+// racing is a store that calls before ahead of each call, and counts the calls.
 type racing struct {
 	driver.Store
 	before func(call string) error
@@ -163,8 +163,8 @@ func (s *racing) Retrieve(ctx context.Context, key string) (*driver.Record, erro
 	return s.Store.Retrieve(ctx, key)
 }
 
-// The number of another process serves, and costs no second write. It does not serve
-// if its mark would expire too early.
+// If another process has just written the mark, its number serves without a second write, unless
+// the mark would expire too early.
 func TestOvertaken(t *testing.T) {
 	for name, tt := range map[string]struct {
 		exists bool
@@ -202,8 +202,8 @@ func TestOvertaken(t *testing.T) {
 	}
 }
 
-// A record that moves to another backend gets another version and keeps its number:
-// that is a conflict, and nobody has written the mark.
+// A mark that moves to another backend during a Write gets another version and keeps its number.
+// Write does not take this conflict for the write of another process.
 func TestMovedMeanwhile(t *testing.T) {
 	from, to := open(t), open(t)
 	both := move.New(to, from)
@@ -225,7 +225,7 @@ func TestMovedMeanwhile(t *testing.T) {
 	require.Equal(t, 2, s.calls["Flush"])
 }
 
-// A mark that expires between being read and being written is created.
+// A mark that expires between the read and the write is created anew.
 func TestExpiresMeanwhile(t *testing.T) {
 	s := race(t, func(s *racing, call string) error {
 		if call != "Flush" {
@@ -240,8 +240,8 @@ func TestExpiresMeanwhile(t *testing.T) {
 	require.Equal(t, 1, s.calls["Create"])
 }
 
-// A store that refuses a write though nothing has changed is an outage, and costs two
-// rounds. It is never taken for a session that has ended.
+// A store that refuses a write although nothing has changed is an outage, after two reads. The
+// error never reads as the end of a session.
 func TestRefused(t *testing.T) {
 	for _, refusal := range []error{driver.ErrConflict, driver.ErrExists, driver.ErrNotFound} {
 		for _, exists := range []bool{false, true} {
@@ -265,7 +265,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// An error of the store is passed on, and ends the attempt.
+// Write returns any other error of the store without a retry.
 func TestOutage(t *testing.T) {
 	outage := errors.New("connection refused")
 	for _, failing := range []string{"Retrieve", "Create", "Flush"} {
@@ -298,16 +298,56 @@ func TestContext(t *testing.T) {
 // metaMark begins the Meta of a mark.
 const metaMark = "\x00subject\x00"
 
-// What is no mark under the key of one is an error and never the number 0. Write mends
-// it.
+// A malformed mark has a number that no other mark has, so that it prevents no sign-in. Write
+// replaces it, which changes the number.
 func TestCorrupt(t *testing.T) {
 	for _, meta := range []string{"", "?", metaMark, metaMark + "1234567", metaMark + "123456789", "\x00Subject\x0012345678"} {
 		store, now := open(t), time.Now().UTC().Truncate(time.Millisecond)
 		require.NoError(t, store.Create(t.Context(), &driver.Record{Key: subjectmark.Key("ada"), Data: []byte("{}"), Meta: []byte(meta), Created: now, Expires: now.Add(time.Hour)}))
-		_, err := subjectmark.Read(t.Context(), store, "ada")
-		require.ErrorIs(t, err, driver.ErrCorrupt, "%q", meta)
-		require.NotContains(t, err.Error(), "ada")
+		before := read(t, store, "ada")
+		require.NotZero(t, before, "%q", meta)
 		write(t, store, "ada", subjectmark.Lifetime)
-		require.NotZero(t, read(t, store, "ada"))
+		require.NotContains(t, []uint64{0, before}, read(t, store, "ada"))
 	}
+}
+
+// damaged is a store that can't read a mark until the mark is removed.
+type damaged struct {
+	driver.Store
+	removed bool
+	stays   bool // Destroy has no effect
+}
+
+func (s *damaged) Retrieve(ctx context.Context, key string) (*driver.Record, error) {
+	if !s.removed || s.stays {
+		return nil, driver.ErrCorrupt
+	}
+	return s.Store.Retrieve(ctx, key)
+}
+
+func (s *damaged) Create(ctx context.Context, r *driver.Record) error {
+	if !s.removed || s.stays {
+		return driver.ErrExists
+	}
+	return s.Store.Create(ctx, r)
+}
+
+func (s *damaged) Destroy(ctx context.Context, key string) error {
+	s.removed = true
+	return nil
+}
+
+// Write removes a mark that the store can't read. If the store does not remove it, that is an
+// outage.
+func TestCorruptToTheStore(t *testing.T) {
+	s := &damaged{Store: open(t)}
+	before := read(t, s, "ada")
+	require.NotZero(t, before)
+	require.Equal(t, before, read(t, s, "ada"), "a sign-in that began meanwhile goes on")
+	write(t, s, "ada", subjectmark.Lifetime)
+	require.NotContains(t, []uint64{0, before}, read(t, s, "ada"))
+
+	s = &damaged{Store: open(t), stays: true}
+	err := subjectmark.Write(t.Context(), s, "ada", time.Now(), time.Now().Add(subjectmark.Lifetime))
+	require.ErrorContains(t, err, "can't be written")
 }

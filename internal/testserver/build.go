@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// build compiles a program of the nested module in servers, once for each version
-// of it, and returns its path.
+// build compiles a program of the nested module servers and returns its path. It keeps the
+// result in the user's cache directory, one for each version of the program.
 func build(t testing.TB, name string) string {
 	t.Helper()
 	module := filepath.Join(root(t), "internal", "testserver", "servers")
@@ -33,7 +33,7 @@ func build(t testing.TB, name string) string {
 	cmd.Dir = module
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		missing(t, name, "it could not be built, the Go module proxy must be reachable: "+string(out))
+		missing(t, name, "building it failed; the Go module proxy must be reachable: "+string(out))
 	}
 	if err := os.Rename(program+".new", program); err != nil {
 		t.Fatal(err)
@@ -41,7 +41,7 @@ func build(t testing.TB, name string) string {
 	return program
 }
 
-// root is the folder of the module, above that of the test.
+// root returns the root directory of the repository, which is above that of the test.
 func root(t testing.TB) string {
 	t.Helper()
 	dir, err := os.Getwd()
@@ -53,13 +53,13 @@ func root(t testing.TB) string {
 			return dir
 		}
 		if dir == filepath.Dir(dir) {
-			t.Fatal("the test does not run within the module")
+			t.Fatal("the test does not run within the repository")
 		}
 		dir = filepath.Dir(dir)
 	}
 }
 
-// fingerprint tells versions of a program apart.
+// fingerprint returns a hash of a program's source, its module's dependencies and the Go version.
 func fingerprint(t testing.TB, module, name string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(module, name, "*.go"))
@@ -78,8 +78,8 @@ func fingerprint(t testing.TB, module, name string) string {
 	return hex.EncodeToString(hash.Sum(nil)[:8])
 }
 
-// lock keeps the tests of other packages, which run in processes of their own,
-// from building at the same time.
+// lock takes a lock against tests of other packages, which are other processes, that build the
+// same program at the same time.
 func lock(t testing.TB, name string) (unlock func()) {
 	t.Helper()
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// StartMemcached starts a memcached with these arguments beside the address. What
-// it has stored is gone when it is stopped.
+// StartMemcached starts a memcached with the given arguments in addition to its address. Stop
+// loses all data.
 func StartMemcached(t testing.TB, args ...string) *Server {
 	t.Helper()
 	if _, err := exec.LookPath("memcached"); err != nil {

@@ -10,12 +10,12 @@ import (
 
 // Mongo is a server that speaks MongoDB's wire protocol.
 type Mongo struct {
-	*Server        // nil if it is not ours to stop
-	URI     string // without a database
+	*Server        // nil if SESSION_TEST_MONGO_URI names the server
+	URI     string // names no database
 }
 
-// StartMongo starts a FerretDB, unless SESSION_TEST_MONGO_URI names a server. What
-// it has stored outlives Stop and Start.
+// StartMongo starts a FerretDB, unless SESSION_TEST_MONGO_URI names a server. The data survives
+// Stop and Start.
 func StartMongo(t testing.TB) Mongo {
 	t.Helper()
 	if uri := os.Getenv("SESSION_TEST_MONGO_URI"); uri != "" {
@@ -28,7 +28,7 @@ func StartMongo(t testing.TB) Mongo {
 	return Mongo{Server: s, URI: "mongodb://" + s.Addr}
 }
 
-// DSN is that of a database on the server, with these parameters.
+// DSN returns the DSN of a database on the server with the given parameters.
 func (m Mongo) DSN(database, params string) string {
 	base, query, _ := strings.Cut(m.URI, "?")
 	scheme, rest, _ := strings.Cut(base, "://")

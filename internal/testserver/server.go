@@ -1,5 +1,7 @@
-// Package testserver starts the servers that tests need, each on a free port of
-// the loopback interface, and stops them when the test is over.
+// Package testserver starts the real servers that tests need: memcached, and a server that speaks
+// MongoDB's wire protocol. Each listens on a free port of the loopback interface and is stopped at
+// the end of the test. If a server is missing, the test is skipped, or fails if
+// SESSION_TEST_REQUIRE is 1.
 package testserver
 
 import (
@@ -32,7 +34,7 @@ func start(t testing.TB, program string, args func(host, port string) []string) 
 	return s
 }
 
-// Start starts it again after Stop, at the same address.
+// Start starts the server again after Stop, at the same address, and waits until it listens.
 func (s *Server) Start() {
 	s.t.Helper()
 	var stderr bytes.Buffer
@@ -55,7 +57,7 @@ func (s *Server) Start() {
 	}
 }
 
-// Stop kills it.
+// Stop kills the server.
 func (s *Server) Stop() {
 	if s.cmd == nil {
 		return
@@ -65,10 +67,11 @@ func (s *Server) Stop() {
 	s.cmd = nil
 }
 
-// Freeze makes it accept connections and answer nothing, until Thaw.
+// Freeze suspends the server until Thaw: the system still accepts connections, and no request is
+// answered.
 func (s *Server) Freeze() { s.signal(syscall.SIGSTOP) }
 
-// Thaw ends Freeze.
+// Thaw resumes the server after Freeze.
 func (s *Server) Thaw() { s.signal(syscall.SIGCONT) }
 
 func (s *Server) signal(sig syscall.Signal) {
@@ -78,7 +81,7 @@ func (s *Server) signal(sig syscall.Signal) {
 	}
 }
 
-// freeAddr is an address on which nobody listens.
+// freeAddr returns a loopback address at which nothing listens.
 func freeAddr(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -89,11 +92,12 @@ func freeAddr(t testing.TB) string {
 	return l.Addr().String()
 }
 
-// missing skips the test, or fails it where nothing may be missing.
-func missing(t testing.TB, what, how string) {
+// missing skips the test because a program is missing, or fails it if SESSION_TEST_REQUIRE is 1.
+// The hint says how to get the program.
+func missing(t testing.TB, program, hint string) {
 	t.Helper()
 	if os.Getenv("SESSION_TEST_REQUIRE") == "1" {
-		t.Fatalf("%s is missing; %s", what, how)
+		t.Fatalf("%s is missing; %s", program, hint)
 	}
-	t.Skipf("%s is missing; %s", what, how)
+	t.Skipf("%s is missing; %s", program, hint)
 }

@@ -20,14 +20,14 @@ import (
 	"gosession.dev/session/internal/testserver"
 )
 
-// tab is a tab of a browser profile.
+// tab is a browser tab.
 type tab struct {
 	t   *testing.T
 	ctx context.Context
 	url string
 }
 
-// startBrowser starts Chromium, without a window.
+// startBrowser starts a headless Chromium.
 func startBrowser(t *testing.T) context.Context {
 	t.Helper()
 	var path string
@@ -53,7 +53,7 @@ func startBrowser(t *testing.T) context.Context {
 	return ctx
 }
 
-// profile opens a tab that shares no cookies with others.
+// profile opens a tab in a new profile, which shares no cookies with other profiles.
 func profile(t *testing.T, browser context.Context, url string) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
@@ -77,7 +77,7 @@ func (tb *tab) another() *tab {
 
 const patience = 20 * time.Second
 
-// run has a page do something, and fails the test if it does not in time.
+// run runs an action in the page, and fails the test if it fails or times out.
 func run[T any](tb *tab, action chromedp.Action[T]) T {
 	tb.t.Helper()
 	value, err := try(tb, action)
@@ -96,7 +96,7 @@ func (tb *tab) open() {
 	run(tb, chromedp.Navigate(tb.url))
 }
 
-// click clicks and waits for the page that follows.
+// click clicks an element and waits until the next page has loaded.
 func (tb *tab) click(selector string) {
 	tb.t.Helper()
 	ctx, cancel := context.WithTimeout(tb.ctx, patience)
@@ -112,7 +112,7 @@ func (tb *tab) signIn(name string) {
 	tb.sees("#user", name)
 }
 
-// sees expects a text where the selector leads to, or nothing there.
+// sees expects the text of the selected element to be want, which is "" if there is no element.
 func (tb *tab) sees(selector, want string) {
 	tb.t.Helper()
 	require.Equal(tb.t, want, run(tb, chromedp.Evaluate[string](fmt.Sprintf(`document.querySelector(%q)?.innerText ?? ""`, selector))), selector)
@@ -123,7 +123,7 @@ func (tb *tab) has(selector string) bool {
 	return run(tb, chromedp.Evaluate[bool](fmt.Sprintf(`document.querySelector(%q) != null`, selector)))
 }
 
-// cookie is the session's, as the browser keeps it.
+// cookie returns the session cookie from the browser, or nil.
 func (tb *tab) cookie() *network.Cookie {
 	tb.t.Helper()
 	kept := run(tb, func(ctx context.Context, t *chromedp.Target) (network.GetCookiesResult, error) {
@@ -137,7 +137,7 @@ func (tb *tab) cookie() *network.Cookie {
 	return nil
 }
 
-// addMany adds fruit n times at once, and waits for all.
+// addMany adds fruit in n concurrent requests and waits for all of them.
 func (tb *tab) addMany(n int) error {
 	script := fmt.Sprintf(`Promise.all(Array.from({length: %d}, () =>
 		fetch("/cart", {method: "POST", body: new URLSearchParams({fruit: "Pears"})}))).then(rs => rs.every(r => r.ok))`, n)
@@ -148,7 +148,7 @@ func (tb *tab) addMany(n int) error {
 	return err
 }
 
-// startShop runs the web application on a backend, as the README says.
+// startShop builds and runs the example web application with a driver, and returns its URL.
 func startShop(t *testing.T, driver, dsn string) (url string) {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "webapp")
@@ -171,11 +171,11 @@ func startShop(t *testing.T, driver, dsn string) (url string) {
 			return "http://localhost:" + port + "/"
 		}
 	}
-	t.Fatal("the program does not say where to point the browser")
+	t.Fatal("webapp has not printed its URL")
 	return ""
 }
 
-// What the web application offers, in a browser, on all backends.
+// The features of the web application work in a browser on all backends.
 func TestShop(t *testing.T) {
 	browser := startBrowser(t)
 	for driver, tt := range map[string]struct {
@@ -195,7 +195,7 @@ func TestShop(t *testing.T) {
 		t.Run(driver, func(t *testing.T) {
 			url := startShop(t, driver, tt.dsn(t))
 			laptop := profile(t, browser, url)
-			require.Nil(t, laptop.cookie(), "looking makes no session")
+			require.Nil(t, laptop.cookie(), "a page that only reads creates no session")
 			laptop.click(`button[value=Apples]`)
 			laptop.sees("#flash", "Apples are in your cart.")
 			anonymous := laptop.cookie()
@@ -215,6 +215,8 @@ func TestShop(t *testing.T) {
 				}
 				require.NoError(t, <-both)
 				require.NoError(t, <-both)
+				// At the sign-out this tab would reload, and might show the message first.
+				run(second, chromedp.Navigate("about:blank"))
 				laptop.open()
 				laptop.sees("#total", "21")
 			}
@@ -226,22 +228,25 @@ func TestShop(t *testing.T) {
 				screenshot(t, laptop)
 				laptop.click(`form[action="/devices/end"] button`)
 				laptop.sees("#flash", "That device is signed out.")
+				require.Eventually(t, func() bool { return phone.has(`form[action="/sign-in"]`) }, patience, 100*time.Millisecond, "the page learns at once that it is signed out")
 				phone.open()
-				require.False(t, phone.has("#user"), "out at the next click")
-				require.True(t, phone.has(`form[action="/sign-in"]`))
+				require.False(t, phone.has("#user"), "signed out at the next request")
 			}
+			laptop.click(`form[action="/cart/empty"] button`)
+			laptop.sees("#flash", "Your cart is empty.")
+			laptop.sees("#total", "0")
 			laptop.click(`form[action="/sign-out"] button`)
 			laptop.sees("#flash", "You are signed out.")
 			require.False(t, laptop.has("#user"))
 			run(laptop, chromedp.NavigateBack())
 			laptop.open()
-			require.False(t, laptop.has("#user"), "going back brings nobody back")
+			require.False(t, laptop.has("#user"), "the back button signs no user in")
 		})
 	}
 }
 
-// checkCookie reads the cookie's attributes from the browser, to which the page
-// came from localhost over plain HTTP.
+// checkCookie checks the cookie's attributes in the browser, which loaded the page from localhost
+// over plain HTTP.
 func checkCookie(t *testing.T, tb *tab, anonymous string) {
 	t.Helper()
 	c := tb.cookie()
@@ -253,7 +258,7 @@ func checkCookie(t *testing.T, tb *tab, anonymous string) {
 	require.Equal(t, network.CookieSameSiteLax, c.SameSite)
 	require.Equal(t, "/", c.Path)
 	require.Equal(t, "localhost", c.Domain)
-	require.Empty(t, run(tb, chromedp.Evaluate[string](`document.cookie`)), "scripts see nothing")
+	require.Empty(t, run(tb, chromedp.Evaluate[string](`document.cookie`)), "scripts can't read the cookie")
 }
 
 // screenshot writes the page to the file that SESSION_TEST_SCREENSHOT names.
@@ -266,7 +271,7 @@ func screenshot(t *testing.T, tb *tab) {
 	require.NoError(t, os.WriteFile(file, run(tb, chromedp.FullScreenshot(100)), 0o644))
 }
 
-// The prefix and Secure do not keep a developer's browser from http://127.0.0.1.
+// A browser accepts the cookie, with its prefix and Secure, from http://127.0.0.1 too.
 func TestLoopbackAddress(t *testing.T) {
 	browser := startBrowser(t)
 	url := strings.Replace(startShop(t, "memory", ""), "localhost", "127.0.0.1", 1)

@@ -7,7 +7,7 @@ require (
 	github.com/chromedp/chromedp v0.22.1
 	github.com/coder/websocket v1.8.14
 	github.com/stretchr/testify v1.12.1
-	gosession.dev/session v0.0.0
+	gosession.dev/session v0.2.0
 )
 
 require (
@@ -16,5 +16,3 @@ require (
 	golang.org/x/crypto v0.53.0 // indirect
 	golang.org/x/sys v0.46.0 // indirect
 )
-
-replace gosession.dev/session => ../..

@@ -16,8 +16,8 @@ import (
 	_ "gosession.dev/session/drivers/memory"
 )
 
-// A websocket opens with the session's cookie, stores what it hears, and closes
-// when its user signs out in another request.
+// A websocket opens with the session cookie, stores the message that it receives, and closes when
+// its user signs out in another request.
 func TestWebsocketClosesAtSignOut(t *testing.T) {
 	f, err := session.Open("memory", "")
 	require.NoError(t, err)
@@ -40,20 +40,19 @@ func TestWebsocketClosesAtSignOut(t *testing.T) {
 		conn, err := websocket.Accept(w, r, nil)
 		require.NoError(t, err)
 		defer conn.CloseNow()
-		ctx, cancel := context.WithCancel(r.Context())
+		ctx, cancel := s.Context(r.Context())
 		defer cancel()
-		go func() {
-			<-s.Done(ctx)
-			_ = conn.Close(websocket.StatusPolicyViolation, "signed out")
-		}()
+		context.AfterFunc(ctx, func() { _ = conn.Close(websocket.StatusPolicyViolation, "signed out") })
 		for {
-			_, text, err := conn.Read(ctx)
+			// Read and Write don't get ctx: if their context ends, they cut the connection
+			// without a close frame, and the client does not learn why.
+			_, text, err := conn.Read(r.Context())
 			if err != nil {
 				return
 			}
 			require.NoError(t, s.Set("heard", string(text)))
 			require.NoError(t, s.Flush(ctx))
-			require.NoError(t, conn.Write(ctx, websocket.MessageText, text))
+			require.NoError(t, conn.Write(r.Context(), websocket.MessageText, text))
 		}
 	})
 	srv := httptest.NewServer(f.Handler(mux))
@@ -79,7 +78,7 @@ func TestWebsocketClosesAtSignOut(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "hello", string(echo))
 	req := httptest.NewRequest("GET", srv.URL, nil)
-	s, err := f.Retrieve(ctx, session.ID(jar.Cookies(req.URL)[0].Value))
+	s, err := f.Retrieve(ctx, session.NewID(jar.Cookies(req.URL)[0].Value))
 	require.NoError(t, err)
 	heard, err := session.Get[string](s, "heard")
 	require.NoError(t, err)

@@ -1,4 +1,4 @@
-// Package webtest tests the web application in a real browser, and handlers that
-// run long with a real websocket. It is a module of its own, so that nobody who
-// uses the library downloads what that takes.
+// Package webtest tests the example web application in a real browser, and long-running handlers
+// with a real websocket. It is a module of its own, so that users of the library do not download
+// the dependencies of these tests.
 package webtest

@@ -15,7 +15,7 @@ import (
 	"gosession.dev/session/soak/wire"
 )
 
-// faults are stores that do one thing wrong.
+// faults are the faults of stores, by name. Each store does one thing wrong.
 var faults = map[string]func(driver.Store) driver.Store{
 	"overwrites": func(s driver.Store) driver.Store { return overwrites{s} },
 	"revives":    func(s driver.Store) driver.Store { return revives{s} },
@@ -25,13 +25,15 @@ var faults = map[string]func(driver.Store) driver.Store{
 	"unmarks":    func(s driver.Store) driver.Store { return unmarks{s} },
 }
 
-// welcomes is a fault of the page.
+// welcomes is the name of a fault of the page for sign-ins.
 const welcomes = "welcomes"
 
+// faultNames returns the names of all faults.
 func faultNames() string {
 	return strings.Join(append(slices.Sorted(maps.Keys(faults)), welcomes), ", ")
 }
 
+// broken returns s with the fault, if it is one of stores.
 func broken(s driver.Store, fault string) driver.Store {
 	if wrap := faults[fault]; wrap != nil {
 		return wrap(s)
@@ -39,7 +41,7 @@ func broken(s driver.Store, fault string) driver.Store {
 	return s
 }
 
-// overwrites loses conflicts.
+// overwrites ignores conflicts: it overwrites what another request has written.
 type overwrites struct{ driver.Store }
 
 func (s overwrites) Flush(ctx context.Context, r *driver.Record) error {
@@ -55,7 +57,7 @@ func (s overwrites) Flush(ctx context.Context, r *driver.Record) error {
 	}
 }
 
-// revives inserts what is to be flushed and has ended.
+// revives inserts the record again if Flush finds that the session has ended.
 type revives struct{ driver.Store }
 
 func (s revives) Flush(ctx context.Context, r *driver.Record) error {
@@ -66,7 +68,7 @@ func (s revives) Flush(ctx context.Context, r *driver.Record) error {
 	return err
 }
 
-// mixes answers each 50th call with the record of the one before.
+// mixes returns the record of the call before from every 50th Retrieve.
 type mixes struct {
 	driver.Store
 	mu    sync.Mutex // guards what follows
@@ -88,7 +90,7 @@ func (s *mixes) Retrieve(ctx context.Context, key string) (*driver.Record, error
 	return r, err
 }
 
-// forgets answers each 50th call as if there were no such session.
+// forgets returns ErrNotFound from every 50th Retrieve.
 type forgets struct {
 	driver.Store
 	mu    sync.Mutex // guards calls
@@ -106,7 +108,7 @@ func (s *forgets) Retrieve(ctx context.Context, key string) (*driver.Record, err
 	return s.Store.Retrieve(ctx, key)
 }
 
-// keeps finds what is renamed under the old key too.
+// keeps finds a record under its old key, too, after ChangeID.
 type keeps struct {
 	driver.Store
 	mu  sync.Mutex // guards old
@@ -141,15 +143,15 @@ func (s *keeps) Retrieve(ctx context.Context, key string) (*driver.Record, error
 	return r, err
 }
 
-// unmarks finds no mark of a key that was changed.
+// unmarks never knows that a key was changed.
 type unmarks struct{ driver.Store }
 
 func (s unmarks) Renamed(context.Context, string) (driver.Rename, error) {
 	return driver.Rename{}, driver.ErrNotFound
 }
 
-// welcome drops each 5th sign-in and answers as if it had succeeded, as an application
-// does that ignores the error of Flush.
+// welcome drops every fifth sign-in and answers as if it had succeeded, like an application that
+// ignores the error of Flush.
 func welcome(do action) action {
 	var calls atomic.Int64
 	return func(s *session.Session, r *http.Request) (wire.View, error) {

@@ -1,7 +1,6 @@
-// Command app is the web application that the soak test loads: one process of a
-// fleet. It serves a counter, a cart and signing in and out. It answers 409 to requests
-// that a sign-in has overtaken; nothing else in it guards against what the soak test
-// looks for.
+// Command app is one process of the web application that the soak test uses. It serves a
+// counter, a cart, and pages to sign in and out. It answers 409 to requests that a sign-in has
+// overtaken; otherwise it leaves to package session what the soak test checks.
 package main
 
 import (
@@ -30,28 +29,30 @@ import (
 	_ "gosession.dev/session/drivers/migrate"
 	_ "gosession.dev/session/drivers/mongo"
 	_ "gosession.dev/session/drivers/sqlite"
+	"gosession.dev/session/internal/registry"
 	"gosession.dev/session/soak/wire"
 )
 
 func main() {
 	log.SetFlags(0)
-	address := flag.String("listen", "127.0.0.1:0", "where to listen")
-	driverName := flag.String("driver", "memory", "the driver")
-	fault := flag.String("fault", "", "what this application does wrong, to see whether it is noticed: "+faultNames())
+	address := flag.String("listen", "127.0.0.1:0", "address to listen at")
+	driverName := flag.String("driver", "memory", "driver of the sessions; SOAK_DSN has the DSN")
+	fault := flag.String("fault", "", "fault to plant, to see that the soak test finds it: "+faultNames())
 	flag.Parse()
-	// A file that may not grow is an error of a write here, and does not end the process.
+	// Without this, a write beyond the limit for files would end the process. Now it is an error.
 	signal.Ignore(syscall.SIGXFSZ)
 	if err := serve(*address, *driverName, os.Getenv("SOAK_DSN"), *fault); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// storeTimeout is shorter than the default, so that short faults show it.
+// storeTimeout is shorter than the default, so that calls time out during short faults.
 const storeTimeout = 2 * time.Second
 
+// serve serves until SIGTERM, and then writes what is left open to standard output.
 func serve(address, driverName, dsn, fault string) error {
 	sockets, files := descriptors()
-	store, err := session.OpenStore(driverName, dsn)
+	store, err := registry.Open(driverName, dsn)
 	if err != nil {
 		return err
 	}
@@ -71,7 +72,7 @@ func serve(address, driverName, dsn, fault string) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /stats", stats)
 	mux.HandleFunc("POST /limit", limit)
-	mux.Handle("/", sessions.Handler(routes(sessions, fault)))
+	mux.Handle("/", sessions.Handler(routes(fault)))
 	server := &http.Server{Handler: mux}
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
@@ -86,8 +87,8 @@ func serve(address, driverName, dsn, fault string) error {
 	return shutDown(server, sessions, sockets, files)
 }
 
-// shutDown closes what serve has opened, and says what is left of it: there were so
-// many sockets and files before.
+// shutDown closes what serve has opened, and writes what is left open. sockets and files are
+// the counts from before serve.
 func shutDown(server *http.Server, sessions *session.Factory, sockets, files int) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -104,10 +105,11 @@ func shutDown(server *http.Server, sessions *session.Factory, sockets, files int
 	return json.NewEncoder(os.Stdout).Encode(left)
 }
 
-// action does what a request asks for, and says what is in the session then.
+// action does what a request asks for, and returns what the session then contains.
 type action func(*session.Session, *http.Request) (wire.View, error)
 
-func routes(sessions *session.Factory, fault string) http.Handler {
+// routes returns the pages of the application, with the fault if it is one of the pages.
+func routes(fault string) http.Handler {
 	signIn := write(login)
 	if fault == welcomes {
 		signIn = welcome(signIn)
@@ -118,30 +120,31 @@ func routes(sessions *session.Factory, fault string) http.Handler {
 	mux.HandleFunc("POST /cart", page(current(write(cart))))
 	mux.HandleFunc("POST /login", page(signIn))
 	mux.HandleFunc("POST /logout", page(logout))
-	mux.HandleFunc("POST /others", page(endOthers(sessions)))
+	mux.HandleFunc("POST /others", page(endOthers))
 	return mux
 }
 
+// page serves the result of an action as JSON.
 func page(do action) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		s, err := session.FromContext(r.Context())
 		if err != nil {
-			return // answered by OnError
+			return // OnError has answered
 		}
 		v, err := do(s, r)
 		if err != nil {
 			log.Print(err)
-			w.WriteHeader(statusOf(err)) // stores what is not stored yet
+			w.WriteHeader(statusOf(err)) // stores the changes that are not stored yet
 			v, _ = look(s)
 		}
-		_ = json.NewEncoder(w).Encode(v) // an error is OnError's, or the client's who has gone
+		_ = json.NewEncoder(w).Encode(v) // an error means that OnError has answered, or that the client has gone
 	}
 }
 
-// errOvertaken is for requests with an ID that another request has changed.
+// errOvertaken rejects a request with an ID that another request has changed.
 var errOvertaken = errors.New("the session was given another ID meanwhile")
 
-// current refuses requests that a sign-in has overtaken.
+// current rejects requests that a sign-in has overtaken.
 func current(do action) action {
 	return func(s *session.Session, r *http.Request) (wire.View, error) {
 		if s.Overtaken() {
@@ -151,13 +154,14 @@ func current(do action) action {
 	}
 }
 
+// statusOf returns the status for an error.
 func statusOf(err error) int {
 	switch {
 	case errors.Is(err, errOvertaken):
 		return http.StatusConflict
 	case errors.Is(err, session.ErrUnavailable):
 		return http.StatusServiceUnavailable
-	case errors.Is(err, session.ErrStaleSignIn), errors.Is(err, session.ErrNotFound): // of a sign-in
+	case errors.Is(err, session.ErrStaleSignIn), errors.Is(err, session.ErrNotFound): // from a sign-in
 		return http.StatusForbidden
 	}
 	return http.StatusServiceUnavailable
@@ -168,23 +172,24 @@ func answerError(w http.ResponseWriter, _ *http.Request, err error) {
 	w.WriteHeader(statusOf(err))
 }
 
-// look shows the session. One that a sign-in has begun is named after the sign-in.
+// look returns what the session contains. A session that a sign-in has begun has the name that
+// the sign-in gave it.
 func look(s *session.Session) (wire.View, error) {
 	v := wire.View{Carts: map[string]int{}}
 	signIn := ""
 	var err error
-	for _, key := range s.Keys() {
+	for _, name := range s.Names() {
 		switch {
-		case key == "born":
-			v.Born, err = session.Get[string](s, key)
-		case key == "user":
-			v.User, err = session.Get[string](s, key)
-		case key == "sign-in":
-			signIn, err = session.Get[string](s, key)
-		case key == "n":
-			v.N, err = session.Get[int](s, key)
+		case name == "born":
+			v.Born, err = session.Get[string](s, name)
+		case name == "user":
+			v.User, err = session.Get[string](s, name)
+		case name == "sign-in":
+			signIn, err = session.Get[string](s, name)
+		case name == "n":
+			v.N, err = session.Get[int](s, name)
 		default:
-			v.Carts[key], err = session.Get[int](s, key)
+			v.Carts[name], err = session.Get[int](s, name)
 		}
 		if err != nil {
 			return wire.View{}, err
@@ -194,8 +199,8 @@ func look(s *session.Session) (wire.View, error) {
 	return v, nil
 }
 
-// write gives a new session its name before do. The body is read after the session:
-// a slow client keeps the request between reading and storing it.
+// write names a new session before do runs. It reads the body after the session was loaded, so
+// that a slow client delays the request between the read and the write of the session.
 func write(do func(*session.Session, *http.Request) error) action {
 	return func(s *session.Session, r *http.Request) (wire.View, error) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -251,12 +256,10 @@ func logout(s *session.Session, r *http.Request) (wire.View, error) {
 	return v, s.Destroy(r.Context())
 }
 
-func endOthers(sessions *session.Factory) action {
-	return func(s *session.Session, r *http.Request) (wire.View, error) {
-		v, err := look(s)
-		if err != nil || v.User == "" {
-			return v, err
-		}
-		return v, sessions.DestroySubject(r.Context(), v.User, s.Key())
+func endOthers(s *session.Session, r *http.Request) (wire.View, error) {
+	v, err := look(s)
+	if err != nil || v.User == "" {
+		return v, err
 	}
+	return v, s.DestroyOthers(r.Context())
 }

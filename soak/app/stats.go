@@ -15,6 +15,7 @@ import (
 	"gosession.dev/session/soak/wire"
 )
 
+// stats serves the resources that the process uses.
 func stats(w http.ResponseWriter, _ *http.Request) {
 	u := wire.Usage{Goroutines: runtime.NumGoroutine()}
 	u.Sockets, u.Files = descriptors()
@@ -25,7 +26,7 @@ func stats(w http.ResponseWriter, _ *http.Request) {
 	_ = json.NewEncoder(w).Encode(u)
 }
 
-// descriptors counts those that are open.
+// descriptors counts the open sockets and files.
 func descriptors() (sockets, files int) {
 	paths, _ := filepath.Glob("/proc/self/fd/*")
 	for _, path := range paths {
@@ -40,6 +41,7 @@ func descriptors() (sockets, files int) {
 	return sockets, files
 }
 
+// resident returns the resident memory in bytes, or 0 if it is unknown.
 func resident() uint64 {
 	text, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
@@ -52,7 +54,8 @@ func resident() uint64 {
 	return pages * uint64(os.Getpagesize())
 }
 
-// limit sets the size beyond which no file can grow: what a full disk is to who writes.
+// limit sets the size beyond which no file can grow. For a program that writes, that is a full
+// disk.
 func limit(w http.ResponseWriter, r *http.Request) {
 	var l syscall.Rlimit
 	bytes, err := strconv.ParseUint(r.FormValue("bytes"), 10, 64)

@@ -15,8 +15,8 @@ type backend struct {
 	name   string
 	open   func(now func() time.Time) driver.Store
 	traits explore.Traits
-	around func(driver.Store) driver.Store // of the store with its gates, or nil
-	alone  bool                            // in one process only, which remembers renamed keys
+	around func(driver.Store) driver.Store // wraps the store whose calls wait at gates; may be nil
+	alone  bool                            // only one process uses it and remembers renamed keys
 }
 
 func openMemory(now func() time.Time) driver.Store { return memory.New(memory.Options{Now: now}) }
@@ -25,7 +25,7 @@ func openTwoStep(now func() time.Time) driver.Store {
 	return &explore.TwoStep{Now: now, ListsRenamed: true}
 }
 
-// withoutMarks is a store that is no [driver.RenameTracker].
+// withoutMarks returns s without the methods of [driver.RenameTracker].
 func withoutMarks(s driver.Store) driver.Store {
 	return struct {
 		driver.Store
@@ -39,7 +39,7 @@ var (
 	oneStep = backend{name: "one step", open: openMemory}
 	twoStep = backend{name: "two steps", open: openTwoStep}
 
-	// Processes know only of the IDs that they have changed themselves.
+	// A process knows only the renames that it has made itself.
 	unmarked = backend{name: "one step, no marks", open: openMemory, around: withoutMarks, alone: true}
 
 	// The sessions of a subject are listed and ended one by one.
@@ -52,27 +52,27 @@ var (
 	listings = []backend{oneStep, oneStepListing, twoStep, twoStepListing}
 )
 
-// placements say in which process each request runs.
+// placements map requests to processes.
 var placements = map[string]func(request int) int{
 	"one process":   func(int) int { return 0 },
 	"own processes": func(request int) int { return request },
 }
 
-// scenario is explored on backends, in one process and in several.
+// scenario is explored on several backends, in one process and in several.
 type scenario struct {
-	name     string
-	config   session.Config
-	backends []backend
-	most     int // faults at once
-	run      func(*fleet)
+	name      string
+	config    session.Config
+	backends  []backend
+	maxFaults int
+	run       func(*fleet)
 }
 
-// options are how far a scenario is explored.
+// options returns the options for exploring s on a backend.
 func (s scenario) options(b backend) explore.Options {
-	return explore.Options{MaxFaults: s.most, Budget: 2000, Memory: b.alone}
+	return explore.Options{MaxFaults: s.maxFaults, Budget: budget, Memory: b.alone}
 }
 
-// on returns the scenario for one backend.
+// on returns the scenario for a backend and a placement.
 func (s scenario) on(b backend, place func(int) int) func(*explore.Execution) {
 	return func(x *explore.Execution) { s.run(newFleet(x, s.config, b, place)) }
 }

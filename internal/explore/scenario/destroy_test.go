@@ -23,18 +23,18 @@ func sets(name string) func(context.Context, *session.Session) error {
 	return func(ctx context.Context, s *session.Session) error { return s.Set(name, "set") }
 }
 
-// judgeDestroy judges that a session, known by its value origin, has ended if a
-// request was told so.
+// judgeDestroy checks that the session with the value origin has ended if the sign-out was
+// answered with success.
 func (fl *fleet) judgeDestroy(a *answer, before ...string) {
 	if a.ok() && has(fl.held(before...), "origin", "guest") {
 		fl.Errorf("the sign-out was answered 200, and the session is alive")
 	}
 }
 
-// judgeRename judges the answer to a request that changes the ID.
+// judgeRename checks the answer to a request that changes the ID.
 func (fl *fleet) judgeRename(a *answer) {
 	if a.cleared {
-		fl.Errorf("a request that changes the ID takes the cookie away")
+		fl.Errorf("a request that changes the ID clears the cookie")
 	}
 	if a.ok() && a.cookie == "" {
 		fl.Errorf("a request that has changed the ID is answered 200 without a cookie")
@@ -52,7 +52,7 @@ func destroyAndRename(fl *fleet) {
 	fl.judgeRename(b)
 }
 
-// Two tabs change the ID one after the other, so that Destroy has to follow two marks.
+// A request changes the ID twice, so that Destroy may have to follow two marks.
 func destroyAndRenameTwice(fl *fleet) {
 	old := fl.stored("ada", guest)
 	a := fl.request(old, destroys)
@@ -75,12 +75,12 @@ func destroyRenameAndWrite(fl *fleet) {
 	fl.Wait()
 	fl.judgeDestroy(a, old)
 	if c.cleared {
-		fl.Errorf("the request that writes takes the cookie away")
+		fl.Errorf("the request that writes clears the cookie")
 	}
 	_ = b
 }
 
-// A tab signs out while another one signs in.
+// One tab signs out while another signs in.
 func destroyAndSignIn(fl *fleet) {
 	old := fl.stored("", guest)
 	a, b := fl.request(old, destroys), fl.request(old, signsIn("ada"))
@@ -89,8 +89,8 @@ func destroyAndSignIn(fl *fleet) {
 	fl.judgeSignIn("the sign-in", b, "ada", true)
 }
 
-// A tab signs out while another one proves again that it is the same user. That must
-// not begin a new session.
+// One tab signs out while the same user signs in again with another. That must not begin a new
+// session.
 func destroyAndSignInAgain(fl *fleet) {
 	old := fl.stored("ada", guest)
 	found := false
@@ -107,14 +107,14 @@ func destroyAndSignInAgain(fl *fleet) {
 	}
 }
 
-// What is ended stays ended, although a request still writes.
+// A session that has ended stays ended, although a request still writes to it.
 func destroyAndWrite(fl *fleet) {
 	old := fl.stored("ada", guest)
 	a, b := fl.request(old, destroys), fl.request(old, sets("b"))
 	fl.Wait()
 	fl.judgeDestroy(a, old)
 	if b.cleared {
-		fl.Errorf("the request that writes takes the cookie away")
+		fl.Errorf("the request that writes clears the cookie")
 	}
 }
 
@@ -142,8 +142,8 @@ func destroySubjectAndWrite(fl *fleet) {
 	}
 }
 
-// "Log out everywhere" follows a change of the password. A sign-in that has checked
-// the old one before that must not be in afterwards.
+// DestroySubject follows a change of the password. A sign-in that has checked the old password
+// before must not have a session afterwards.
 func destroySubjectAndSignIn(fl *fleet) {
 	old, other := fl.stored("", guest), fl.stored("ada", nil)
 	begun, err := fl.outside.BeginSignIn(context.Background(), "ada")
@@ -161,12 +161,84 @@ func destroySubjectAndSignIn(fl *fleet) {
 	}
 	for _, s := range fl.held(old, other) {
 		if s.Subject() == "ada" {
-			fl.Errorf("DestroySubject has returned nil, and a sign-in that began before is in")
+			fl.Errorf("DestroySubject has returned nil, and a sign-in that began before has a session")
 		}
 	}
 }
 
-// A device is ended from a list while it changes its ID.
+func endsOthers(ctx context.Context, s *session.Session) error { return s.DestroyOthers(ctx) }
+
+// judgeOthers checks that the other sessions, with the given IDs, have ended if DestroyOthers has
+// succeeded.
+func (fl *fleet) judgeOthers(a *answer, others ...string) {
+	for _, id := range others {
+		if s := fl.find(id); a.ok() && s != nil && s.Subject() == "ada" {
+			fl.Errorf("DestroyOthers has returned nil, and another session is alive")
+		}
+	}
+}
+
+// One tab ends all other sessions while another tab changes the ID of their own session.
+func destroyOthersAndRename(fl *fleet) {
+	old, other := fl.stored("ada", guest), fl.stored("ada", nil)
+	a, b := fl.request(old, endsOthers), fl.request(old, renames)
+	fl.Wait()
+	fl.judgeOthers(a, other)
+	fl.judgeRename(b)
+	fl.judgeBystander("DestroyOthers", a)
+	switch {
+	case fl.of("ada") == 0:
+		fl.Errorf("DestroyOthers has ended its own session")
+	case !has(fl.held(old), "origin", "guest") && fl.onlyLost(1):
+		fl.Errorf("no ID that the client knows finds the session")
+	}
+}
+
+// DestroyOthers ends a session while the ID of that session changes.
+func destroyOthersThatRename(fl *fleet) {
+	mine, other := fl.stored("ada", nil), fl.stored("ada", guest)
+	a, b := fl.request(mine, endsOthers), fl.request(other, renames)
+	fl.Wait()
+	fl.judgeOthers(a, other, b.cookie)
+	fl.judgeRename(b)
+	if fl.find(mine) == nil {
+		fl.Errorf("DestroyOthers has ended its own session")
+	}
+}
+
+// One tab ends all other sessions while the same user signs in again in another tab of the same
+// session. A sign-in that began before is stale, and ends the session that it has stored.
+func destroyOthersAndSignInAgain(fl *fleet) {
+	old, other := fl.stored("ada", guest), fl.stored("ada", nil)
+	a, b := fl.request(old, endsOthers), fl.request(old, signsIn("ada"))
+	fl.Wait()
+	fl.judgeOthers(a, other)
+	fl.judgeSignIn("the sign-in", b, "ada", false)
+	if b.ok() {
+		fl.judgeOld(old)
+	}
+}
+
+// DestroyOthers runs while a device whose old password was accepted before signs in.
+func destroyOthersAndSignIn(fl *fleet) {
+	mine, guests := fl.stored("ada", nil), fl.stored("", guest)
+	begun, err := fl.outside.BeginSignIn(context.Background(), "ada")
+	if err != nil {
+		panic(err)
+	}
+	a := fl.request(mine, endsOthers)
+	b := fl.request(guests, func(ctx context.Context, s *session.Session) error {
+		return s.SignIn(ctx, "ada", begun)
+	})
+	fl.Wait()
+	fl.judgeSignIn("the sign-in", b, "ada", true)
+	fl.judgeOthers(a, guests, b.cookie)
+	if fl.find(mine) == nil {
+		fl.Errorf("DestroyOthers has ended its own session")
+	}
+}
+
+// A session is revoked from a list of devices while its ID changes.
 func revokeAndRename(fl *fleet) {
 	old := fl.stored("ada", guest)
 	handle := fl.find(old).Handle()
@@ -185,7 +257,7 @@ func revokeAndRename(fl *fleet) {
 	}
 }
 
-// A user whose session can't be read has it forgotten, while its ID changes.
+// Forget, which is for sessions that can't be read, ends a session while its ID changes.
 func forgetAndRename(fl *fleet) {
 	old := fl.stored("ada", guest)
 	a := fl.do(func(ctx context.Context, f *session.Factory) error {
@@ -199,10 +271,10 @@ func forgetAndRename(fl *fleet) {
 	fl.judgeRename(b)
 }
 
-// An operator ends a session by its key, while its ID changes.
+// An operator ends a session by its key while its ID changes.
 func endKeyAndRename(fl *fleet) {
 	old := fl.stored("ada", guest)
-	a := fl.do(func(ctx context.Context, f *session.Factory) error { return f.Destroy(ctx, session.ID(old).Key()) })
+	a := fl.do(func(ctx context.Context, f *session.Factory) error { return f.Destroy(ctx, session.NewID(old).Key()) })
 	b := fl.request(old, renames)
 	fl.Wait()
 	fl.judgeDestroy(a, old)
@@ -212,7 +284,7 @@ func endKeyAndRename(fl *fleet) {
 	}
 }
 
-// A tab signs out while two others sign in.
+// One tab signs out while two others sign in.
 func destroyAndDoubleClick(fl *fleet) {
 	old := fl.stored("", guest)
 	a, b, c := fl.request(old, destroys), fl.request(old, signsIn("ada")), fl.request(old, signsIn("ada"))
@@ -222,7 +294,7 @@ func destroyAndDoubleClick(fl *fleet) {
 	fl.judgeSignIn("the second sign-in", c, "ada", true)
 }
 
-// Two tabs change the ID, and one signs out.
+// Two tabs change the ID, and a third signs out.
 func destroyAndTwoRenames(fl *fleet) {
 	old := fl.stored("ada", guest)
 	a, b, c := fl.request(old, destroys), fl.request(old, renames), fl.request(old, renames)
@@ -246,6 +318,10 @@ var destroyScenarios = []scenario{
 	{"destroy and two changes of the ID", session.Config{}, simple, 1, destroyAndTwoRenames},
 	{"forget and change ID", session.Config{}, simple, 2, forgetAndRename},
 	{"end by key and change ID", session.Config{}, simple, 2, endKeyAndRename},
+	{"destroy others and change ID", session.Config{}, listings, 1, destroyOthersAndRename},
+	{"destroy others that change ID", session.Config{}, listings, 1, destroyOthersThatRename},
+	{"destroy others and sign in again", session.Config{}, listings, 1, destroyOthersAndSignInAgain},
+	{"destroy others and sign in", session.Config{}, listings, 1, destroyOthersAndSignIn},
 	{"revoke and change ID", session.Config{}, listings, 1, revokeAndRename},
 	{"destroy subject and sign in", session.Config{}, listings, 1, destroySubjectAndSignIn},
 }

@@ -7,21 +7,21 @@ import (
 	"time"
 
 	"gosession.dev/session/driver"
+	"gosession.dev/session/driver/intercept"
 	"gosession.dev/session/internal/explore"
-	"gosession.dev/session/internal/intercept"
 )
 
-// The scenarios are tested too: each of these stores breaks a sentence of the
-// contract, and a scenario has to notice.
+// The scenarios are tested too: each of the stores below breaks a rule of the contract, and a
+// scenario must fail with it.
 
-// full passes all calls on, so that a fault changes one of them.
+// full passes all calls on, so that a fault can replace one method.
 type full = *intercept.Store
 
 func pass(inner driver.Store) full {
 	return intercept.New(inner, func(ctx context.Context, _ string, do func(context.Context) error) error { return do(ctx) })
 }
 
-// inserts has Flush bring back what has ended.
+// inserts is a store whose Flush creates a record that has ended.
 type inserts struct{ full }
 
 func (s inserts) Flush(ctx context.Context, r *driver.Record) error {
@@ -32,7 +32,7 @@ func (s inserts) Flush(ctx context.Context, r *driver.Record) error {
 	return err
 }
 
-// overwrites has Flush ignore the version.
+// overwrites is a store whose Flush ignores the version.
 type overwrites struct{ full }
 
 func (s overwrites) Flush(ctx context.Context, r *driver.Record) error {
@@ -44,7 +44,7 @@ func (s overwrites) Flush(ctx context.Context, r *driver.Record) error {
 	return s.full.Flush(ctx, r)
 }
 
-// renamesAnything has ChangeID ignore the version.
+// renamesAnything is a store whose ChangeID ignores the version.
 type renamesAnything struct{ full }
 
 func (s renamesAnything) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
@@ -56,7 +56,7 @@ func (s renamesAnything) ChangeID(ctx context.Context, oldKey string, r *driver.
 	return s.full.ChangeID(ctx, oldKey, r)
 }
 
-// copies has ChangeID leave the old record.
+// copies is a store whose ChangeID keeps the old record.
 type copies struct{ full }
 
 func (s copies) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
@@ -70,14 +70,14 @@ func (s copies) ChangeID(ctx context.Context, oldKey string, r *driver.Record) e
 	return s.full.Create(ctx, r)
 }
 
-// forgets has no marks.
+// forgets is a store whose marks are lost.
 type forgets struct{ full }
 
 func (forgets) Renamed(context.Context, string) (driver.Rename, error) {
 	return driver.Rename{}, driver.ErrNotFound
 }
 
-// misleads has marks that lead nowhere.
+// misleads is a store whose marks lead to a wrong key.
 type misleads struct{ full }
 
 func (s misleads) Renamed(ctx context.Context, key string) (driver.Rename, error) {
@@ -86,7 +86,7 @@ func (s misleads) Renamed(ctx context.Context, key string) (driver.Rename, error
 	return r, err
 }
 
-// endsMarks has Destroy say of a mark that it has ended it.
+// endsMarks is a store whose Destroy succeeds for a mark.
 type endsMarks struct{ full }
 
 func (s endsMarks) Destroy(ctx context.Context, key string) error {
@@ -96,7 +96,7 @@ func (s endsMarks) Destroy(ctx context.Context, key string) error {
 	return s.full.Destroy(ctx, key)
 }
 
-// follows has Retrieve admit an old ID.
+// follows is a store whose Retrieve follows marks, and so accepts an old ID.
 type follows struct{ full }
 
 func (s follows) Retrieve(ctx context.Context, key string) (*driver.Record, error) {
@@ -107,7 +107,7 @@ func (s follows) Retrieve(ctx context.Context, key string) (*driver.Record, erro
 	return r, err
 }
 
-// sparesPending has DestroySubject leave copies whose rename is not complete.
+// sparesPending is a store whose DestroySubject keeps copies whose rename is not complete.
 type sparesPending struct{ *explore.TwoStep }
 
 func (s sparesPending) DestroySubject(ctx context.Context, subject string, except ...string) error {
@@ -120,7 +120,8 @@ func (s sparesPending) DestroySubject(ctx context.Context, subject string, excep
 	return nil
 }
 
-// hidesOutage has Renamed say ErrNotFound when it fails. It is around the gate.
+// hidesOutage is a store whose Renamed returns ErrNotFound for an outage. It wraps the store whose
+// calls wait at gates.
 type hidesOutage struct{ full }
 
 func (s hidesOutage) Renamed(ctx context.Context, key string) (driver.Rename, error) {
@@ -131,7 +132,7 @@ func (s hidesOutage) Renamed(ctx context.Context, key string) (driver.Rename, er
 	return r, err
 }
 
-// over is a memory store with a fault.
+// over returns a function that opens a memory store with a fault.
 func over[S driver.Store](fault func(full) S) func(func() time.Time) driver.Store {
 	return func(now func() time.Time) driver.Store { return fault(pass(openMemory(now))) }
 }
@@ -165,7 +166,7 @@ func TestExploreFindsFaultyStores(t *testing.T) {
 			s := scenarioOf(t, test.scenario)
 			result := explore.Search(t, s.options(test.backend), s.on(test.backend, placements["own processes"]))
 			if result.Failure == nil {
-				t.Fatalf("scenario %q does not notice: %v", s.name, result.Rounds)
+				t.Fatalf("scenario %q does not fail with the fault: %v", s.name, result.Rounds)
 			}
 			t.Log(result.Failure)
 		})

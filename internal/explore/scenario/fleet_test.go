@@ -16,22 +16,22 @@ import (
 	"gosession.dev/session/internal/explore"
 )
 
-// The tests of this package run requests against each other, in every order of
-// their store calls, and judge what is left when all have ended.
+// The tests of this package run requests against each other, in every order of their store calls,
+// and check the answers and the sessions that are left at the end.
 
-// fleet is a few processes over one backend.
+// fleet is a group of processes that share one backend.
 type fleet struct {
 	*explore.Execution
 	config    session.Config
 	place     func(request int) int
 	store     driver.Store     // with gates
-	outside   *session.Factory // whose calls pass at once
+	outside   *session.Factory // used outside of requests, where calls pass at once
 	backend   driver.Store
 	processes map[int]*session.Factory
 	answers   []*answer
 	ids       countedIDs
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards passed
 	passed time.Duration
 }
 
@@ -45,7 +45,7 @@ func newFleet(x *explore.Execution, c session.Config, b backend, place func(int)
 	c.Now = fl.now
 	c.IDs = &fl.ids
 	c.SweepInterval = -1
-	c.StoreTimeout = 5 * time.Minute // a call waits at its gate while the others go on
+	c.StoreTimeout = 5 * time.Minute // calls wait at their gates
 	c.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
 	fl.config = c
 	fl.outside = fl.factory()
@@ -83,7 +83,7 @@ func (fl *fleet) pass(d time.Duration) {
 	fl.passed += d
 }
 
-// countedIDs makes executions repeatable.
+// countedIDs generates IDs by counting, so that executions can be repeated.
 type countedIDs struct {
 	mu sync.Mutex // guards n
 	n  int
@@ -93,25 +93,25 @@ func (ids *countedIDs) GenerateID() (session.ID, error) {
 	ids.mu.Lock()
 	defer ids.mu.Unlock()
 	ids.n++
-	return session.ID(fmt.Sprintf("%032d", ids.n)), nil
+	return session.NewID(fmt.Sprintf("%032d", ids.n)), nil
 }
 
-func (ids *countedIDs) ValidateID(id session.ID) bool { return len(id) == 32 }
+func (ids *countedIDs) ValidateID(id session.ID) bool { return len(id.Reveal()) == 32 }
 
-// answer is what a client has got for a request, if it got an answer.
+// answer is the answer to a request. It is valid if the request has ended.
 type answer struct {
 	*explore.Request
 	status  int
-	cookie  string // the ID that it was given, or ""
-	cleared bool   // it has to forget its cookie
-	err     error  // of the handler's work
+	cookie  string // the ID that the client got, or ""
+	cleared bool   // the client has to delete its cookie
+	err     error  // from the handler's work
 }
 
-// ok reports whether the client was told that all is well.
+// ok reports whether the client got an answer of success.
 func (a *answer) ok() bool { return a.Ended() && a.status == http.StatusOK && a.err == nil }
 
-// request has a client send a request with a cookie, or with none if it is "". The
-// handler does its work and says 200, or 409 if there was an error.
+// request sends a request with the given session cookie, or without one if it is "". The handler
+// calls work and answers 200, or 409 if work fails.
 func (fl *fleet) request(cookie string, work func(context.Context, *session.Session) error) *answer {
 	a := &answer{}
 	f := fl.process(len(fl.answers))
@@ -119,7 +119,7 @@ func (fl *fleet) request(cookie string, work func(context.Context, *session.Sess
 		s, err := session.FromContext(r.Context())
 		if err != nil {
 			a.err = err
-			return // OnError answers
+			return // Config.OnError writes the answer
 		}
 		if a.err = work(r.Context(), s); a.err != nil {
 			w.WriteHeader(http.StatusConflict)
@@ -143,7 +143,7 @@ func (fl *fleet) request(cookie string, work func(context.Context, *session.Sess
 	return a
 }
 
-// do has a process do something that is no request.
+// do calls work in a process, outside of an HTTP request.
 func (fl *fleet) do(work func(context.Context, *session.Factory) error) *answer {
 	a := &answer{status: http.StatusOK}
 	f := fl.process(len(fl.answers))
@@ -152,7 +152,7 @@ func (fl *fleet) do(work func(context.Context, *session.Factory) error) *answer 
 	return a
 }
 
-// timePasses lets time pass between two calls of the requests.
+// timePasses lets time pass between any two calls of the requests.
 func (fl *fleet) timePasses(d time.Duration) {
 	fl.Go(-1, func(ctx context.Context) {
 		_ = fl.Step(ctx, explore.Call{Name: "time passes", Writes: true}, func(context.Context) error {
@@ -162,8 +162,8 @@ func (fl *fleet) timePasses(d time.Duration) {
 	})
 }
 
-// stored makes a session with values and, if it is not "", a subject, and returns its
-// ID.
+// stored stores a session with the given values and, if subject is not "", a subject, and returns
+// its ID.
 func (fl *fleet) stored(subject string, values map[string]string) string {
 	ctx := context.Background()
 	s, err := fl.outside.Create(ctx)
@@ -177,7 +177,7 @@ func (fl *fleet) stored(subject string, values map[string]string) string {
 		panic(err)
 	}
 	fl.pass(time.Second)
-	return string(s.ID())
+	return s.ID().Reveal()
 }
 
 // cookieOf returns the session cookie that a response sets, or nil.

@@ -9,19 +9,20 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// find returns the session that an ID finds, or nil.
+// find returns the session with the given ID, or nil.
 func (fl *fleet) find(id string) *session.Session {
 	if id == "" {
 		return nil
 	}
-	s, err := fl.outside.Retrieve(context.Background(), session.ID(id))
+	s, err := fl.outside.Retrieve(context.Background(), session.NewID(id))
 	if err != nil && !errors.Is(err, session.ErrNotFound) {
-		fl.Errorf("the session of an ID can't be read: %v", err)
+		fl.Errorf("Retrieve = %v; want nil or ErrNotFound", err)
 	}
 	return s
 }
 
-// held returns the sessions that the clients can find by the IDs that they were told.
+// held returns the sessions that the clients can use: with the IDs that they had before, and with
+// those in the answers.
 func (fl *fleet) held(before ...string) []*session.Session {
 	var found []*session.Session
 	for _, a := range fl.answers {
@@ -47,23 +48,23 @@ func has(sessions []*session.Session, name, value string) bool {
 	return slices.ContainsFunc(sessions, func(s *session.Session) bool { return valueOf(s, name) == value })
 }
 
-// of returns how many sessions of a subject there are.
+// of returns the number of sessions of a subject.
 func (fl *fleet) of(subject string) int {
 	n := 0
 	for _, err := range fl.backend.(driver.SubjectLister).SubjectSessions(context.Background(), subject) {
 		if err != nil {
-			fl.Errorf("list: %v", err)
+			fl.Errorf("SubjectSessions yields %v; want nil", err)
 		}
 		n++
 	}
 	return n
 }
 
-// judgeSignIn judges the answer to a sign-in. Whether its session may have ended since
-// is up to the scenario.
+// judgeSignIn checks the answer to a sign-in. mayHaveEnded tells whether its session may have
+// ended since.
 func (fl *fleet) judgeSignIn(name string, a *answer, subject string, mayHaveEnded bool) {
 	if a.cleared {
-		fl.Errorf("%s takes the cookie away", name)
+		fl.Errorf("%s clears the cookie", name)
 	}
 	if !a.ok() {
 		return
@@ -73,24 +74,24 @@ func (fl *fleet) judgeSignIn(name string, a *answer, subject string, mayHaveEnde
 	case a.cookie == "":
 		fl.Errorf("%s is answered 200 without a cookie", name)
 	case s == nil && !mayHaveEnded:
-		fl.Errorf("%s is answered 200 with a cookie that finds nothing", name)
+		fl.Errorf("%s is answered 200 with a cookie without a session", name)
 	case s != nil && s.Subject() != subject:
-		fl.Errorf("%s is answered 200 with a session of %q", name, s.Subject())
+		fl.Errorf("%s is answered 200 with a session of %q; want one of %q", name, s.Subject(), subject)
 	}
 }
 
-// judgeBystander judges the answer to a request that changes no ID, and that had a
-// session when it was sent.
+// judgeBystander checks the answer to a request that does not change the ID, and whose session
+// existed when it was sent.
 func (fl *fleet) judgeBystander(name string, a *answer) {
 	if a.cleared {
-		fl.Errorf("%s takes the cookie away", name)
+		fl.Errorf("%s clears the cookie", name)
 	}
 	if a.cookie != "" {
 		fl.Errorf("%s replaces the cookie", name)
 	}
 }
 
-// judgeOld judges that an ID that was replaced admits nobody.
+// judgeOld checks that an ID that was replaced finds no session.
 func (fl *fleet) judgeOld(id string) {
 	if fl.find(id) != nil {
 		fl.Errorf("the old ID still finds a session")

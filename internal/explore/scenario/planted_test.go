@@ -12,77 +12,80 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// planted is a fault of package session that a scenario has to notice. The tests are
-// compiled once more with all of them in place, each of which an environment variable
-// switches on.
+// planted is a fault of package session with which a scenario must fail. The tests are compiled
+// once more with all faults in place, and an environment variable switches one of them on.
 type planted struct {
 	name     string
 	file     string
-	right    string // text of the file
-	wrong    string // stands there instead; FAULT is whether this fault is switched on
-	scenario string // of which test
+	right    string // a text of the file
+	wrong    string // replaces right; FAULT stands for whether the fault is switched on
+	scenario string // the test that must fail
 }
 
 var plantedFaults = []planted{
 	{"a stale sign-in is stored", "confirm.go",
-		`} else if number != p.signIn.attempt.number {`,
-		`} else if number != p.signIn.attempt.number && !FAULT {`,
+		`} else if number != p.signIn.mark {`,
+		`} else if number != p.signIn.mark && !FAULT {`,
 		"TestExploreDestroy/destroy subject and sign in"},
-	{"a subject mark that can't be read is as good as none", "confirm.go",
+	{"an error of reading a subject mark is ignored", "confirm.go",
 		"number, err := s.f.subjectMark(ctx, p.signIn.subject)\n",
-		"number, err := s.f.subjectMark(ctx, p.signIn.subject)\nif FAULT && err != nil {\nnumber, err = p.signIn.attempt.number, nil\n}\n",
+		"number, err := s.f.subjectMark(ctx, p.signIn.subject)\nif FAULT && err != nil {\nnumber, err = p.signIn.mark, nil\n}\n",
 		"TestExploreDestroy/destroy subject and sign in"},
 	{"Destroy does not follow marks", "destroy.go",
-		`key = rename.To`,
-		`if FAULT { return ErrNotFound }; key = rename.To`,
+		`key = later`,
+		`if FAULT { return ErrNotFound }; key = later`,
 		"TestExploreDestroy/destroy and change ID"},
-	{"an overtaken request gets a session", "renamed.go",
+	{"a request with an old ID gets a new session", "renamed.go",
 		`return arrived <= renamedAt+overtakes || hasBody`,
 		`return !FAULT && (arrived <= renamedAt+overtakes || hasBody)`,
 		"TestExploreSignIn/sign in and write"},
-	{"a lost answer is a failure", "unanswered.go",
+	{"a write without an answer counts as failed", "errors.go",
 		"func isUnknown(err error) bool {\n\tif err == nil {",
 		"func isUnknown(err error) bool {\n\tif FAULT || err == nil {",
 		"TestExploreSignIn/double click"},
-	{"a record under the new key proves a change of the ID", "unanswered.go",
+	{"a record under the new key counts as a completed change of the ID", "unanswered.go",
 		`old, err := m.f.fetch(m.ctx, p.oldKey)`,
 		`if FAULT { if ours, err := m.isOurs(p); ours || err != nil { return err } }; old, err := m.f.fetch(m.ctx, p.oldKey)`,
 		"TestExploreSignIn/double click"},
-	{"write numbers are not looked at", "unanswered.go",
-		`if found.has(t.number) {`,
-		`if found.has(t.number) && !FAULT {`,
+	{"write numbers are ignored", "unanswered.go",
+		`if found.Has(t.number) {`,
+		`if found.Has(t.number) && !FAULT {`,
 		"TestExploreTake/update and update"},
-	{"Take returns what it has read first", "take.go",
+	{"Take returns the value of its first read", "value.go",
 		"t.data = nil\n\t\tif t.missed = !ok;",
 		"if FAULT && !ok && t.data != nil { return nil }\nt.data = nil\nif t.missed = !ok;",
 		"TestExploreTake/take and take"},
+	{"Pop removes a value that it has not read", "value.go",
+		`ok && values.Same[T](c, data, p.data) {`,
+		`ok && (FAULT || values.Same[T](c, data, p.data)) {`,
+		"TestExploreTake/two pops and an append"},
 	{"a sign-in is dropped with its session", "identity.go",
 		`begins := s.phase == live &&`,
 		`begins := !FAULT && s.phase == live &&`,
 		"TestExploreSignIn/double click"},
-	{"what was ended on purpose begins anew", "identity.go",
+	{"a session that was ended on purpose begins again", "identity.go",
 		`s.stored.subject != in.subject`,
 		`(s.stored.subject != in.subject || FAULT)`,
 		"TestExploreDestroy/destroy and sign in again"},
-	{"a new session inherits from the one that is gone", "identity.go",
+	{"a new session inherits from the one that has ended", "identity.go",
 		`anew := newState(now)`,
 		`anew := newState(now); if FAULT { s.mu.Lock(); anew = s.state.clone(); s.mu.Unlock() }`,
 		"TestExploreDestroy/destroy and sign in"},
-	{"an error page drops the cookie", "header.go",
+	{"an error response has no cookie", "commit.go",
 		`if s := x.close(); s != nil {`,
 		`if s := x.close(); s != nil && !FAULT {`,
 		"TestExploreSignIn/sign in, then write"},
-	{"seats are not counted again", "limit.go",
+	{"MaxPerSubject is not checked again", "limit.go",
 		`err := check(ctx, p)`,
 		`if FAULT { return nil }; err := check(ctx, p)`,
 		"TestExploreSignIn/two browsers, one seat, others refused"},
-	{"a dropped sign-in is answered 200", "middleware.go",
+	{"a dropped sign-in is answered 200", "exchange.go",
 		`if tooLate && !signsIn {`,
 		`if tooLate && (FAULT || !signsIn) {`,
 		"TestExploreDestroy/destroy and sign in again"},
 }
 
-// switchFile defines the switches.
+// switchFile is the file that defines the switch of each fault.
 const switchFile = `package session
 
 import "os"
@@ -92,10 +95,10 @@ var plantedFault = os.Getenv("SESSION_PLANTED")
 func planted(fault string) bool { return fault == plantedFault }
 `
 
-// compilePlanted compiles the tests with all faults in place, and returns the program.
+// compilePlanted compiles the tests with all faults in place, and returns the program's path.
 func compilePlanted(t *testing.T) string {
 	dir := t.TempDir()
-	root, err := filepath.Abs("../../..") // where package session is
+	root, err := filepath.Abs("../../..") // the directory of package session
 	require.NoError(t, err)
 	texts := map[string]string{"planted_switches.go": switchFile}
 	for _, p := range plantedFaults {
@@ -105,7 +108,7 @@ func compilePlanted(t *testing.T) string {
 			texts[p.file] = string(text)
 		}
 		require.Equal(t, 1, strings.Count(texts[p.file], p.right),
-			"fault %q: its line must stand in %s once; if that was rewritten, plant the fault anew", p.name, p.file)
+			"fault %q: the text that it replaces must occur once in %s; if the file has changed, change the fault too", p.name, p.file)
 		wrong := strings.ReplaceAll(p.wrong, "FAULT", fmt.Sprintf("planted(%q)", p.name))
 		texts[p.file] = strings.Replace(texts[p.file], p.right, wrong, 1)
 	}
@@ -125,7 +128,7 @@ func compilePlanted(t *testing.T) string {
 
 func TestExploreFindsPlantedFaults(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it compiles the tests once more")
+		t.Skip("this test compiles the tests of this package once more")
 	}
 	program := compilePlanted(t)
 	run := func(fault, scenario string) (string, error) {
@@ -138,8 +141,8 @@ func TestExploreFindsPlantedFaults(t *testing.T) {
 	for _, p := range plantedFaults {
 		t.Run(p.name, func(t *testing.T) {
 			out, err := run(p.name, p.scenario)
-			require.Error(t, err, "%s does not notice:\n%s", p.scenario, out)
-			require.Contains(t, out, "SESSION_SCHEDULE=", "it fails for another reason")
+			require.Error(t, err, "%s does not fail with the fault:\n%s", p.scenario, out)
+			require.Contains(t, out, "SESSION_SCHEDULE=", "the test fails for another reason")
 			_, found, _ := strings.Cut(out, "SESSION_SCHEDULE=")
 			found, _, _ = strings.Cut(found, "--- ")
 			t.Log(found)

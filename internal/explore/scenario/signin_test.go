@@ -15,10 +15,10 @@ func signsIn(subject string) func(context.Context, *session.Session) error {
 	return func(ctx context.Context, s *session.Session) error { return s.SignIn(ctx, subject) }
 }
 
-// guest is what a visitor has before the sign-in.
+// guest holds the values of a visitor before the sign-in.
 var guest = map[string]string{"origin": "guest"}
 
-// A double click at a slow login.
+// A user clicks twice on the button of a slow sign-in.
 func doubleClick(fl *fleet) {
 	old := fl.stored("", guest)
 	a, b := fl.request(old, signsIn("ada")), fl.request(old, signsIn("ada"))
@@ -26,36 +26,37 @@ func doubleClick(fl *fleet) {
 	fl.judgeSignIns(old, a, b)
 }
 
-// judgeSignIns judges sign-ins of ada that had the ID old.
+// judgeSignIns checks sign-ins of ada that were sent with the ID old.
 func (fl *fleet) judgeSignIns(old string, answers ...*answer) {
 	signedIn := false
 	for _, a := range answers {
 		fl.judgeSignIn("a sign-in", a, "ada", fl.config.MaxPerSubject > 0)
 		if !a.ok() && fl.onlyLost(1) && fl.config.MaxPerSubject == 0 {
-			fl.Errorf("one lost answer fails a sign-in: status %d", a.status)
+			fl.Errorf("a sign-in fails with status %d after one lost answer; want success", a.status)
 		}
 		signedIn = signedIn || a.ok()
 	}
 	if signedIn {
 		fl.judgeOld(old)
 	}
-	// A sign-in that takes the seat of another one, and can't be checked, ends it.
+	// With other faults there may be no session left: at the limit a sign-in ends another session,
+	// and it ends its own if it can't be confirmed.
 	if len(fl.held()) == 0 && fl.onlyLost(1) {
-		fl.Errorf("no cookie of a sign-in finds a session")
+		fl.Errorf("no client of a sign-in has a session")
 	}
 	fl.judgeSeats()
 }
 
-// judgeSeats judges how many sessions ada has. A fault may keep a sign-in from ending
-// one that is too many; the next sign-in counts again.
+// judgeSeats checks the number of ada's sessions. Each fault may keep a sign-in from ending a
+// session beyond the limit; the next sign-in counts again.
 func (fl *fleet) judgeSeats() {
 	limit := fl.config.MaxPerSubject
 	if n := fl.of("ada"); limit > 0 && n > limit+fl.Count(explore.AllFaults) {
-		fl.Errorf("%d sessions of the subject; the limit is %d", n, limit)
+		fl.Errorf("the subject has %d sessions; want at most %d", n, limit)
 	}
 }
 
-// Two users sign in with one ID, which one of them may have planted.
+// Two users sign in with the same ID, which one of them may have planted (session fixation).
 func twoUsers(fl *fleet) {
 	old := fl.stored("", guest)
 	a := fl.request(old, signsIn("ada"))
@@ -66,17 +67,17 @@ func twoUsers(fl *fleet) {
 		return s.Set("secret", "of bob")
 	})
 	fl.Wait()
-	fl.judgeSignIn("the first", a, "ada", false)
-	fl.judgeSignIn("the second", b, "bob", false)
+	fl.judgeSignIn("the sign-in of ada", a, "ada", false)
+	fl.judgeSignIn("the sign-in of bob", b, "bob", false)
 	if s := fl.find(a.cookie); s != nil && a.Ended() && s.Has("secret") {
-		fl.Errorf("ada's session has a value of bob's")
+		fl.Errorf("ada's session has a value of bob")
 	}
 	if a.ok() || b.ok() {
 		fl.judgeOld(old)
 	}
 }
 
-// A tab writes while the user signs in in another.
+// One tab writes while the user signs in with another.
 func signInAndWrite(fl *fleet) {
 	old := fl.stored("", guest)
 	a := fl.request(old, signsIn("ada"))
@@ -91,11 +92,11 @@ func signInAndWrite(fl *fleet) {
 		fl.Errorf("the sign-in has lost a value")
 	}
 	if b.ok() && len(held) > 0 && !has(held, "b", "set") {
-		fl.Errorf("what was flushed is lost")
+		fl.Errorf("a value that was flushed is lost")
 	}
 }
 
-// A tab changes the ID, and another signs in.
+// One tab changes the ID while the user signs in with another.
 func signInAndRename(fl *fleet) {
 	old := fl.stored("", guest)
 	a, b := fl.request(old, signsIn("ada")), fl.request(old, renames)
@@ -104,7 +105,7 @@ func signInAndRename(fl *fleet) {
 	fl.judgeRename(b)
 }
 
-// A sign-in is stored, and what the handler does then fails.
+// A sign-in is stored, and then the handler writes a value, which may fail.
 func signInThenWrite(fl *fleet) {
 	old := fl.stored("", guest)
 	stored := false
@@ -120,7 +121,7 @@ func signInThenWrite(fl *fleet) {
 	fl.judgeSignIns(old, a)
 	fl.judgeBystander("the other tab", b)
 	if stored && a.Ended() && fl.find(a.cookie) == nil {
-		fl.Errorf("the sign-in was stored, and the answer, status %d, has no cookie that finds it", a.status)
+		fl.Errorf("the sign-in was stored, and the answer with status %d has no cookie of its session", a.status)
 	}
 }
 
@@ -133,12 +134,12 @@ func signInAndExpiry(fl *fleet) {
 	fl.judgeSignIn("the sign-in", a, "ada", true)
 }
 
-// twoBrowsers has a user sign in from two browsers, whose sessions differ.
+// A user signs in with two browsers, which have different sessions.
 func twoBrowsers(fl *fleet) {
 	phone, laptop := fl.stored("", guest), fl.stored("", guest)
 	a, b := fl.request(phone, signsIn("ada")), fl.request(laptop, signsIn("ada"))
 	fl.Wait()
-	ends := fl.config.MaxPerSubject == 1 && !fl.config.RefuseAtMax // the other one's session
+	ends := fl.config.MaxPerSubject == 1 && !fl.config.RefuseAtMax // each sign-in may end the other's session
 	fl.judgeSignIn("the phone", a, "ada", ends)
 	fl.judgeSignIn("the laptop", b, "ada", ends)
 	fl.judgeSeats()
@@ -152,7 +153,7 @@ func twoBrowsers(fl *fleet) {
 	}
 }
 
-// judgeRefused judges that a visitor whose sign-in is refused is what they were.
+// judgeRefused checks that a visitor whose sign-in is refused keeps their anonymous session.
 func (fl *fleet) judgeRefused(a *answer, old string) {
 	refused := a.Ended() && a.status == http.StatusForbidden && fl.config.RefuseAtMax
 	if !refused || fl.Count(explore.AllFaults) > 0 {
@@ -164,17 +165,18 @@ func (fl *fleet) judgeRefused(a *answer, old string) {
 	}
 	s := fl.find(id)
 	if s == nil || s.Subject() != "" || valueOf(s, "origin") != "guest" {
-		fl.Errorf("a sign-in was refused, and its client has not got the session that it had")
+		fl.Errorf("a sign-in was refused, and its client has lost its anonymous session")
 	}
 }
 
-// A third browser signs in where two are.
+// A user who has a session signs in with two more browsers.
 func threeBrowsers(fl *fleet) {
 	fl.stored("ada", nil)
 	twoBrowsers(fl)
 }
 
-// A user signs in again on the phone while the laptop changes its ID. Both have a seat.
+// A user signs in again on the phone while the ID of the laptop changes. The limit allows both
+// sessions.
 func signInAgainAndRename(fl *fleet) {
 	laptop, phone := fl.stored("ada", guest), fl.stored("ada", guest)
 	a, b := fl.request(phone, signsIn("ada")), fl.request(laptop, renames)
@@ -182,11 +184,11 @@ func signInAgainAndRename(fl *fleet) {
 	fl.judgeSignIn("the phone", a, "ada", false)
 	fl.judgeRename(b)
 	if fl.Count(explore.AllFaults) == 0 && (!a.ok() || !b.ok() || fl.find(b.cookie) == nil) {
-		fl.Errorf("there are seats for both, and one is signed out")
+		fl.Errorf("the limit allows both sessions, and one of them has ended")
 	}
 }
 
-// A double click while another tab writes.
+// A user clicks twice on the sign-in button while another tab writes.
 func doubleClickAndWrite(fl *fleet) {
 	old := fl.stored("", guest)
 	a, b, c := fl.request(old, signsIn("ada")), fl.request(old, signsIn("ada")), fl.request(old, sets("b"))

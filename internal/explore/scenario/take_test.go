@@ -10,7 +10,7 @@ import (
 	"gosession.dev/session/internal/explore"
 )
 
-// takes takes the token, and notes what it has got.
+// takes returns work that takes the token and appends it to got.
 func takes(got *[]string) func(context.Context, *session.Session) error {
 	return func(ctx context.Context, s *session.Session) error {
 		value, err := session.Take[string](ctx, s, "token")
@@ -30,31 +30,31 @@ func adds(name string) func(context.Context, *session.Session) error {
 	}
 }
 
-// unsure reports whether a request that takes the token may have taken it unseen.
+// unsure reports whether one of the requests may have taken the token without returning it.
 func unsure(takers ...*answer) bool {
 	return slices.ContainsFunc(takers, func(a *answer) bool {
 		return !a.Ended() || a.err != nil && !errors.Is(a.err, session.ErrNoValue)
 	})
 }
 
-// judgeTake judges how often the token was got.
+// judgeTake checks that the token was taken at most once, and is stored unless it was taken.
 func (fl *fleet) judgeTake(id string, got []string, takers ...*answer) {
 	s := fl.find(id)
 	switch {
 	case len(got) > 1:
-		fl.Errorf("%d requests have got the token", len(got))
+		fl.Errorf("%d requests have taken the token; want at most 1", len(got))
 	case s == nil:
-		fl.Errorf("the session is gone")
+		fl.Errorf("the session is lost")
 	case len(got) > 0 && s.Has("token"):
-		fl.Errorf("a request has got the token, and it is there")
+		fl.Errorf("a request has taken the token, and it is still stored")
 	case len(got) == 0 && !unsure(takers...) && !s.Has("token"):
-		fl.Errorf("no request has got the token, and it is gone")
+		fl.Errorf("no request has taken the token, and it is not stored any more")
 	case len(got) == 0 && fl.onlyLost(1):
-		fl.Errorf("no request has got the token, although its outcome could be found out")
+		fl.Errorf("no request has taken the token after one lost answer; want the outcome to be determined")
 	}
 }
 
-// onlyLost reports whether there were at most n faults, all of them lost answers.
+// onlyLost reports whether there were at most n faults, all of the kind Lost.
 func (fl *fleet) onlyLost(n int) bool {
 	return fl.Count(explore.AllFaults) <= n && fl.Count(explore.Fail|explore.Crash) == 0
 }
@@ -76,10 +76,10 @@ func takeAndUpdate(fl *fleet) {
 	fl.Wait()
 	fl.judgeTake(id, got, a)
 	fl.judgeCount(id, "n", b)
-	fl.judgeFoundOut(b)
+	fl.judgeResolved(b)
 }
 
-// takeAndSet has the token taken while another request issues a new one.
+// takeAndSet takes the token while another request stores a new one.
 func takeAndSet(fl *fleet) {
 	id := fl.stored("", map[string]string{"token": "T"})
 	var got []string
@@ -93,7 +93,7 @@ func takeAndSet(fl *fleet) {
 	fl.Wait()
 	s := fl.find(id)
 	if s == nil {
-		fl.Errorf("the session is gone")
+		fl.Errorf("the session is lost")
 		return
 	}
 	there := 0
@@ -104,19 +104,19 @@ func takeAndSet(fl *fleet) {
 	}
 	switch {
 	case there > 1 || len(got) > 1:
-		fl.Errorf("the request has got %q, and %q is there", got, valueOf(s, "token"))
+		fl.Errorf("the request has taken %q, and %q is stored; want each token once", got, valueOf(s, "token"))
 	case b.ok() && there == 0 && !unsure(a):
 		fl.Errorf("the new token is lost")
 	case len(got) == 0 && fl.onlyLost(1):
-		fl.Errorf("there was always a token, and the request has got none")
+		fl.Errorf("there was always a token, and the request has taken none")
 	}
 }
 
-// judgeCount judges a number to which requests have added one each.
+// judgeCount checks a number to which each of the requests adds one.
 func (fl *fleet) judgeCount(id, name string, adders ...*answer) {
 	s := fl.find(id)
 	if s == nil {
-		fl.Errorf("the session is gone")
+		fl.Errorf("the session is lost")
 		return
 	}
 	n, _ := session.Get[int](s, name)
@@ -129,16 +129,16 @@ func (fl *fleet) judgeCount(id, name string, adders ...*answer) {
 		}
 	}
 	if n < sure || n > sure+possible {
-		fl.Errorf("the number is %d after %d Updates that reported success and %d that did not", n, sure, possible)
+		fl.Errorf("the number is %d after %d successful Updates and %d of unknown outcome", n, sure, possible)
 	}
 }
 
-// judgeFoundOut judges that one lost answer fails no request, because what has become of
-// the write can be found out.
-func (fl *fleet) judgeFoundOut(answers ...*answer) {
+// judgeResolved checks that no request fails because of one lost answer: package session must
+// find out whether the write has happened.
+func (fl *fleet) judgeResolved(answers ...*answer) {
 	for _, a := range answers {
 		if !a.ok() && fl.onlyLost(1) {
-			fl.Errorf("one lost answer fails a request: status %d", a.status)
+			fl.Errorf("a request fails with status %d after one lost answer; want success", a.status)
 		}
 	}
 }
@@ -148,11 +148,11 @@ func updateAndUpdate(fl *fleet) {
 	a, b := fl.request(id, adds("n")), fl.request(id, adds("n"))
 	fl.Wait()
 	fl.judgeCount(id, "n", a, b)
-	fl.judgeFoundOut(a, b)
+	fl.judgeResolved(a, b)
 }
 
-// updateAtCommit leaves it to the handler's commit to store what a Flush of unknown
-// outcome may have stored.
+// updateAtCommit ignores the error of Flush, so that the commit after the handler must store the
+// Update, which Flush may already have stored.
 func updateAtCommit(fl *fleet) {
 	id := fl.stored("", guest)
 	work := func(ctx context.Context, s *session.Session) error {
@@ -165,7 +165,7 @@ func updateAtCommit(fl *fleet) {
 	a, b := fl.request(id, work), fl.request(id, work)
 	fl.Wait()
 	fl.judgeCount(id, "n", a, b)
-	fl.judgeFoundOut(a, b)
+	fl.judgeResolved(a, b)
 }
 
 func takeTakeUpdate(fl *fleet) {
@@ -175,10 +175,10 @@ func takeTakeUpdate(fl *fleet) {
 	fl.Wait()
 	fl.judgeTake(id, got, a, b)
 	fl.judgeCount(id, "n", c)
-	fl.judgeFoundOut(c)
+	fl.judgeResolved(c)
 }
 
-// The token moves with the session.
+// The token is taken while the ID of the session changes.
 func takeAndRename(fl *fleet) {
 	old := fl.stored("", map[string]string{"token": "T"})
 	var got []string
@@ -186,10 +186,10 @@ func takeAndRename(fl *fleet) {
 	fl.Wait()
 	fl.judgeRename(b)
 	if len(got) > 0 && has(fl.held(old), "token", "T") {
-		fl.Errorf("a request has got the token, and it is there")
+		fl.Errorf("a request has taken the token, and it is still stored")
 	}
 	if len(got) == 0 && !unsure(a) && len(fl.held(old)) > 0 && !has(fl.held(old), "token", "T") {
-		fl.Errorf("no request has got the token, and it is gone")
+		fl.Errorf("no request has taken the token, and it is not stored any more")
 	}
 }
 
@@ -205,8 +205,8 @@ func updateAndRename(fl *fleet) {
 	}
 }
 
-// So many writes of another request may hide whether an Update with a lost answer was
-// stored.
+// Another request writes more often than a record keeps write numbers, so that the outcome of an
+// Update with a lost answer may remain unknown.
 func updateAndManyUpdates(fl *fleet) {
 	id := fl.stored("", guest)
 	a := fl.request(id, adds("n"))
@@ -221,7 +221,7 @@ func updateAndManyUpdates(fl *fleet) {
 	fl.Wait()
 	s := fl.find(id)
 	if s == nil {
-		fl.Errorf("the session is gone")
+		fl.Errorf("the session is lost")
 		return
 	}
 	if n, _ := session.Get[int](s, "n"); n > 1 || n < 1 && a.ok() {
@@ -230,6 +230,44 @@ func updateAndManyUpdates(fl *fleet) {
 	if m, _ := session.Get[int](s, "m"); m > 5 || m < 5 && b.ok() {
 		fl.Errorf("the number is %d after five Updates", m)
 	}
+}
+
+// pops returns work that pops the messages and appends them to got.
+func pops(got *[]string) func(context.Context, *session.Session) error {
+	return func(_ context.Context, s *session.Session) error {
+		messages, err := session.Pop[[]string](s, "messages")
+		*got = append(*got, messages...)
+		return err
+	}
+}
+
+// popsAndAppend pops the messages in two requests while a third appends one. A message may be
+// shown twice, but it may be lost only together with the answer of a request that has popped it.
+func popsAndAppend(fl *fleet) {
+	ctx := context.Background()
+	id := fl.stored("", guest)
+	s := fl.find(id)
+	if err := errors.Join(s.Set("messages", []string{"A"}), s.Flush(ctx)); err != nil {
+		panic(err)
+	}
+	var got []string
+	a, b := fl.request(id, pops(&got)), fl.request(id, pops(&got))
+	c := fl.request(id, func(_ context.Context, s *session.Session) error {
+		return session.Update(s, "messages", func(m []string) []string { return append(m, "B") })
+	})
+	fl.Wait()
+	if s = fl.find(id); s == nil {
+		fl.Errorf("the session is lost")
+		return
+	}
+	there, _ := session.Get[[]string](s, "messages")
+	if !slices.Contains(append(got, there...), "A") {
+		fl.Errorf("the first message is lost: %q were popped, %q are stored", got, there)
+	}
+	if c.ok() && !slices.Contains(append(got, there...), "B") {
+		fl.Errorf("the appended message is lost: %q were popped, %q are stored", got, there)
+	}
+	fl.judgeResolved(a, b, c)
 }
 
 var takeScenarios = []scenario{
@@ -241,6 +279,7 @@ var takeScenarios = []scenario{
 	{"take and change ID", session.Config{}, simple, 2, takeAndRename},
 	{"update and change ID", session.Config{}, simple, 2, updateAndRename},
 	{"update and many updates", session.Config{}, []backend{oneStep}, 1, updateAndManyUpdates},
+	{"two pops and an append", session.Config{}, []backend{oneStep}, 1, popsAndAppend},
 	{"two takes and an update", session.Config{}, []backend{oneStep}, 1, takeTakeUpdate},
 }
 

@@ -8,23 +8,23 @@ import (
 	"gosession.dev/session"
 )
 
-// setsAndFlushes sets a value and flushes it.
+// setsAndFlushes returns work that sets a value and flushes it.
 func setsAndFlushes(name string) func(context.Context, *session.Session) error {
 	return func(ctx context.Context, s *session.Session) error {
 		return errors.Join(s.Set(name, "set"), s.Flush(ctx))
 	}
 }
 
-// A visitor comes for the first time.
+// A visitor sends their first request.
 func firstVisit(fl *fleet) {
 	a := fl.request("", sets("a"))
 	fl.Wait()
 	if a.ok() && !has(fl.held(), "a", "set") {
-		fl.Errorf("the first visit is answered 200, and its session is not there")
+		fl.Errorf("the first visit is answered 200, and its session is not stored")
 	}
-	fl.judgeFoundOut(a)
+	fl.judgeResolved(a)
 	if n := fl.all(); n != 1 && fl.onlyLost(1) {
-		fl.Errorf("there are %d sessions", n)
+		fl.Errorf("there are %d sessions; want 1", n)
 	}
 }
 
@@ -36,7 +36,7 @@ func write(fl *fleet) {
 	if a.ok() && !has(fl.held(id), "a", "set") {
 		fl.Errorf("the request is answered 200, and its value is lost")
 	}
-	fl.judgeFoundOut(a)
+	fl.judgeResolved(a)
 }
 
 func writeAndWrite(fl *fleet) {
@@ -50,7 +50,7 @@ func writeAndWrite(fl *fleet) {
 		fl.Errorf("a request is answered 200, and its value is lost")
 	}
 	if !has(held, "origin", "guest") {
-		fl.Errorf("a value is lost that no request has touched")
+		fl.Errorf("a value that no request has changed is lost")
 	}
 }
 
@@ -63,18 +63,18 @@ func renameAndWrite(fl *fleet) {
 	fl.judgeRenamed(old, a)
 	held := fl.held(old)
 	if b.ok() && len(held) > 0 && !has(held, "b", "set") {
-		fl.Errorf("what was flushed is lost")
+		fl.Errorf("a value that was flushed is lost")
 	}
 }
 
-// judgeRenamed judges that a session whose ID was to be changed is alive under one ID.
+// judgeRenamed checks that a session is alive under exactly one ID after a change of the ID.
 func (fl *fleet) judgeRenamed(old string, a *answer) {
 	held := fl.held(old)
 	switch {
 	case a.ok() && fl.find(a.cookie) == nil:
-		fl.Errorf("the ID was changed, and the cookie finds nothing")
+		fl.Errorf("the ID was changed, and the new ID has no session")
 	case a.ok() && fl.find(old) != nil:
-		fl.Errorf("the ID was changed, and the old one still finds a session")
+		fl.Errorf("the ID was changed, and the old ID still has a session")
 	case len(held) > 1:
 		fl.Errorf("the session is alive under two IDs")
 	case len(held) == 0 && fl.onlyLost(1):
@@ -97,12 +97,12 @@ func renameAndRename(fl *fleet) {
 	}
 }
 
-// all returns how many sessions there are.
+// all returns the number of all sessions.
 func (fl *fleet) all() int {
 	n := 0
 	for _, err := range fl.backend.Sessions(context.Background()) {
 		if err != nil {
-			fl.Errorf("list: %v", err)
+			fl.Errorf("Sessions yields %v; want nil", err)
 		}
 		n++
 	}

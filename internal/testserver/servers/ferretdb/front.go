@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -9,14 +10,13 @@ import (
 	"time"
 )
 
-// FerretDB updates a document by reading it and writing it, and two updates at
-// once may both find the version that they are conditional on. A mongod changes a
-// document in one step. So that the tests see a server that does, what stands in
-// front lets one command in at a time.
+// FerretDB updates a document by reading and then writing it, so two concurrent conditional
+// updates may both find their condition true. mongod updates a document in one step. The proxy
+// below passes one command at a time, so that the tests see the behavior of mongod.
 
-// serve passes commands on from listener to the server at a socket.
+// serve relays the connections of listener to the server at a socket.
 func serve(listener net.Listener, socket string) {
-	var inside sync.Mutex
+	var turn sync.Mutex
 	for {
 		client, err := listener.Accept()
 		if err != nil {
@@ -29,7 +29,7 @@ func serve(listener net.Listener, socket string) {
 				return
 			}
 			defer server.Close()
-			for pass(&inside, client, server) == nil {
+			for relay(&turn, client, server) == nil {
 			}
 		}()
 	}
@@ -46,13 +46,13 @@ func dial(socket string) (conn net.Conn, err error) {
 	return nil, err
 }
 
-// pass passes one command on, and its answer back.
-func pass(inside *sync.Mutex, client, server net.Conn) error {
+// relay relays one command to the server, and its answer to the client.
+func relay(turn *sync.Mutex, client, server net.Conn) error {
 	command, err := readMessage(client)
 	if err != nil {
 		return err
 	}
-	answer, err := ask(inside, server, command)
+	answer, err := ask(turn, server, command)
 	if err != nil {
 		return err
 	}
@@ -60,13 +60,26 @@ func pass(inside *sync.Mutex, client, server net.Conn) error {
 	return err
 }
 
-func ask(inside *sync.Mutex, server net.Conn, command []byte) ([]byte, error) {
-	inside.Lock()
-	defer inside.Unlock()
-	if _, err := server.Write(command); err != nil {
-		return nil, err
+// interrupted occurs in the answer to a command that SQLite has interrupted.
+var interrupted = []byte("interrupted (9)")
+
+// ask sends a command and returns the answer. When a command exceeds its time limit, FerretDB
+// interrupts its connection to SQLite and gives another answer than interrupted. The interrupt may
+// hit the next command instead, so ask sends a command again if its answer is interrupted.
+func ask(turn *sync.Mutex, server net.Conn, command []byte) (answer []byte, err error) {
+	const tries = 10
+	turn.Lock()
+	defer turn.Unlock()
+	for range tries {
+		if _, err = server.Write(command); err != nil {
+			return nil, err
+		}
+		answer, err = readMessage(server)
+		if err != nil || !bytes.Contains(answer, interrupted) {
+			break
+		}
 	}
-	return readMessage(server)
+	return answer, err
 }
 
 const (
@@ -82,7 +95,7 @@ func readMessage(conn net.Conn) ([]byte, error) {
 	}
 	size := binary.LittleEndian.Uint32(header)
 	if size < headerSize || size > maxSize {
-		return nil, errors.New("no message")
+		return nil, errors.New("not a message of MongoDB's wire protocol: its length is out of range")
 	}
 	message := append(header, make([]byte, size-headerSize)...)
 	_, err := io.ReadFull(conn, message[headerSize:])

@@ -1,5 +1,5 @@
-// Command ferretdb is a server that speaks MongoDB's wire protocol and keeps its
-// data in SQLite files, for the tests of drivers/mongo:
+// Ferretdb is a server that speaks MongoDB's wire protocol and keeps its data in SQLite files. The
+// tests of drivers/mongo start it:
 //
 //	ferretdb 127.0.0.1:27017 /path/of/a/directory
 package main
@@ -23,7 +23,7 @@ func main() {
 	}
 	addr, dir := os.Args[1], os.Args[2]
 	socket := filepath.Join(dir, "s")
-	_ = os.Remove(socket) // of a process that was killed
+	_ = os.Remove(socket) // a process that was killed may have left it
 	server, err := ferretdb.New(&ferretdb.Config{
 		Listener:  ferretdb.ListenerConfig{Unix: socket},
 		Logger:    slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),

@@ -1,0 +1,51 @@
+package acceptance_test
+
+import (
+	"context"
+	"net/url"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"gosession.dev/session/driver"
+	"gosession.dev/session/drivers/cookie"
+	"gosession.dev/session/drivers/memcache"
+	"gosession.dev/session/drivers/memory"
+	"gosession.dev/session/drivers/migrate"
+	"gosession.dev/session/drivers/mongo"
+	"gosession.dev/session/drivers/sqlite"
+	"gosession.dev/session/internal/canary"
+)
+
+// A printed store, for instance a field of an application's struct, shows nothing of its DSN
+// or of a record.
+func TestStoresShowNothing(t *testing.T) {
+	file := "file:" + filepath.Join(t.TempDir(), "zanary.db") + "?table=zanary_table"
+	const sealing = "c2FuYXJ5LXphbmFyeS16YW5hcnktemFuYXJ5LXphbmE" // Base64 of "sanary-zanary-..."
+	for name, open := range map[string]struct {
+		driver.Driver
+		dsn string
+	}{
+		"cookie":   {cookie.Driver{}, "secret=" + sealing + "&unrevocable&site=zanary"},
+		"memcache": {memcache.Driver{}, "127.0.0.1:1?prefix=zanary-prefix:&timeout=1s"},
+		"memory":   {memory.Driver{}, "zanary"},
+		"migrate":  {migrate.Driver{}, "stage=move&old=memory:zanary-old&new=" + url.QueryEscape("sqlite:"+file)},
+		"mongo":    {mongo.Driver{}, "mongodb://zanary-user:zanary-password@127.0.0.1:1/zanary-db?collection=zanary-coll&serverSelectionTimeoutMS=100"},
+		"sqlite":   {sqlite.Driver{}, file},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := open.Open(open.dsn)
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = s.Close() })
+			canary.RequireHidden(t, "a new store", s, "zanary", sealing)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			now := time.Now().UTC().Truncate(time.Second)
+			rec := &driver.Record{Key: "zanary", Data: []byte("zanary"), Meta: []byte("zanary"), Subject: "zanary", Created: now, Expires: now.Add(time.Hour)}
+			_ = s.Create(ctx, rec) // fails over a network, where no backend answers
+			canary.RequireHidden(t, "a used store", s, "zanary", sealing)
+		})
+	}
+}

@@ -1,0 +1,3 @@
+package house
+
+const defaultName = "house"

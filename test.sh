@@ -7,13 +7,17 @@ cd "$(dirname "$0")"
 # A test whose server is missing fails instead of being skipped.
 export SESSION_TEST_REQUIRE=1
 
-# go-sqlite3 and the race detector need a C compiler, the tests of drivers/memcache need
-# memcached, and the tests of the web application need a browser. The tests of drivers/mongo
-# build their server.
+# go-sqlite3 and the race detector need a C compiler, the tests of drivers need servers, and the
+# tests of the web application need a browser. The tests of drivers/mongo build their server. The
+# tests start the servers themselves: services that the packages start are not used.
 export CGO_ENABLED=1
 missing=()
 command -v "${CC:-cc}" >/dev/null || command -v gcc >/dev/null || missing+=(gcc libc6-dev)
 command -v memcached >/dev/null || missing+=(memcached)
+# Debian keeps the programs of these servers outside the PATH of users.
+command -v postgres /usr/lib/postgresql/*/bin/postgres >/dev/null || missing+=(postgresql)
+command -v mariadbd /usr/sbin/mariadbd /usr/libexec/mariadbd >/dev/null || missing+=(mariadb-server)
+command -v pgbouncer /usr/sbin/pgbouncer >/dev/null || missing+=(pgbouncer)
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
 if [ ${#missing[@]} -gt 0 ]; then
 	if ! command -v apt-get >/dev/null; then

@@ -16,14 +16,7 @@ import (
 func build(t testing.TB, name string) string {
 	t.Helper()
 	module := filepath.Join(root(t), "internal", "testserver", "servers")
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = os.TempDir()
-	}
-	cache = filepath.Join(cache, "gosession-testserver")
-	if err := os.MkdirAll(cache, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	cache := cacheDir(t)
 	program := filepath.Join(cache, name+"-"+fingerprint(t, module, name))
 	defer lock(t, filepath.Join(cache, name+".lock"))()
 	if _, err := os.Stat(program); err == nil {
@@ -39,6 +32,20 @@ func build(t testing.TB, name string) string {
 		t.Fatal(err)
 	}
 	return program
+}
+
+// cacheDir returns the directory that keeps what later tests need too.
+func cacheDir(t testing.TB) string {
+	t.Helper()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	cache = filepath.Join(cache, "gosession-testserver")
+	if err := os.MkdirAll(cache, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return cache
 }
 
 // root returns the root directory of the repository, which is above that of the test.
@@ -78,8 +85,8 @@ func fingerprint(t testing.TB, module, name string) string {
 	return hex.EncodeToString(hash.Sum(nil)[:8])
 }
 
-// lock takes a lock against tests of other packages, which are other processes, that build the
-// same program at the same time.
+// lock takes a lock against tests of other packages, which are other processes, that make the
+// same file at the same time.
 func lock(t testing.TB, name string) (unlock func()) {
 	t.Helper()
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)

@@ -30,7 +30,12 @@ func StartMongo(t testing.TB) Mongo {
 
 // DSN returns the DSN of a database on the server with the given parameters.
 func (m Mongo) DSN(database, params string) string {
-	base, query, _ := strings.Cut(m.URI, "?")
+	return withDatabase(m.URI, database, params)
+}
+
+// withDatabase returns a URL for another database, with params in addition to its own.
+func withDatabase(uri, database, params string) string {
+	base, query, _ := strings.Cut(uri, "?")
 	scheme, rest, _ := strings.Cut(base, "://")
 	host, _, _ := strings.Cut(rest, "/")
 	return scheme + "://" + host + "/" + url.PathEscape(database) + "?" + strings.Trim(query+"&"+params, "&")

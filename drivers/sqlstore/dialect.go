@@ -1,13 +1,15 @@
 package sqlstore
 
 import (
+	"context"
+	"database/sql"
 	"fmt"
 	"strings"
 )
 
-// Dialect describes the SQL of a database and the errors of its SQL driver. [SQLite] is a Dialect.
-// One for another database sets all fields that are not optional; run package drivertest on a store
-// with it.
+// Dialect describes the SQL of a database and the errors of its SQL driver. [SQLite], [PostgreSQL]
+// and [MySQL] are Dialects. One for another database sets all fields that are not optional; run
+// package drivertest on a store with it.
 type Dialect struct {
 	// Quote returns a name as a quoted identifier.
 	Quote func(name string) string
@@ -16,45 +18,67 @@ type Dialect struct {
 	// Parameters appear in a statement in the order of their numbers.
 	Placeholder func(n int) string
 
-	// Schema returns statements that create the table of sessions and its indexes. Each statement
-	// has no effect if its table or index exists. The names in t are quoted.
+	// Schema returns statements that create the tables and their indexes. A statement for a table
+	// or an index that exists has no effect, or fails with an error that Exists knows.
 	Schema func(t Table) []string
 
-	// MarksSchema does the same for the table of marks and its index.
-	MarksSchema func(t Table) []string
+	// Exists reports whether an error says that a table or an index to create exists, or that
+	// another connection is creating it. It is optional.
+	Exists func(error) bool
 
-	// IgnoreDuplicate returns the end of an INSERT that must do nothing, without an error, if a
-	// row with its key exists. The name of the column is quoted.
-	IgnoreDuplicate func(id string) string
+	// Dual follows a SELECT that reads no table: "FROM DUAL" in some databases. It is optional.
+	Dual string
 
 	// UpdateDuplicate returns the end of an INSERT that must set columns to its values if a row
-	// with its key exists.
+	// with its key exists. The name of the key's column, id, is quoted.
 	UpdateDuplicate func(id string, columns ...string) string
-
-	// AreIntegers returns a condition that the columns are not NULL and, in a database whose
-	// columns can hold values of any type, that they hold integers.
-	AreIntegers func(columns ...string) string
 
 	// DeleteBatch returns a DELETE with two parameters. It deletes rows whose column time is at
 	// most the first parameter, and no more rows than the second. The names of the table and of
 	// its key id are quoted.
 	DeleteBatch func(table, id, time string) string
 
+	// AreIntegers returns a condition that the columns are not NULL and hold integers. It is for
+	// databases whose columns hold values of any type, and optional.
+	AreIntegers func(columns ...string) string
+
 	// Now is an expression for the current time of the database's clock, in Unix milliseconds.
 	Now string
 
-	// Data returns the argument that a statement binds for the values of a session.
+	// Data returns the argument that a statement binds for the values of a session. It is
+	// optional: without it, a statement binds a slice of bytes.
 	Data func(data []byte) any
 
-	// IsDuplicate reports whether an error says that a row with the key exists; IsBusy, that
-	// another connection keeps the statement from running now, so that the store tries again;
-	// IsTooLarge, that a row is larger than the database can hold.
+	// IsDuplicate reports whether an error says that a row with the key exists. IsBusy reports
+	// whether an error says that other connections keep the transaction from running now, as in a
+	// deadlock: the transaction was rolled back, and the store executes it again. IsTooLarge
+	// reports whether an error says that a row is larger than its columns or the database allow.
 	IsDuplicate, IsBusy, IsTooLarge func(error) bool
+
+	// IsLost reports whether an error says that the connection ended before the answer to a
+	// statement, which may have been executed. It is optional: the store knows the errors of
+	// packages io, net and syscall.
+	IsLost func(error) bool
 
 	// Explain returns a description of an error that quotes nothing of the error's text, which
 	// may contain keys, data, and the names of constraints; or an empty string for an error that
 	// it does not know. It is optional.
 	Explain func(error) string
+
+	// Check returns an error if a connection, or the table of sessions, lacks what the statements
+	// rely on. The error says what to change. The store calls Check at first use, with a table
+	// that exists. It is optional.
+	Check func(ctx context.Context, conn *sql.Conn, t Table) error
+
+	// ComparesColumns declares that an UPDATE that sets a column to its old value leaves the
+	// indexes of the column as they are. The store then needs one statement to write a session.
+	// Otherwise it first tries a statement that sets no column of an index.
+	ComparesColumns bool
+
+	// ReturnsUpdated declares that the database has INSERT statements that begin with
+	// "WITH name AS (UPDATE ... RETURNING column)". The store then renames a record and leaves a
+	// mark in one statement instead of a transaction.
+	ReturnsUpdated bool
 
 	// OneWriter declares that the database has one writer at a time. The writers of a process
 	// then queue in the process instead of polling the database.
@@ -67,13 +91,21 @@ type Dialect struct {
 
 // Table has the quoted names for the statements of a schema.
 type Table struct {
-	Name, ID, Data string
+	Name     string // the table of sessions, after the name of its schema, if Options.Table has one
+	ID, Data string // its columns
 
 	// ExpiresIndex is the index on expires, SubjectIndex the one on subject and key.
 	ExpiresIndex, SubjectIndex string
 
-	// Marks is the table of marks, RenamedIndex its index on renamed.
+	// Marks is the table of marks, as Name is; RenamedIndex is its index on renamed.
 	Marks, RenamedIndex string
+
+	// Schema is the schema's name with a dot behind it, or empty. BareName and BareMarks are Name
+	// and Marks without it.
+	Schema, BareName, BareMarks string
+
+	// JSON is Options.JSON: the column Data holds JSON.
+	JSON bool
 }
 
 // missing returns the name of a required field that is not set, or an empty string.
@@ -85,13 +117,9 @@ func (d Dialect) missing() string {
 		{"Quote", d.Quote == nil},
 		{"Placeholder", d.Placeholder == nil},
 		{"Schema", d.Schema == nil},
-		{"MarksSchema", d.MarksSchema == nil},
-		{"IgnoreDuplicate", d.IgnoreDuplicate == nil},
 		{"UpdateDuplicate", d.UpdateDuplicate == nil},
-		{"AreIntegers", d.AreIntegers == nil},
 		{"DeleteBatch", d.DeleteBatch == nil},
 		{"Now", d.Now == ""},
-		{"Data", d.Data == nil},
 		{"IsDuplicate", d.IsDuplicate == nil},
 		{"IsBusy", d.IsBusy == nil},
 		{"IsTooLarge", d.IsTooLarge == nil},
@@ -103,6 +131,19 @@ func (d Dialect) missing() string {
 	return ""
 }
 
+// exists reports whether a statement of the schema failed because it had nothing to do.
+func (d Dialect) exists(err error) bool {
+	return d.IsDuplicate(err) || d.Exists != nil && d.Exists(err)
+}
+
+// areIntegers is AreIntegers, or a condition that columns of a database with types are not NULL.
+func (d Dialect) areIntegers(columns ...string) string {
+	if d.AreIntegers != nil {
+		return d.AreIntegers(columns...)
+	}
+	return each(columns, "%s IS NOT NULL", " AND ")
+}
+
 // each formats each column and joins the results.
 func each(columns []string, format, separator string) string {
 	var parts []string
@@ -110,4 +151,18 @@ func each(columns []string, format, separator string) string {
 		parts = append(parts, fmt.Sprintf(format, column))
 	}
 	return strings.Join(parts, separator)
+}
+
+// quoteDouble is the Quote of databases that quote identifiers as the SQL standard does.
+func quoteDouble(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+
+// onConflict is the UpdateDuplicate of SQLite and PostgreSQL.
+func onConflict(id string, columns ...string) string {
+	return "ON CONFLICT (" + id + ") DO UPDATE SET " + each(columns, "%[1]s = excluded.%[1]s", ", ")
+}
+
+// insertUnlessDuplicate returns an INSERT that SQLite and PostgreSQL refuse to plan unless the
+// column of the key is unique.
+func insertUnlessDuplicate(t Table) string {
+	return "INSERT INTO " + t.Name + " (" + t.ID + ") SELECT '' WHERE 1 = 0 ON CONFLICT (" + t.ID + ") DO NOTHING"
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"syscall"
 
@@ -19,6 +20,7 @@ type failure struct {
 	text      string
 	cause     error // see safeCause; may be nil
 	duplicate bool  // see Dialect.IsDuplicate
+	lost      bool  // see Dialect.IsLost
 }
 
 func (f *failure) Error() string { return f.text }
@@ -28,6 +30,26 @@ func (f *failure) Unwrap() error { return f.cause }
 func isDuplicate(err error) bool {
 	f, ok := errors.AsType[*failure](err)
 	return ok && f.duplicate
+}
+
+// isLost reports whether err, which withhold has returned, says that a connection ended before the
+// answer.
+func isLost(err error) bool {
+	f, ok := errors.AsType[*failure](err)
+	return ok && f.lost
+}
+
+// isLost reports whether an error says that a connection ended before the answer.
+func (d Dialect) isLost(err error) bool {
+	for _, known := range []error{
+		io.EOF, io.ErrUnexpectedEOF, net.ErrClosed,
+		syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE,
+	} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return d.IsLost != nil && d.IsLost(err)
 }
 
 // explain turns an error of the database into an error for callers of the store.
@@ -53,7 +75,7 @@ func (s *Store) withhold(err error) error {
 	if _, ok := errors.AsType[*failure](err); ok || err == nil || slices.Contains(quotable, err) {
 		return err
 	}
-	f := &failure{cause: safeCause(err), duplicate: s.dialect.IsDuplicate(err)}
+	f := &failure{cause: safeCause(err), duplicate: s.dialect.IsDuplicate(err), lost: s.dialect.isLost(err)}
 	if s.dialect.Explain != nil {
 		f.text = s.dialect.Explain(err)
 	}

@@ -5,14 +5,10 @@ package sqlstore_test
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"log"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 
 	_ "github.com/mattn/go-sqlite3"
 
@@ -56,58 +52,47 @@ func Example() {
 	// Output: 2 <nil>
 }
 
-// A dialect for PostgreSQL, for SQL drivers whose errors have a method SQLState, such as pgx. (It
-// passed drivertest with PostgreSQL 15 and pgx 5.7.) Run drivertest on a store with your own
-// dialect before you use it.
+// Sessions in a schema of the application's PostgreSQL database.
+func ExamplePostgreSQL() {
+	db, err := sql.Open("pgx", "postgres://localhost/app") // import _ "github.com/jackc/pgx/v5/stdlib"
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	store := sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Options{Table: "web.sessions"})
+	sessions, err := session.Config{}.New(store)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer sessions.Close()
+}
+
+// Sessions in the application's MySQL or MariaDB database.
+func ExampleMySQL() {
+	db, err := sql.Open("mysql", "app@tcp(localhost)/app") // import _ "github.com/go-sql-driver/mysql"
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	sessions, err := session.Config{}.New(sqlstore.New(db, sqlstore.MySQL))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer sessions.Close()
+}
+
+// A dialect for a database that differs from PostgreSQL: it has no UPDATE within an INSERT. Run
+// drivertest on a store with your own dialect before you use it.
 func ExampleDialect() {
-	hasState := func(states ...string) func(error) bool {
-		return func(err error) bool {
-			var failed interface{ SQLState() string }
-			return errors.As(err, &failed) && slices.Contains(states, failed.SQLState())
-		}
-	}
-	postgres := sqlstore.Dialect{
-		Quote:       func(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` },
-		Placeholder: func(n int) string { return "$" + strconv.Itoa(n) },
-		Schema: func(t sqlstore.Table) []string {
-			return []string{
-				`CREATE TABLE IF NOT EXISTS ` + t.Name + ` (` + t.ID + ` text COLLATE "C" PRIMARY KEY, ` + t.Data + ` bytea NOT NULL,
-					meta bytea NOT NULL, created bigint NOT NULL, expires bigint NOT NULL, subject text NOT NULL, version bigint NOT NULL)`,
-				`CREATE INDEX IF NOT EXISTS ` + t.ExpiresIndex + ` ON ` + t.Name + ` (expires)`,
-				`CREATE INDEX IF NOT EXISTS ` + t.SubjectIndex + ` ON ` + t.Name + ` (subject, ` + t.ID + `) WHERE subject <> ''`,
-			}
-		},
-		MarksSchema: func(t sqlstore.Table) []string {
-			return []string{
-				`CREATE TABLE IF NOT EXISTS ` + t.Marks + ` (id text PRIMARY KEY, renamed_to text NOT NULL, renamed bigint NOT NULL)`,
-				`CREATE INDEX IF NOT EXISTS ` + t.RenamedIndex + ` ON ` + t.Marks + ` (renamed)`,
-			}
-		},
-		IgnoreDuplicate: func(id string) string { return "ON CONFLICT (" + id + ") DO NOTHING" },
-		UpdateDuplicate: func(id string, columns ...string) string {
-			var set []string
-			for _, column := range columns {
-				set = append(set, column+" = excluded."+column)
-			}
-			return "ON CONFLICT (" + id + ") DO UPDATE SET " + strings.Join(set, ", ")
-		},
-		AreIntegers: func(columns ...string) string { return strings.Join(columns, " IS NOT NULL AND ") + " IS NOT NULL" },
-		DeleteBatch: func(table, id, time string) string {
-			return fmt.Sprintf("DELETE FROM %[1]s WHERE %[2]s IN (SELECT %[2]s FROM %[1]s WHERE %[3]s <= $1 LIMIT $2)", table, id, time)
-		},
-		Now:         "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
-		Data:        func(data []byte) any { return append([]byte{}, data...) }, // nil would be NULL
-		IsDuplicate: hasState("23505"),                                          // unique_violation
-		IsBusy:      hasState("40001", "40P01"),                                 // serialization_failure, deadlock_detected
-		IsTooLarge:  hasState("54000"),                                          // program_limit_exceeded
-	}
+	dialect := sqlstore.PostgreSQL
+	dialect.ReturnsUpdated = false
 
 	db, err := sql.Open("pgx", "postgres://localhost/app") // import _ "github.com/jackc/pgx/v5/stdlib"
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer db.Close()
-	sessions, err := session.Config{}.New(sqlstore.New(db, postgres))
+	sessions, err := session.Config{}.New(sqlstore.New(db, dialect))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -1,22 +1,51 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
-	"database/sql"
 	sqldriver "database/sql/driver"
 	"errors"
 	"math/rand/v2"
 	"time"
 )
 
-// exec executes a statement that writes, and returns the number of rows it affected.
-func (s *Store) exec(ctx context.Context, stmt *sql.Stmt, args ...any) (int64, error) {
-	return s.execute(ctx, &write{statements: []statement{{stmt, args}}})
+// execute executes a write, and returns the number of rows that its statements affected. If the
+// connection ends before the answer, it executes the write again, up to maxReconnects times: a
+// write changes only the version that it was made for, so it changes nothing if it was executed.
+func (s *Store) execute(ctx context.Context, w *write) (int64, error) {
+	rows, err := s.executeOnce(ctx, w)
+	for n := 0; isLost(err) && n < maxReconnects && ctx.Err() == nil; n++ {
+		lost := err
+		if rows, err = s.executeOnce(ctx, w); isLost(err) {
+			continue
+		}
+		if err == nil && rows > 0 || err != nil && !isDuplicate(err) {
+			return rows, err
+		}
+		return s.outcome(ctx, w, lost)
+	}
+	return rows, err
 }
 
-// execute executes a write, and returns the number of rows that its statements affected. If the
-// dialect has OneWriter, it waits until no other write of the store is running.
-func (s *Store) execute(ctx context.Context, w *write) (int64, error) {
+// outcome returns the number of rows that a write has affected, after its repetition affected none.
+// If it is not known whether the write was executed, the error is lost.
+func (s *Store) outcome(ctx context.Context, w *write, lost error) (int64, error) {
+	switch {
+	case w.idempotent:
+		return 0, nil
+	case w.key == "":
+		return 0, lost
+	}
+	r, err := s.look(ctx, s.table.Load(), w.key)
+	if err == nil && r.version.V == w.version {
+		return 1, nil
+	}
+	return 0, cmp.Or(err, lost)
+}
+
+// executeOnce is execute without repetition. If the dialect has OneWriter, it waits until no other
+// write of the store is running.
+func (s *Store) executeOnce(ctx context.Context, w *write) (int64, error) {
 	w.ctx = ctx
 	if s.exclusive && s.dialect.OneWriter && (s.crowded.Load() || len(s.writer) > 0) {
 		if s.share(w); w.err != errUndone {
@@ -26,9 +55,9 @@ func (s *Store) execute(ctx context.Context, w *write) (int64, error) {
 	err := s.asWriter(ctx, func() error {
 		ctx := s.statementContext(ctx)
 		if w.follow == nil {
-			return w.execute(ctx, byItself)
+			return w.execute(ctx, s.byItself)
 		}
-		return s.transact(ctx, func(in prepared) error { return w.execute(ctx, in) })
+		return s.transact(ctx, func(in place) error { return w.execute(ctx, in) })
 	})
 	return w.rows, err
 }
@@ -65,21 +94,37 @@ func (s *Store) acquireWriter(ctx context.Context) error {
 // maxPause is the maximum pause between two attempts while another process writes.
 const maxPause = 10 * time.Millisecond
 
-// maxBadRetries is how often retry repeats a call that found only bad connections.
-const maxBadRetries = 3
+// maxReconnects is how often a call is repeated because its connection was bad. After a restart of
+// the server, every connection of the pool is.
+const maxReconnects = 8
 
 // retry calls do again while the database is busy, until ctx is done. It also repeats a call up to
-// maxBadRetries times if package sql has given up after three bad connections of the pool, such as
+// maxReconnects times if package sql has given up after three bad connections of the pool, such as
 // connections to a file that was replaced: nothing was executed then.
 func (s *Store) retry(ctx context.Context, do func() error) error {
-	for bad := 0; ; {
+	return s.retryOn(ctx, do, isBadConn)
+}
+
+func isBadConn(err error) bool { return errors.Is(err, sqldriver.ErrBadConn) }
+
+// read is retry for a call that only reads. It also repeats a call whose connection ended before
+// the answer.
+func (s *Store) read(ctx context.Context, do func() error) error {
+	return s.retryOn(ctx, do, func(err error) bool { return isBadConn(err) || s.dialect.isLost(err) })
+}
+
+// retryOn calls do again while the database is busy, until ctx is done, and up to maxReconnects
+// times after an error for which bad returns true.
+func (s *Store) retryOn(ctx context.Context, do func() error, bad func(error) bool) error {
+	for reconnects := 0; ; {
 		err := do()
-		again := err != nil && s.dialect.IsBusy(err)
-		if errors.Is(err, sqldriver.ErrBadConn) {
-			bad++
-			again = bad <= maxBadRetries
-		}
-		if !again {
+		switch {
+		case err == nil:
+			return nil
+		case s.dialect.IsBusy(err):
+		case bad(err) && reconnects < maxReconnects:
+			reconnects++
+		default:
 			return err
 		}
 		select {

@@ -21,26 +21,33 @@ type writes struct {
 	waiting []*write
 }
 
-// write is a write of the store. It executes its statements until one affects a row, and then the
-// statement that follow returns.
+// write is a write of the store. It executes its statements until one affects a row, and then
+// follow.
 type write struct {
 	ctx        context.Context // of the caller, which waits for the write
 	statements []statement
-	follow     func() statement // may be nil; otherwise the write needs a transaction
+	follow     *statement // may be nil; otherwise the write needs a transaction
+
+	// What a write leaves if it was executed: a version of the record under key.
+	key     string
+	version int64
+
+	// idempotent declares that the write has the same result if it is executed twice.
+	idempotent bool
 
 	done chan struct{} // closed when rows and err are set
 	rows int64         // affected by the last of statements
 	err  error
 }
 
-// statement is a prepared statement with its arguments.
+// statement is a query with its arguments.
 type statement struct {
-	*sql.Stmt
+	*query
 	args []any
 }
 
 // execute executes w, in the transaction of in if there is one, and sets w.rows and w.err.
-func (w *write) execute(ctx context.Context, in prepared) error {
+func (w *write) execute(ctx context.Context, in place) error {
 	w.rows, w.err = 0, nil
 	for _, st := range w.statements {
 		if w.rows, w.err = st.execute(ctx, in); w.err != nil || w.rows > 0 {
@@ -48,14 +55,14 @@ func (w *write) execute(ctx context.Context, in prepared) error {
 		}
 	}
 	if w.err == nil && w.rows > 0 && w.follow != nil {
-		_, w.err = w.follow().execute(ctx, in)
+		_, w.err = w.follow.execute(ctx, in)
 	}
 	return w.err
 }
 
 // execute returns the number of rows that st affected.
-func (st statement) execute(ctx context.Context, in prepared) (int64, error) {
-	result, err := in(st.Stmt).ExecContext(ctx, st.args...)
+func (st statement) execute(ctx context.Context, in place) (int64, error) {
+	result, err := in(st.query).ExecContext(ctx, st.args...)
 	if err != nil {
 		return 0, err
 	}
@@ -171,7 +178,7 @@ func (s *Store) commit(tx *sql.Tx, group []*write) (err error) {
 			err = errUndone
 		}
 	}()
-	err = finish(tx, func(in prepared) error {
+	err = finish(tx, func(in place) error {
 		for _, w := range group {
 			if w.execute(s.statementContext(w.ctx), in) != nil {
 				return errUndone

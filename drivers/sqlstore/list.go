@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"iter"
 	"slices"
 
@@ -16,17 +15,17 @@ var errRepeats error = &failure{text: "sqlstore: a listing returned the same key
 
 // Sessions implements [driver.Store].
 func (s *Store) Sessions(ctx context.Context) iter.Seq2[string, error] {
-	return s.pages(ctx, func(st *statements) *sql.Stmt { return st.list })
+	return s.pages(ctx, func(st *statements) *query { return st.list })
 }
 
 // SubjectSessions implements [driver.SubjectLister].
 func (s *Store) SubjectSessions(ctx context.Context, subject string) iter.Seq2[string, error] {
-	return s.pages(ctx, func(st *statements) *sql.Stmt { return st.listSubject }, subject)
+	return s.pages(ctx, func(st *statements) *query { return st.listSubject }, subject)
 }
 
 // pages yields the keys that a statement finds, page by page. Each page begins after the last key
 // of the previous one. No cursor or connection is held across a yield.
-func (s *Store) pages(ctx context.Context, stmt func(*statements) *sql.Stmt, more ...any) iter.Seq2[string, error] {
+func (s *Store) pages(ctx context.Context, stmt func(*statements) *query, more ...any) iter.Seq2[string, error] {
 	return driver.Listing(ctx, func(yield func([]string, error) bool) {
 		for last := ""; ; {
 			page, err := s.page(ctx, stmt, last, more)
@@ -42,22 +41,22 @@ func (s *Store) pages(ctx context.Context, stmt func(*statements) *sql.Stmt, mor
 }
 
 // page returns the page of keys after a key.
-func (s *Store) page(ctx context.Context, stmt func(*statements) *sql.Stmt, after string, more []any) (keys []string, err error) {
+func (s *Store) page(ctx context.Context, stmt func(*statements) *query, after string, more []any) (keys []string, err error) {
 	st, err := s.ready(ctx)
 	if err != nil {
 		return nil, err
 	}
 	args := append(slices.Clone(more), after, now(), pageSize)
-	err = s.retry(ctx, func() error {
-		keys, err = query(s.statementContext(ctx), stmt(st), args)
+	err = s.read(ctx, func() error {
+		keys, err = queryKeys(s.statementContext(ctx), s.byItself(stmt(st)), args)
 		return err
 	})
 	return keys, s.explain(ctx, err)
 }
 
-// query returns the keys that stmt finds.
-func query(ctx context.Context, stmt *sql.Stmt, args []any) ([]string, error) {
-	rows, err := stmt.QueryContext(ctx, args...)
+// queryKeys returns the keys that q finds.
+func queryKeys(ctx context.Context, q runner, args []any) ([]string, error) {
+	rows, err := q.QueryContext(ctx, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -25,8 +25,8 @@ func (s *Store) Renamed(ctx context.Context, key string) (driver.Rename, error) 
 		return driver.Rename{}, err
 	}
 	var m mark
-	err = s.retry(ctx, func() error {
-		m, err = lookForMark(s.statementContext(ctx), byItself, st, key, now())
+	err = s.read(ctx, func() error {
+		m, err = lookForMark(s.statementContext(ctx), s.byItself, st, key, now())
 		return err
 	})
 	switch {
@@ -41,7 +41,7 @@ func (s *Store) Renamed(ctx context.Context, key string) (driver.Rename, error) 
 
 // lookForMark returns the live mark under key. If there is none, or if key has a live record, the
 // error is sql.ErrNoRows.
-func lookForMark(ctx context.Context, in prepared, st *statements, key string, now int64) (m mark, err error) {
+func lookForMark(ctx context.Context, in place, st *statements, key string, now int64) (m mark, err error) {
 	err = queryRow(ctx, in(st.renamed), []any{key, driver.MarkLifetime.Milliseconds(), key, now}, &m.to, &m.age)
 	return m, err
 }

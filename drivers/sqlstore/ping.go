@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -9,7 +10,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 
 	"gosession.dev/session/driver"
 )
@@ -23,6 +26,11 @@ const trialSize = 9000
 
 var errAltered error = &failure{text: "sqlstore: the database returns other values than were stored: a column of the table has the wrong type, or a trigger changes records"}
 
+var (
+	errNotUnique error = &failure{text: "sqlstore: the column of the key is not unique; make it the primary key of the table"}
+	errCase      error = &failure{text: "sqlstore: the table takes keys or subjects for equal that differ in case or in spaces at the end; give these columns a binary collation or type"}
+)
+
 // Ping implements [driver.Pinger]. It creates the tables if necessary, and then creates, changes,
 // renames, reads and deletes a record in one transaction, so that nothing of it remains and other
 // processes never see it. It takes at most 5 seconds.
@@ -33,24 +41,61 @@ func (s *Store) Ping(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.asWriter(ctx, func() error {
-		ctx := s.statementContext(ctx)
-		return s.transact(ctx, func(in prepared) error { return s.try(ctx, in, st) })
-	})
+	for _, trial := range []func(context.Context, place, *statements) error{s.try, s.tryTwice} {
+		err := s.asWriter(ctx, func() error {
+			ctx := s.statementContext(ctx)
+			return s.transact(ctx, func(in place) error { return trial(ctx, in, st) })
+		})
+		if err != nil && err != errUnique {
+			return err
+		}
+	}
+	return nil
+}
+
+// errUnique rolls back the transaction of tryTwice.
+var errUnique error = &failure{text: "the key is unique"}
+
+// tryTwice writes a record, looks for similar ones, and writes it again. If the second write fails,
+// as it should, the error is errUnique.
+func (s *Store) tryTwice(ctx context.Context, in place, st *statements) error {
+	at, key, subject := now(), randomKey(), randomKey()
+	args := []any{key, s.data([]byte("{}")), []byte{}, at, at + time.Minute.Milliseconds(), subject, newVersion()}
+	err := change(ctx, in, statement{st.insert, args})
+	if err == nil {
+		err = compareCase(ctx, in, st, key, subject)
+	}
+	if err != nil {
+		return err
+	}
+	err = change(ctx, in, statement{st.insert, args})
+	switch {
+	case err == nil:
+		return errNotUnique
+	case s.dialect.IsDuplicate(err):
+		return errUnique
+	}
+	return err
 }
 
 // try writes a record and a mark, reads them, and deletes them.
-func (s *Store) try(ctx context.Context, in prepared, st *statements) error {
+func (s *Store) try(ctx context.Context, in place, st *statements) error {
 	at := now()
 	expires := at + time.Minute.Milliseconds()
 	r := trialRecord(at, expires)
-	oldKey, version := randomKey(), int64(1)
-	err := change(ctx, in,
-		statement{st.create, []any{oldKey, s.dialect.Data([]byte("{}")), r.Meta, at, expires, r.Subject, version, oldKey, oldestMark(at)}},
-		statement{st.flush, []any{s.dialect.Data([]byte(`{"n":1}`)), r.Meta, expires, r.Subject, oldKey, version, at}},
-		statement{st.rename, []any{s.dialect.Data(r.Data), r.Meta, expires, r.Subject, r.Key, oldKey, version + 1, at, r.Key, oldestMark(at)}},
-		statement{st.mark, []any{oldKey, r.Key}},
-	)
+	oldKey, data := randomKey(), s.data(r.Data)
+	rename := statement{st.rename, []any{data, r.Meta, expires, r.Subject, int64(r.Version), r.Key, oldKey, int64(2), at, r.Key, oldestMark(at)}}
+	steps := []statement{
+		{st.create, []any{oldKey, s.data([]byte("{}")), r.Meta, at, expires, r.Subject, int64(1), oldKey, oldestMark(at)}},
+		{st.flush, []any{s.data([]byte(`{"n":1}`)), r.Meta, expires, r.Subject, int64(2), oldKey, int64(1), at}},
+		rename,
+	}
+	if st.mark == nil {
+		steps[2].args = append(rename.args, oldKey)
+	} else {
+		steps = append(steps, statement{st.mark, []any{oldKey, r.Key}})
+	}
+	err := change(ctx, in, steps...)
 	if err == nil {
 		err = s.compare(ctx, in, st, r, oldKey)
 	}
@@ -61,7 +106,7 @@ func (s *Store) try(ctx context.Context, in prepared, st *statements) error {
 }
 
 // change executes statements. If one of them affects no row, the error is errAltered.
-func change(ctx context.Context, in prepared, statements ...statement) error {
+func change(ctx context.Context, in place, statements ...statement) error {
 	for _, st := range statements {
 		switch rows, err := st.execute(ctx, in); {
 		case err != nil:
@@ -74,8 +119,8 @@ func change(ctx context.Context, in prepared, statements ...statement) error {
 }
 
 // compare returns errAltered unless it reads the record want, and its mark under oldKey.
-func (s *Store) compare(ctx context.Context, in prepared, st *statements, want *driver.Record, oldKey string) error {
-	got, err := retrieveIn(ctx, in, st, want.Key)
+func (s *Store) compare(ctx context.Context, in place, st *statements, want *driver.Record, oldKey string) error {
+	got, err := retrieveIn(ctx, in, st, want.Key, s.json)
 	var m mark
 	if err == nil {
 		m, err = lookForMark(ctx, in, st, oldKey, now())
@@ -91,6 +136,32 @@ func (s *Store) compare(ctx context.Context, in prepared, st *statements, want *
 		return errAltered
 	}
 	return nil
+}
+
+// compareCase returns errCase if the record under key, which belongs to subject, is found under
+// another key or for another subject.
+func compareCase(ctx context.Context, in place, st *statements, key, subject string) error {
+	for _, alter := range []func(string) string{swapCase, func(s string) string { return s + " " }} {
+		found, err := lookIn(ctx, in, st, alter(key))
+		if err != nil || found.found {
+			return cmp.Or(err, errCase)
+		}
+		keys, err := queryKeys(ctx, in(st.listSubject), []any{alter(subject), "", now(), 1})
+		if err != nil || len(keys) > 0 {
+			return cmp.Or(err, errCase)
+		}
+	}
+	return nil
+}
+
+// swapCase returns s with upper case in place of lower case, and the reverse.
+func swapCase(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLower(r) {
+			return unicode.ToUpper(r)
+		}
+		return unicode.ToLower(r)
+	}, s)
 }
 
 // trialRecord returns a record with binary values, as sealed sessions have, and a subject that

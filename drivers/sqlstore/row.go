@@ -16,15 +16,15 @@ type row struct {
 
 // look returns the row under key. If there is none, r.found is false.
 func (s *Store) look(ctx context.Context, st *statements, key string) (r row, err error) {
-	err = s.retry(ctx, func() error {
-		r, err = lookIn(s.statementContext(ctx), byItself, st, key)
+	err = s.read(ctx, func() error {
+		r, err = lookIn(s.statementContext(ctx), s.byItself, st, key)
 		return err
 	})
 	return r, s.explain(ctx, err)
 }
 
-// lookIn is look with prepared statements of in.
-func lookIn(ctx context.Context, in prepared, st *statements, key string) (r row, err error) {
+// lookIn is look in one place.
+func lookIn(ctx context.Context, in place, st *statements, key string) (r row, err error) {
 	err = queryRow(ctx, in(st.look), []any{key}, &r.expires, &r.version)
 	if errors.Is(err, sql.ErrNoRows) {
 		return row{}, nil
@@ -60,8 +60,8 @@ func (r row) check(version uint64, now int64) error {
 // queryRow scans the first row of a query. If there is no row, the error is sql.ErrNoRows. If the row
 // can't be scanned, the error is ErrCorrupt alone, because the error of database/sql quotes the
 // value.
-func queryRow(ctx context.Context, stmt *sql.Stmt, args []any, columns ...any) error {
-	rows, err := stmt.QueryContext(ctx, args...)
+func queryRow(ctx context.Context, q runner, args []any, columns ...any) error {
+	rows, err := q.QueryContext(ctx, args...)
 	if err != nil {
 		return err
 	}

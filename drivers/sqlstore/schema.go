@@ -79,7 +79,9 @@ func (s *Store) prepare(ctx context.Context) (*statements, error) {
 	}
 	var st *statements
 	err = s.retry(ctx, func() (err error) {
-		st, err = s.prepareStatements(ctx)
+		if err = s.check(ctx); err == nil {
+			st, err = s.prepareStatements(ctx)
+		}
 		return err
 	})
 	if err != nil {
@@ -111,29 +113,44 @@ func (s *Store) storedVersion(ctx context.Context) (version int, err error) {
 
 // creation returns the statements that create all tables.
 func (s *Store) creation() []string {
-	statements := append(s.dialect.Schema(s.tables()), s.dialect.MarksSchema(s.tables())...)
-	return append(statements,
+	return append(s.dialect.Schema(s.tables()),
 		s.sql(`CREATE TABLE IF NOT EXISTS {schema} (id INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL)`),
-		s.sql(fmt.Sprintf(`INSERT INTO {schema} (id, version) SELECT 1, %d WHERE NOT EXISTS (SELECT 1 FROM {schema})`, schemaVersion)),
+		s.sql(fmt.Sprintf(`INSERT INTO {schema} (id, version) VALUES (1, %d)`, schemaVersion)),
 	)
 }
 
 // upgrade returns the statements that upgrade tables from version 1 to version 2.
 func (s *Store) upgrade() []string {
-	return append(s.dialect.MarksSchema(s.tables()), s.sql(`UPDATE {schema} SET version = 2 WHERE version = 1`))
+	return append(s.dialect.Schema(s.tables()), s.sql(`UPDATE {schema} SET version = 2 WHERE version = 1`))
 }
 
 func (s *Store) tables() Table {
 	q := s.dialect.Quote
-	return Table{
-		Name:         q(s.names.table),
+	t := Table{
+		Name:         s.qualified(""),
 		ID:           q(s.names.id),
 		Data:         q(s.names.data),
 		ExpiresIndex: q(s.names.table + "_expires"),
 		SubjectIndex: q(s.names.table + "_subject"),
-		Marks:        q(s.names.table + "_marks"),
+		Marks:        s.qualified("_marks"),
 		RenamedIndex: q(s.names.table + "_renamed"),
+		BareName:     q(s.names.table),
+		BareMarks:    q(s.names.table + "_marks"),
+		JSON:         s.json,
 	}
+	if s.names.schema != "" {
+		t.Schema = q(s.names.schema) + "."
+	}
+	return t
+}
+
+// qualified returns the quoted name of the table with that suffix, after the name of its schema.
+func (s *Store) qualified(suffix string) string {
+	name := s.dialect.Quote(s.names.table + suffix)
+	if s.names.schema != "" {
+		name = s.dialect.Quote(s.names.schema) + "." + name
+	}
+	return name
 }
 
 // change executes statements one by one, and returns the version of the tables afterwards. A
@@ -145,9 +162,22 @@ func (s *Store) change(ctx context.Context, statements []string) (version int, e
 			_, err := s.db.ExecContext(s.statementContext(ctx), statement)
 			return err
 		})
-		if err != nil && !s.dialect.IsDuplicate(err) {
+		if err != nil && !s.dialect.exists(err) {
 			return 0, err
 		}
 	}
 	return s.storedVersion(ctx)
+}
+
+// check executes the dialect's Check.
+func (s *Store) check(ctx context.Context) error {
+	if s.dialect.Check == nil {
+		return nil
+	}
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return s.dialect.Check(ctx, conn, s.tables())
 }

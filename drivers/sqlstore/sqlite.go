@@ -1,6 +1,8 @@
 package sqlstore
 
 import (
+	"context"
+	"database/sql"
 	"fmt"
 	"regexp"
 	"slices"
@@ -10,15 +12,11 @@ import (
 
 // SQLite is the dialect of SQLite 3.24 and later, with any SQL driver.
 var SQLite = Dialect{
-	Quote:           func(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` },
+	Quote:           quoteDouble,
 	Placeholder:     func(n int) string { return fmt.Sprintf("?%d", n) },
 	Schema:          sqliteSchema,
-	MarksSchema:     sqliteMarksSchema,
-	IgnoreDuplicate: func(id string) string { return "ON CONFLICT (" + id + ") DO NOTHING" },
-	UpdateDuplicate: func(id string, columns ...string) string {
-		return "ON CONFLICT (" + id + ") DO UPDATE SET " + each(columns, "%[1]s = excluded.%[1]s", ", ")
-	},
-	AreIntegers: func(columns ...string) string { return each(columns, "typeof(%s) = 'integer'", " AND ") },
+	UpdateDuplicate: onConflict,
+	AreIntegers:     func(columns ...string) string { return each(columns, "typeof(%s) = 'integer'", " AND ") },
 	DeleteBatch: func(table, id, time string) string {
 		return fmt.Sprintf("DELETE FROM %[1]s WHERE %[2]s IN (SELECT %[2]s FROM %[1]s WHERE %[3]s <= ?1 LIMIT ?2)", table, id, time)
 	},
@@ -28,8 +26,15 @@ var SQLite = Dialect{
 	IsBusy:      contains("database is locked", "database table is locked", "SQLITE_BUSY"),
 	IsTooLarge:  contains("string or blob too big"),
 	Explain:     explainSQLite,
-	OneWriter:   true,
-	Checkpoint:  "PRAGMA wal_checkpoint(PASSIVE)",
+	Check: func(ctx context.Context, conn *sql.Conn, t Table) error {
+		stmt, err := conn.PrepareContext(ctx, insertUnlessDuplicate(t)) // fails unless the key is unique
+		if err != nil {
+			return err
+		}
+		return stmt.Close()
+	},
+	OneWriter:  true,
+	Checkpoint: "PRAGMA wal_checkpoint(PASSIVE)",
 }
 
 func sqliteSchema(t Table) []string {
@@ -43,19 +48,14 @@ func sqliteSchema(t Table) []string {
 	subject TEXT NOT NULL,
 	version INTEGER NOT NULL
 )`,
-		`CREATE INDEX IF NOT EXISTS ` + t.ExpiresIndex + ` ON ` + t.Name + ` (expires)`,
-		`CREATE INDEX IF NOT EXISTS ` + t.SubjectIndex + ` ON ` + t.Name + ` (subject, ` + t.ID + `) WHERE subject <> ''`,
-	}
-}
-
-func sqliteMarksSchema(t Table) []string {
-	return []string{
+		`CREATE INDEX IF NOT EXISTS ` + t.Schema + t.ExpiresIndex + ` ON ` + t.BareName + ` (expires)`,
+		`CREATE INDEX IF NOT EXISTS ` + t.Schema + t.SubjectIndex + ` ON ` + t.BareName + ` (subject, ` + t.ID + `) WHERE subject <> ''`,
 		`CREATE TABLE IF NOT EXISTS ` + t.Marks + ` (
 	id TEXT NOT NULL PRIMARY KEY,
 	renamed_to TEXT NOT NULL,
 	renamed INTEGER NOT NULL
 ) WITHOUT ROWID`,
-		`CREATE INDEX IF NOT EXISTS ` + t.RenamedIndex + ` ON ` + t.Marks + ` (renamed)`,
+		`CREATE INDEX IF NOT EXISTS ` + t.Schema + t.RenamedIndex + ` ON ` + t.BareMarks + ` (renamed)`,
 	}
 }
 

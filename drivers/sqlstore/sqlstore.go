@@ -89,11 +89,13 @@ import (
 )
 
 // Options name the table and two of its columns. A name consists of up to 55 ASCII letters, digits
-// and underscores, and does not begin with a digit; statements quote it. The table's name must not
-// end in _marks, _schema, _expires, _subject or _renamed, which are the suffixes of the other
-// tables and of the indexes, nor begin with sqlite_, which SQLite reserves.
+// and underscores, and does not begin with a digit; statements quote it, so upper and lower case
+// differ where the database distinguishes them. The table's name must not end in _marks, _schema,
+// _expires, _subject or _renamed, which are the suffixes of the other tables and of the indexes,
+// nor begin with sqlite_, which SQLite reserves.
 type Options struct {
-	// Table is the name of the table; the default is "sessions".
+	// Table is the name of the table; the default is "sessions". The name of a schema and a dot
+	// may precede it, as in "web.sessions": the schema must exist.
 	Table string
 
 	// IDColumn is the name of the key's column; the default is "id".
@@ -101,6 +103,18 @@ type Options struct {
 
 	// DataColumn is the name of the values' column; the default is "data".
 	DataColumn string
+
+	// JSON declares that the values' column has a type for JSON or text, instead of bytes. The
+	// column then holds the values as a JSON object if they are one (Config.Codecs, no
+	// Config.Secrets), and all other data as a JSON string in Base64. The database may change white
+	// space, the order of members, and the form of numbers. A table that the store creates gets
+	// such a column: jsonb in PostgreSQL, LONGTEXT in MySQL.
+	JSON bool
+
+	// Unprepared declares that the store must send each statement as text instead of preparing
+	// it, for poolers of connections that do not keep prepared statements, such as PgBouncer in
+	// transaction mode. The SQL driver must then not prepare statements either.
+	Unprepared bool
 
 	// Exclusive declares that only this store uses the *sql.DB, and that its connections have a
 	// short busy timeout. In a database with one writer at a time, such as SQLite, the store then
@@ -117,7 +131,7 @@ func (o Options) Validate() error {
 }
 
 // names are valid names, with the defaults filled in.
-type names struct{ table, id, data string }
+type names struct{ schema, table, id, data string }
 
 var (
 	validName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,54}$`)
@@ -128,12 +142,19 @@ var (
 )
 
 func (o Options) names() (names, error) {
-	n := names{"sessions", "id", "data"}
+	n := names{table: "sessions", id: "id", data: "data"}
+	table := o.Table
+	if schema, name, found := strings.Cut(table, "."); found {
+		if !validName.MatchString(schema) || name == "" {
+			return names{}, errors.New("sqlstore: the name given as table is invalid; it must be a name, or the name of a schema, a dot and a name")
+		}
+		n.schema, table = schema, name
+	}
 	for _, option := range []struct {
 		option, value string
 		name          *string
 	}{
-		{"table", o.Table, &n.table},
+		{"table", table, &n.table},
 		{"id_column", o.IDColumn, &n.id},
 		{"data_column", o.DataColumn, &n.data},
 	} {
@@ -172,6 +193,8 @@ type Store struct {
 	names   names
 	invalid error // what is wrong with New's arguments; every call returns it
 
+	json, unprepared bool // as in Options
+
 	exclusive bool
 	writer    chan struct{} // a token that a writer holds, if the dialect has OneWriter
 	writes    writes
@@ -208,16 +231,18 @@ func New(db *sql.DB, d Dialect, options ...Options) *Store {
 	if db == nil {
 		err = errors.New("sqlstore: New was given no database: the *sql.DB is nil; check the error of sql.Open")
 	} else if missing := d.missing(); missing != "" {
-		err = fmt.Errorf("sqlstore: the dialect has no %s: use SQLite, or set every field of Dialect that is not optional", missing)
+		err = fmt.Errorf("sqlstore: the dialect has no %s: use SQLite, PostgreSQL or MySQL, or set every field of Dialect that is not optional", missing)
 	}
 	s := &Store{
-		db:        db,
-		dialect:   d,
-		names:     n,
-		invalid:   err,
-		exclusive: o.Exclusive,
-		writer:    make(chan struct{}, 1),
-		preparing: make(chan struct{}, 1),
+		db:         db,
+		dialect:    d,
+		names:      n,
+		invalid:    err,
+		json:       o.JSON,
+		unprepared: o.Unprepared,
+		exclusive:  o.Exclusive,
+		writer:     make(chan struct{}, 1),
+		preparing:  make(chan struct{}, 1),
 	}
 	if s.exclusive && d.Checkpoint != "" && s.invalid == nil {
 		s.startCheckpoints()

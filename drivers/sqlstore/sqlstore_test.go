@@ -169,12 +169,14 @@ func TestIndexesAreUsed(t *testing.T) {
 
 // The size of a batch adapts to how long it blocks other writers.
 func TestSweepBatches(t *testing.T) {
-	require.Equal(t, 100, nextBatch(50, batchTime/4))
-	require.Equal(t, 50, nextBatch(50, batchTime))
-	require.Equal(t, 25, nextBatch(50, 3*batchTime))
-	require.Equal(t, minBatch, nextBatch(minBatch, time.Second))
-	require.Equal(t, minBatch, nextBatch(minBatch+1, time.Second))
-	require.Equal(t, maxBatch, nextBatch(maxBatch, 0))
+	for _, b := range []batches{(&Store{}).batches(), (&Store{dialect: SQLite}).batches()} {
+		require.Equal(t, 1000, b.next(500, b.time/4))
+		require.Equal(t, 500, b.next(500, b.time))
+		require.Equal(t, 500, b.next(1000, 3*b.time))
+		require.Equal(t, b.min, b.next(b.min, time.Second))
+		require.Equal(t, b.min, b.next(b.min+1, time.Second))
+		require.Equal(t, maxBatch, b.next(maxBatch, 0))
+	}
 
 	ctx := t.Context()
 	s := New(database(t), SQLite)
@@ -232,11 +234,11 @@ func TestRetryWhileBusy(t *testing.T) {
 	})
 }
 
-// retry repeats a call that found only bad connections, up to maxBadRetries times.
+// retry repeats a call that found only bad connections, up to maxReconnects times.
 func TestRetryOnBadConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &Store{dialect: SQLite}
-		for bad, want := range map[int]error{0: nil, 1: nil, 3: nil, 4: sqldriver.ErrBadConn} {
+		for bad, want := range map[int]error{0: nil, 1: nil, maxReconnects: nil, maxReconnects + 1: sqldriver.ErrBadConn} {
 			calls := 0
 			err := s.retry(t.Context(), func() error {
 				if calls++; calls <= bad {

@@ -8,88 +8,139 @@ import (
 	"strings"
 )
 
-// statements are the prepared statements of a store.
+// statements are the statements of a store.
 type statements struct {
-	create, retrieve, look, flush, flushValues, touch *sql.Stmt
-	rename, mark, renamed                             *sql.Stmt
-	destroy, bury, list, listSubject                  *sql.Stmt
-	deleteExpired, deleteMarks, destroyMark           *sql.Stmt
-	destroySubject                                    string // DestroySubject appends the exceptions
+	create, retrieve, look, flush, touch *query
+	flushValues                          *query // nil if the dialect has ComparesColumns
+	rename                               *query
+	mark                                 *query // nil if the dialect has ReturnsUpdated: rename leaves the mark
+	renamed                              *query
+	destroy, bury, list, listSubject     *query
+	deleteExpired, deleteMarks           *query
+	destroyMark, insert                  *query
+	destroySubject, destroyOthers        *query
 
-	all []*sql.Stmt
+	all []*query
 }
 
-// prepareStatements prepares all statements. It fails if the table lacks a column or its key is
-// not unique.
-func (s *Store) prepareStatements(ctx context.Context) (*statements, error) {
+// statements returns the statements. Parameters appear in the order of their numbers, for databases
+// whose placeholder is "?".
+func (s *Store) statements() *statements {
 	var st statements
-	var errs []error
-	prepare := func(query string) *sql.Stmt {
-		stmt, err := s.db.PrepareContext(ctx, s.sql(query))
-		if err != nil {
-			errs = append(errs, err)
-			return nil
-		}
-		st.all = append(st.all, stmt)
-		return stmt
+	add := func(text string) *query {
+		q := &query{text: s.sql(text)}
+		st.all = append(st.all, q)
+		return q
 	}
-	// Parameters appear in the order of their numbers, for databases whose placeholder is "?".
-	q := s.dialect.Quote
-	st.create = prepare(`INSERT INTO {table} ({id}, {data}, meta, created, expires, subject, version) SELECT $1, $2, $3, $4, $5, $6, $7
-		WHERE NOT EXISTS (SELECT 1 FROM {marks} WHERE id = $8 AND renamed > $9) ` + s.dialect.IgnoreDuplicate(q(s.names.id)))
-	st.retrieve = prepare(`SELECT {data}, meta, created, expires, subject, version FROM {table} WHERE {id} = $1`)
-	st.look = prepare(`SELECT CASE WHEN {intact} THEN expires END, CASE WHEN {intact} THEN version END FROM {table} WHERE {id} = $1`)
-	st.flush = prepare(`UPDATE {table} SET {data} = $1, meta = $2, expires = $3, subject = $4, version = version + 1
-		WHERE {id} = $5 AND version = $6 AND expires > $7 AND {intact}`)
-	// A column that is not set needs no update of its index. Package session seldom moves the expiry.
-	st.flushValues = prepare(`UPDATE {table} SET {data} = $1, meta = $2, version = version + 1
-		WHERE {id} = $3 AND version = $4 AND expires > $5 AND expires = $6 AND subject = $7 AND {intact}`)
-	st.touch = prepare(`UPDATE {table} SET expires = $1 WHERE {id} = $2 AND expires > $3 AND {intact}`)
-	st.rename = prepare(`UPDATE {table} SET {data} = $1, meta = $2, expires = $3, subject = $4, version = version + 1, {id} = $5
-		WHERE {id} = $6 AND version = $7 AND expires > $8 AND {intact} AND NOT EXISTS (SELECT 1 FROM {marks} WHERE id = $9 AND renamed > $10)`)
-	st.mark = prepare(`INSERT INTO {marks} (id, renamed_to, renamed) VALUES ($1, $2, {now}) ` + s.dialect.UpdateDuplicate("id", "renamed_to", "renamed"))
-	st.renamed = prepare(`SELECT renamed_to, {now} - renamed FROM {marks} WHERE id = $1 AND renamed > {now} - $2
+	st.create = add(`INSERT INTO {table} ({id}, {data}, meta, created, expires, subject, version) SELECT $1, $2, $3, $4, $5, $6, $7 {dual}
+		WHERE NOT EXISTS (SELECT 1 FROM {marks} WHERE id = $8 AND renamed > $9)`)
+	st.retrieve = add(`SELECT {data}, meta, created, expires, subject, version FROM {table} WHERE {id} = $1`)
+	st.look = add(`SELECT CASE WHEN {intact} THEN expires END, CASE WHEN {intact} THEN version END FROM {table} WHERE {id} = $1`)
+	st.flush = add(`UPDATE {table} SET {data} = $1, meta = $2, expires = $3, subject = $4, version = $5
+		WHERE {id} = $6 AND version = $7 AND expires > $8 AND {intact}`)
+	if !s.dialect.ComparesColumns {
+		// A column that is not set needs no update of its index. Package session seldom moves the expiry.
+		st.flushValues = add(`UPDATE {table} SET {data} = $1, meta = $2, version = $3
+			WHERE {id} = $4 AND version = $5 AND expires > $6 AND expires = $7 AND subject = $8 AND {intact}`)
+	}
+	st.touch = add(`UPDATE {table} SET expires = $1 WHERE {id} = $2 AND expires > $3 AND {intact}`)
+	s.addRename(&st, add)
+	st.renamed = add(`SELECT renamed_to, {now} - renamed FROM {marks} WHERE id = $1 AND renamed > {now} - $2
 		AND NOT EXISTS (SELECT 1 FROM {table} WHERE {id} = $3 AND expires > $4)`)
-	st.destroy = prepare(`DELETE FROM {table} WHERE {id} = $1 AND (expires > $2 OR expires IS NULL)`)
-	st.bury = prepare(`DELETE FROM {table} WHERE {id} = $1 AND expires <= $2`)
-	st.list = prepare(`SELECT {id} FROM {table} WHERE {id} > $1 AND expires > $2 AND {intact} ORDER BY {id} LIMIT $3`)
-	st.listSubject = prepare(`SELECT {id} FROM {table} WHERE subject = $1 AND subject <> '' AND {id} > $2 AND expires > $3 AND {intact} ORDER BY {id} LIMIT $4`)
-	st.deleteExpired = prepare(s.dialect.DeleteBatch(q(s.names.table), q(s.names.id), "expires"))
-	st.deleteMarks = prepare(s.dialect.DeleteBatch(q(s.names.table+"_marks"), "id", "renamed"))
-	st.destroyMark = prepare(`DELETE FROM {marks} WHERE id = $1`)
-	st.destroySubject = s.sql(`DELETE FROM {table} WHERE subject = $1 AND subject <> ''`)
-	if len(errs) > 0 {
-		_ = st.close()
-		return nil, errs[0]
+	st.destroy = add(`DELETE FROM {table} WHERE {id} = $1 AND (expires > $2 OR expires IS NULL)`)
+	st.bury = add(`DELETE FROM {table} WHERE {id} = $1 AND expires <= $2`)
+	st.list = add(`SELECT {id} FROM {table} WHERE {id} > $1 AND expires > $2 AND {intact} ORDER BY {id} LIMIT $3`)
+	st.listSubject = add(`SELECT {id} FROM {table} WHERE subject = $1 AND subject <> '' AND {id} > $2 AND expires > $3 AND {intact} ORDER BY {id} LIMIT $4`)
+	t := s.tables()
+	st.deleteExpired = add(s.dialect.DeleteBatch(t.Name, t.ID, "expires"))
+	st.deleteMarks = add(s.dialect.DeleteBatch(t.Marks, s.dialect.Quote("id"), "renamed"))
+	st.destroyMark = add(`DELETE FROM {marks} WHERE id = $1`)
+	st.insert = add(`INSERT INTO {table} ({id}, {data}, meta, created, expires, subject, version) VALUES ($1, $2, $3, $4, $5, $6, $7)`)
+	st.destroySubject = add(s.destroySubject(0))
+	st.destroyOthers = add(s.destroySubject(1))
+	return &st
+}
+
+// addRename adds the statements that rename a record and leave a mark.
+func (s *Store) addRename(st *statements, add func(string) *query) {
+	const rename = `UPDATE {table} SET {data} = $1, meta = $2, expires = $3, subject = $4, version = $5, {id} = $6
+		WHERE {id} = $7 AND version = $8 AND expires > $9 AND {intact} AND NOT EXISTS (SELECT 1 FROM {marks} WHERE id = $10 AND renamed > $11)`
+	onDuplicate := s.dialect.UpdateDuplicate("id", "renamed_to", "renamed")
+	if s.dialect.ReturnsUpdated {
+		st.rename = add(`WITH renamed AS (` + rename + ` RETURNING {id}) INSERT INTO {marks} (id, renamed_to, renamed)
+			SELECT $12, {id}, {now} FROM renamed ` + onDuplicate)
+		return
 	}
-	return &st, nil
+	st.rename = add(rename)
+	st.mark = add(`INSERT INTO {marks} (id, renamed_to, renamed) VALUES ($1, $2, {now}) ` + onDuplicate)
+}
+
+// destroySubject returns the statement that deletes the sessions of a subject, except with a number
+// of keys. It has one list, and not a condition for each key: SQLite has a limit of 1000 nested
+// expressions.
+func (s *Store) destroySubject(except int) string {
+	text := `DELETE FROM {table} WHERE subject = $1 AND subject <> ''`
+	if except > 0 {
+		places := make([]string, except)
+		for i := range places {
+			places[i] = s.dialect.Placeholder(2 + i)
+		}
+		text += ` AND {id} NOT IN (` + strings.Join(places, ", ") + `)`
+	}
+	return text
+}
+
+// prepareStatements returns the statements, prepared unless the store is Unprepared. It fails if
+// the table lacks a column.
+func (s *Store) prepareStatements(ctx context.Context) (*statements, error) {
+	st := s.statements()
+	if s.unprepared {
+		_, err := lookIn(ctx, s.byItself, st, "")
+		if _, retrieved := retrieveIn(ctx, s.byItself, st, "", s.json); err == nil && !errors.Is(retrieved, sql.ErrNoRows) {
+			err = retrieved
+		}
+		return st, err
+	}
+	for _, q := range st.all {
+		var err error
+		if q.stmt, err = s.db.PrepareContext(ctx, q.text); err != nil {
+			_ = st.close()
+			return nil, err
+		}
+	}
+	return st, nil
 }
 
 // intact is the condition that a row is not corrupt.
 const intact = `{data} IS NOT NULL AND meta IS NOT NULL AND subject IS NOT NULL AND {integers}`
 
-// sql returns query with the names and the dialect's placeholders in place of {name} and $1 to $10.
-func (s *Store) sql(query string) string {
-	query = strings.ReplaceAll(query, "{intact}", intact)
+// sql returns a statement with the names and the dialect's placeholders in place of {name} and $1
+// to $12.
+func (s *Store) sql(text string) string {
+	t := s.tables()
+	text = strings.ReplaceAll(text, "{intact}", intact)
 	fill := []string{
-		"{table}", s.dialect.Quote(s.names.table),
-		"{schema}", s.dialect.Quote(s.names.table + "_schema"),
-		"{marks}", s.dialect.Quote(s.names.table + "_marks"),
-		"{integers}", s.dialect.AreIntegers("created", "expires", "version"),
+		"{table}", t.Name,
+		"{schema}", s.qualified("_schema"),
+		"{marks}", t.Marks,
+		"{integers}", s.dialect.areIntegers("created", "expires", "version"),
 		"{now}", s.dialect.Now,
-		"{id}", s.dialect.Quote(s.names.id),
-		"{data}", s.dialect.Quote(s.names.data),
+		"{dual}", s.dialect.Dual,
+		"{id}", t.ID,
+		"{data}", t.Data,
 	}
-	for n := 10; n >= 1; n-- { // $10 before its prefix $1
+	for n := 12; n >= 1; n-- { // $10 before its prefix $1
 		fill = append(fill, fmt.Sprintf("$%d", n), s.dialect.Placeholder(n))
 	}
-	return strings.NewReplacer(fill...).Replace(query)
+	return strings.NewReplacer(fill...).Replace(text)
 }
 
 func (st *statements) close() error {
 	var errs []error
-	for _, stmt := range st.all {
-		errs = append(errs, stmt.Close())
+	for _, q := range st.all {
+		if q.stmt != nil {
+			errs = append(errs, q.stmt.Close())
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"errors"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"gosession.dev/session/driver"
@@ -18,14 +17,12 @@ func (s *Store) Create(ctx context.Context, r *driver.Record) error {
 	if err != nil {
 		return err
 	}
-	// Versions start at a random number, so that a key that is destroyed and created again does not
-	// repeat one.
-	version := rand.Int64N(1<<62) + 1
-	creation := &write{statements: []statement{{st.create, []any{
-		r.Key, s.dialect.Data(r.Data), blob(r.Meta), r.Created.UnixMilli(), r.Expires.UnixMilli(), r.Subject, version,
+	version := newVersion()
+	creation := &write{key: r.Key, version: version, statements: []statement{{st.create, []any{
+		r.Key, s.data(r.Data), blob(r.Meta), r.Created.UnixMilli(), r.Expires.UnixMilli(), r.Subject, version,
 		r.Key, oldestMark(now()),
 	}}}}
-	err = s.place(ctx, st, creation, "", r)
+	err = s.insert(ctx, st, creation, "", r)
 	if err == nil {
 		r.Version = uint64(version)
 	}
@@ -39,8 +36,8 @@ func (s *Store) Retrieve(ctx context.Context, key string) (*driver.Record, error
 		return nil, err
 	}
 	var r *driver.Record
-	err = s.retry(ctx, func() error {
-		r, err = retrieveIn(s.statementContext(ctx), byItself, st, key)
+	err = s.read(ctx, func() error {
+		r, err = retrieveIn(s.statementContext(ctx), s.byItself, st, key, s.json)
 		return err
 	})
 	switch {
@@ -53,8 +50,8 @@ func (s *Store) Retrieve(ctx context.Context, key string) (*driver.Record, error
 }
 
 // retrieveIn returns the record under key, expired or not. If there is none, the error is
-// sql.ErrNoRows.
-func retrieveIn(ctx context.Context, in prepared, st *statements, key string) (*driver.Record, error) {
+// sql.ErrNoRows. isJSON is Options.JSON.
+func retrieveIn(ctx context.Context, in place, st *statements, key string, isJSON bool) (*driver.Record, error) {
 	r := &driver.Record{Key: key}
 	var created, expires, version int64
 	err := queryRow(ctx, in(st.retrieve), []any{key}, &r.Data, &r.Meta, &created, &expires, &r.Subject, &version)
@@ -63,10 +60,15 @@ func retrieveIn(ctx context.Context, in prepared, st *statements, key string) (*
 	}
 	r.Created, r.Expires = time.UnixMilli(created).UTC(), time.UnixMilli(expires).UTC()
 	r.Version = uint64(version)
-	if expires > now() && (r.Data == nil || r.Meta == nil) { // NULL; an empty column is not nil
+	switch {
+	case expires <= now():
+		return r, nil
+	case r.Data == nil || r.Meta == nil: // NULL; an empty column is not nil
 		return nil, driver.ErrCorrupt
+	case isJSON:
+		r.Data, err = fromJSON(r.Data)
 	}
-	return r, nil
+	return r, err
 }
 
 // Flush implements [driver.Store].
@@ -75,38 +77,46 @@ func (s *Store) Flush(ctx context.Context, r *driver.Record) error {
 	if err != nil {
 		return err
 	}
-	data, version, now := s.dialect.Data(r.Data), int64(r.Version), now()
-	rows, err := s.execute(ctx, &write{statements: []statement{
-		{st.flushValues, []any{data, blob(r.Meta), r.Key, version, now, r.Expires.UnixMilli(), r.Subject}},
-		{st.flush, []any{data, blob(r.Meta), r.Expires.UnixMilli(), r.Subject, r.Key, version, now}},
-	}})
+	data, meta, expires := s.data(r.Data), blob(r.Meta), r.Expires.UnixMilli()
+	from, to, now := int64(r.Version), newVersion(), now()
+	flush := &write{key: r.Key, version: to, statements: make([]statement, 0, 2)}
+	if st.flushValues != nil {
+		flush.statements = append(flush.statements, statement{st.flushValues, []any{data, meta, to, r.Key, from, now, expires, r.Subject}})
+	}
+	flush.statements = append(flush.statements, statement{st.flush, []any{data, meta, expires, r.Subject, to, r.Key, from, now}})
+	rows, err := s.execute(ctx, flush)
 	switch {
 	case err != nil:
 		return err
 	case rows == 0:
 		return s.refusal(ctx, st, r.Key, driver.ErrConflict)
 	}
-	r.Version++
+	r.Version = uint64(to)
 	return nil
 }
 
-// ChangeID implements [driver.Store]. It renames the record and stores a mark in one transaction.
+// ChangeID implements [driver.Store]. It renames the record and leaves a mark in one transaction or
+// one statement.
 func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) error {
 	st, err := s.ready(ctx)
 	if err != nil {
 		return err
 	}
-	at := now()
-	change := &write{
-		statements: []statement{{st.rename, []any{
-			s.dialect.Data(r.Data), blob(r.Meta), r.Expires.UnixMilli(), r.Subject, r.Key,
-			oldKey, int64(r.Version), at, r.Key, oldestMark(at),
-		}}},
-		follow: func() statement { return statement{st.mark, []any{oldKey, r.Key}} },
+	at, version := now(), newVersion()
+	rename := statement{st.rename, []any{
+		s.data(r.Data), blob(r.Meta), r.Expires.UnixMilli(), r.Subject, version, r.Key,
+		oldKey, int64(r.Version), at, r.Key, oldestMark(at),
+	}}
+	change := &write{key: r.Key, version: version}
+	if st.mark == nil {
+		rename.args = append(rename.args, oldKey)
+	} else {
+		change.follow = &statement{st.mark, []any{oldKey, r.Key}}
 	}
-	err = s.place(ctx, st, change, oldKey, r)
+	change.statements = []statement{rename}
+	err = s.insert(ctx, st, change, oldKey, r)
 	if err == nil {
-		r.Version++
+		r.Version = uint64(version)
 	}
 	return err
 }
@@ -128,11 +138,21 @@ func (s *Store) Touch(ctx context.Context, key string, expires time.Time) error 
 	if err != nil {
 		return err
 	}
-	rows, err := s.exec(ctx, st.touch, expires.UnixMilli(), key, now())
-	if err == nil && rows == 0 {
-		return s.refusal(ctx, st, key, driver.ErrNotFound)
+	rows, err := s.execute(ctx, &write{
+		statements: []statement{{st.touch, []any{expires.UnixMilli(), key, now()}}},
+		idempotent: true,
+	})
+	if err != nil || rows > 0 {
+		return err
 	}
-	return err
+	r, err := s.look(ctx, st, key)
+	switch {
+	case err != nil:
+		return err
+	case r.missing(now()) == nil && r.expires.V == expires.UnixMilli():
+		return nil // the database counts rows that have changed, and this one had that expiry
+	}
+	return cmp.Or(r.missing(now()), driver.ErrNotFound)
 }
 
 // Destroy implements [driver.Store].
@@ -141,7 +161,7 @@ func (s *Store) Destroy(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
-	rows, err := s.exec(ctx, st.destroy, key, now())
+	rows, err := s.execute(ctx, &write{statements: []statement{{st.destroy, []any{key, now()}}}})
 	if err == nil && rows == 0 {
 		return driver.ErrNotFound
 	}
@@ -155,20 +175,37 @@ func (s *Store) DestroySubject(ctx context.Context, subject string, except ...st
 	if err != nil {
 		return err
 	}
-	query, args := st.destroySubject, []any{subject}
-	if len(except) > 0 {
-		places := make([]string, len(except))
-		for i, key := range except {
-			args = append(args, key)
-			places[i] = s.dialect.Placeholder(len(args))
-		}
-		// One list, and not a condition for each key: SQLite has a limit of 1000 nested expressions.
-		query += " AND " + s.dialect.Quote(s.names.id) + " NOT IN (" + strings.Join(places, ", ") + ")"
+	var q *query
+	switch len(except) {
+	case 0:
+		q = st.destroySubject
+	case 1:
+		q = st.destroyOthers
+	default:
+		q = &query{text: s.sql(s.destroySubject(len(except)))}
 	}
-	return s.asWriter(ctx, func() error {
-		_, err := s.db.ExecContext(s.statementContext(ctx), query, args...)
-		return err
-	})
+	args := []any{subject}
+	for _, key := range except {
+		args = append(args, key)
+	}
+	_, err = s.execute(ctx, &write{statements: []statement{{q, args}}, idempotent: true})
+	return err
+}
+
+// newVersion returns the version of a record that is about to be written. It is random, so that a
+// write whose answer was lost can be recognized, and a key that is destroyed and created again
+// repeats no version.
+func newVersion() int64 { return rand.Int64N(1<<62) + 1 }
+
+// data returns the argument that a statement binds for the values of a session.
+func (s *Store) data(data []byte) any {
+	switch {
+	case s.json:
+		return toJSON(data)
+	case s.dialect.Data != nil:
+		return s.dialect.Data(data)
+	}
+	return blob(data)
 }
 
 // blob returns b, or an empty slice for nil, which a statement would bind as NULL.

@@ -2,18 +2,23 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"time"
 )
 
 // The size of a batch, in rows.
 const (
-	minBatch   = 10
 	firstBatch = 50
 	maxBatch   = 1000
 
-	// batchTime is about how long a batch blocks other writers.
-	batchTime = time.Millisecond
+	// minBatch is the smallest batch. In a database of one writer, a batch blocks the other
+	// writers. In other databases, a batch blocks only writers of expired sessions, and a small
+	// one would need more round trips over the network.
+	minBatch            = 250
+	minBatchOfOneWriter = 10
+
+	// batchTime is about how long a batch takes in the database.
+	batchTime            = 10 * time.Millisecond
+	batchTimeOfOneWriter = time.Millisecond
 
 	// rowsToCheckpoint is the number of rows that a sweep deletes between two checkpoints.
 	rowsToCheckpoint = 500
@@ -29,36 +34,38 @@ func (s *Store) DeleteExpired(ctx context.Context) (int, error) {
 }
 
 // deletion returns the statement that deletes a batch. It deletes rows whose time is at most until.
-type deletion func(*statements) (stmt *sql.Stmt, until int64)
+type deletion func(*statements) (q *query, until int64)
 
-func expiredRecords(st *statements) (*sql.Stmt, int64) { return st.deleteExpired, now() }
+func expiredRecords(st *statements) (*query, int64) { return st.deleteExpired, now() }
 
-func endedMarks(st *statements) (*sql.Stmt, int64) { return st.deleteMarks, oldestMark(now()) }
+func endedMarks(st *statements) (*query, int64) { return st.deleteMarks, oldestMark(now()) }
 
-// sweep deletes rows in batches, and returns their number. It measures how long a batch blocks
-// other writers, pauses for that time after the batch, and adapts the size of the next batch to it.
+// sweep deletes rows in batches, and returns their number. It measures how long a batch takes in
+// the database, pauses for that time after the batch, and adapts the size of the next batch to it.
 // The measure is the time of the batch minus the time of a read that finds nothing, because over a
 // network most of both is the round trip.
 func (s *Store) sweep(ctx context.Context, d deletion) (int, error) {
 	deleted, checkpointed := 0, 0
-	for batch := firstBatch; ; {
+	var roundTrip time.Duration
+	for batch := max(firstBatch, s.batches().min); ; {
 		rows, took, err := s.deleteBatch(ctx, d, batch)
 		deleted += rows
 		if err != nil || rows < batch {
 			return deleted, err
 		}
-		roundTrip, err := s.roundTrip(ctx)
-		if err != nil {
-			return deleted, err
+		if roundTrip == 0 || s.dialect.OneWriter {
+			if roundTrip, err = s.roundTrip(ctx); err != nil {
+				return deleted, err
+			}
 		}
-		locked := max(took-roundTrip, 0)
-		batch = nextBatch(batch, locked)
+		busy := max(took-roundTrip, 0)
+		batch = s.batches().next(batch, busy)
 		if deleted-checkpointed >= rowsToCheckpoint {
 			s.emptyLog(ctx)
 			checkpointed = deleted
 		}
 		select {
-		case <-time.After(locked):
+		case <-time.After(busy):
 		case <-ctx.Done():
 			return deleted, ctx.Err()
 		}
@@ -82,10 +89,10 @@ func (s *Store) deleteBatch(ctx context.Context, d deletion, size int) (deleted 
 	if err != nil {
 		return 0, 0, err
 	}
-	stmt, until := d(st)
+	q, until := d(st)
 	err = s.asWriter(ctx, func() error {
 		start := time.Now()
-		result, err := stmt.ExecContext(s.statementContext(ctx), until, size)
+		result, err := s.byItself(q).ExecContext(s.statementContext(ctx), until, size)
 		took = time.Since(start)
 		if err != nil {
 			return err
@@ -97,13 +104,26 @@ func (s *Store) deleteBatch(ctx context.Context, d deletion, size int) (deleted 
 	return deleted, took, err
 }
 
-// nextBatch returns the size of the batch after one that blocked other writers for that time.
-func nextBatch(batch int, locked time.Duration) int {
-	switch {
-	case locked > 2*batchTime:
-		return max(batch/2, minBatch)
-	case locked < batchTime/2:
-		return min(batch*2, maxBatch)
+// batches is how large a batch is, and how long it takes.
+type batches struct {
+	min  int
+	time time.Duration
+}
+
+func (s *Store) batches() batches {
+	if s.dialect.OneWriter {
+		return batches{minBatchOfOneWriter, batchTimeOfOneWriter}
 	}
-	return batch
+	return batches{minBatch, batchTime}
+}
+
+// next returns the size of the batch after one that was busy for that time.
+func (b batches) next(size int, busy time.Duration) int {
+	switch {
+	case busy > 2*b.time:
+		return max(size/2, b.min)
+	case busy < b.time/2:
+		return min(size*2, maxBatch)
+	}
+	return size
 }

@@ -5,27 +5,63 @@ import (
 	"database/sql"
 )
 
-// A prepared function takes a prepared statement and returns the one to execute: its copy in a
-// transaction, or outside of transactions the statement itself.
-type prepared func(*sql.Stmt) *sql.Stmt
+// query is a statement of the store.
+type query struct {
+	text string
+	stmt *sql.Stmt // nil if the store does not prepare its statements
+}
 
-// byItself is the prepared function for use outside of transactions.
-func byItself(stmt *sql.Stmt) *sql.Stmt { return stmt }
+// A runner executes a query, by itself or in a transaction.
+type runner interface {
+	ExecContext(ctx context.Context, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, args ...any) (*sql.Rows, error)
+}
 
-// within returns the prepared function of a transaction. It calls tx.Stmt once per statement.
-func within(tx *sql.Tx) prepared {
-	known := map[*sql.Stmt]*sql.Stmt{}
-	return func(stmt *sql.Stmt) *sql.Stmt {
-		if known[stmt] == nil {
-			known[stmt] = tx.Stmt(stmt)
-		}
-		return known[stmt]
+// A place returns the runner of a query in one place: in a transaction, or by itself.
+type place func(*query) runner
+
+// byItself is the place outside of transactions.
+func (s *Store) byItself(q *query) runner {
+	if q.stmt != nil {
+		return q.stmt
 	}
+	return unprepared{s.db, q.text}
+}
+
+// within returns the place in a transaction. It calls tx.Stmt once per statement.
+func within(tx *sql.Tx) place {
+	known := map[*query]runner{}
+	return func(q *query) runner {
+		if known[q] == nil {
+			known[q] = unprepared{tx, q.text}
+			if q.stmt != nil {
+				known[q] = tx.Stmt(q.stmt)
+			}
+		}
+		return known[q]
+	}
+}
+
+// unprepared is a statement that is sent as text to in, a *sql.DB or a *sql.Tx.
+type unprepared struct {
+	in interface {
+		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	}
+	text string
+}
+
+func (u unprepared) ExecContext(ctx context.Context, args ...any) (sql.Result, error) {
+	return u.in.ExecContext(ctx, u.text, args...)
+}
+
+func (u unprepared) QueryContext(ctx context.Context, args ...any) (*sql.Rows, error) {
+	return u.in.QueryContext(ctx, u.text, args...)
 }
 
 // transact executes do in a transaction. The first statement of do must be a write: SQLite refuses
 // the write of a transaction that has read before another writer committed.
-func (s *Store) transact(ctx context.Context, do func(in prepared) error) error {
+func (s *Store) transact(ctx context.Context, do func(in place) error) error {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -34,7 +70,7 @@ func (s *Store) transact(ctx context.Context, do func(in prepared) error) error 
 }
 
 // finish executes do in tx, and commits tx unless do fails.
-func finish(tx *sql.Tx, do func(in prepared) error) error {
+func finish(tx *sql.Tx, do func(in place) error) error {
 	returned := false
 	defer func() {
 		if !returned {

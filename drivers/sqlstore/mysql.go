@@ -1,0 +1,192 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// MySQL is the dialect of MySQL 5.7 and later and of MariaDB 10.2 and later, with
+// github.com/go-sql-driver/mysql. The store works with and without clientFoundRows=true in its DSN.
+// The isolation level READ COMMITTED prevents most deadlocks, which the store otherwise retries.
+var MySQL = Dialect{
+	Quote:       func(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" },
+	Placeholder: func(int) string { return "?" },
+	Schema:      mysqlSchema,
+	Exists:      hasNumber("1050", "1061"), // the table exists, the index exists
+	Dual:        "FROM DUAL",
+	UpdateDuplicate: func(_ string, columns ...string) string {
+		return "ON DUPLICATE KEY UPDATE " + each(columns, "%[1]s = VALUES(%[1]s)", ", ")
+	},
+	DeleteBatch: func(table, _, time string) string {
+		return "DELETE FROM " + table + " WHERE " + time + " <= ? ORDER BY " + time + " LIMIT ?"
+	},
+	Now:             "(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000)",
+	IsDuplicate:     hasNumber("1062"),
+	IsBusy:          hasNumber("1205", "1213", "1020"), // lock wait timeout, deadlock, record has changed since last read
+	IsTooLarge:      tooLargeForMySQL,
+	IsLost:          lostByMySQL,
+	Explain:         explainMySQL,
+	Check:           checkMySQL,
+	ComparesColumns: true,
+}
+
+func mysqlSchema(t Table) []string {
+	data := "MEDIUMBLOB"
+	if t.JSON {
+		data = "LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+	}
+	return []string{
+		`CREATE TABLE IF NOT EXISTS ` + t.Name + ` (
+	` + t.ID + ` VARBINARY(64) NOT NULL PRIMARY KEY,
+	` + t.Data + ` ` + data + ` NOT NULL,
+	meta VARBINARY(1024) NOT NULL,
+	created BIGINT NOT NULL,
+	expires BIGINT NOT NULL,
+	subject VARBINARY(255) NOT NULL,
+	version BIGINT NOT NULL,
+	KEY ` + t.ExpiresIndex + ` (expires),
+	KEY ` + t.SubjectIndex + ` (subject, ` + t.ID + `)
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC`,
+		`CREATE TABLE IF NOT EXISTS ` + t.Marks + ` (
+	id VARBINARY(64) NOT NULL PRIMARY KEY,
+	renamed_to VARBINARY(64) NOT NULL,
+	renamed BIGINT NOT NULL,
+	KEY ` + t.RenamedIndex + ` (renamed)
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC`,
+	}
+}
+
+// mysqlNumber matches the number in the text of a MySQLError of go-sql-driver.
+var mysqlNumber = regexp.MustCompile(`^Error (\d{4})\b`)
+
+// numberOf returns the number of an error of the server, or an empty string.
+func numberOf(err error) string {
+	for ; err != nil; err = unwrap(err) {
+		if found := mysqlNumber.FindStringSubmatch(err.Error()); found != nil {
+			return found[1]
+		}
+	}
+	return ""
+}
+
+func unwrap(err error) error {
+	if wrapper, ok := err.(interface{ Unwrap() error }); ok {
+		return wrapper.Unwrap()
+	}
+	return nil
+}
+
+// hasNumber returns a function that reports whether an error has one of the numbers.
+func hasNumber(numbers ...string) func(error) bool {
+	return func(err error) bool { return slices.Contains(numbers, numberOf(err)) }
+}
+
+// tooLargeForMySQL is the IsTooLarge of MySQL: for the packet (by the server and by go-sql-driver),
+// for the column, for the row, and for the log of InnoDB.
+func tooLargeForMySQL(err error) bool {
+	return hasNumber("1153", "1406", "1118", "1301", "1534")(err) || contains("packet for query is too large")(err)
+}
+
+// lostByMySQL is the IsLost of MySQL.
+func lostByMySQL(err error) bool {
+	return hasNumber("1053", "1927", "4031")(err) || contains("invalid connection", "commands out of sync", "busy buffer")(err)
+}
+
+// mysqlNumbers are descriptions of errors that operators can do something about.
+var mysqlNumbers = map[string]string{
+	"1020": "another transaction has changed the record",
+	"1021": "the disk of the server is full",
+	"1040": "the server has too many connections",
+	"1044": "the user has no access to the database",
+	"1045": "the user or the password is wrong",
+	"1049": "the database does not exist",
+	"1053": "the server is shutting down",
+	"1054": "the table lacks a column",
+	"1062": "a row with the key exists",
+	"1114": "the table is full",
+	"1118": "a row is too large",
+	"1142": "the user lacks a privilege",
+	"1146": "the table does not exist",
+	"1153": "a statement is larger than max_allowed_packet",
+	"1205": "a lock was not granted in time",
+	"1213": "a deadlock",
+	"1290": "the server is read-only",
+	"1364": "a column that the store does not set has no default",
+	"1366": "a column has the wrong type or character set",
+	"1406": "a column is too small",
+	"1792": "the transaction is read-only",
+	"1836": "the server is read-only",
+}
+
+// explainMySQL is the Explain of MySQL.
+func explainMySQL(err error) string {
+	number := numberOf(err)
+	switch text := mysqlNumbers[number]; {
+	case number == "" && contains("packet for query is too large")(err):
+		return "mysql: a statement is larger than the DSN's maxAllowedPacket"
+	case number == "" && contains("invalid connection")(err):
+		return "mysql: the connection was lost"
+	case number == "":
+		return ""
+	case text != "":
+		return "mysql: " + text + " (error " + number + ")"
+	}
+	return "mysql: error " + number
+}
+
+// checkMySQL is the Check of MySQL. It writes nothing.
+func checkMySQL(ctx context.Context, conn *sql.Conn, t Table) error {
+	settings, err := mysqlSettings(ctx, conn)
+	if err != nil {
+		return err
+	}
+	mode := settings["sql_mode"]
+	switch {
+	case settings["autocommit"] != "ON" && settings["autocommit"] != "1":
+		return &failure{text: "mysql: autocommit is off; remove it from the DSN or from the server's settings"}
+	case settings["tx_isolation"] == "READ-UNCOMMITTED", settings["transaction_isolation"] == "READ-UNCOMMITTED":
+		return &failure{text: "mysql: the isolation level is READ UNCOMMITTED; set READ COMMITTED, for instance by transaction_isolation='READ-COMMITTED' in the DSN"}
+	case !strings.Contains(mode, "STRICT_TRANS_TABLES") && !strings.Contains(mode, "STRICT_ALL_TABLES"):
+		return &failure{text: "mysql: sql_mode is not strict, so the server would cut what is too large; add STRICT_TRANS_TABLES to sql_mode"}
+	}
+	if err := checkTable(ctx, conn, "marks", t.Marks, "`id`"); err != nil {
+		return err
+	}
+	return checkTable(ctx, conn, "sessions", t.Name, t.ID)
+}
+
+// mysqlSettings returns the settings of a connection that checkMySQL needs.
+func mysqlSettings(ctx context.Context, conn *sql.Conn) (map[string]string, error) {
+	rows, err := conn.QueryContext(ctx, "SHOW VARIABLES WHERE Variable_name IN ('autocommit', 'sql_mode', 'tx_isolation', 'transaction_isolation')")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	settings := map[string]string{}
+	for rows.Next() {
+		var name, value string
+		if err := rows.Scan(&name, &value); err != nil {
+			return nil, err
+		}
+		settings[strings.ToLower(name)] = value
+	}
+	return settings, rows.Err()
+}
+
+// checkTable returns an error unless the engine of a table has transactions and its key is unique.
+func checkTable(ctx context.Context, conn *sql.Conn, of, table, key string) error {
+	var name, ddl string
+	if err := conn.QueryRowContext(ctx, "SHOW CREATE TABLE "+table).Scan(&name, &ddl); err != nil {
+		return err
+	}
+	switch {
+	case !strings.Contains(strings.ToUpper(ddl), "ENGINE=INNODB"):
+		return &failure{text: "mysql: the engine of the table of " + of + " is not InnoDB; change it by ALTER TABLE ... ENGINE = InnoDB"}
+	case !strings.Contains(ddl, "PRIMARY KEY ("+key+")") && !regexp.MustCompile("UNIQUE KEY `[^`]*` \\("+regexp.QuoteMeta(key)+"\\)").MatchString(ddl):
+		return &failure{text: "mysql: the key of the table of " + of + " is not unique; make it the primary key"}
+	}
+	return nil
+}

@@ -138,21 +138,21 @@ func (s *Store) Touch(ctx context.Context, key string, expires time.Time) error 
 	if err != nil {
 		return err
 	}
-	rows, err := s.execute(ctx, &write{
-		statements: []statement{{st.touch, []any{expires.UnixMilli(), key, now()}}},
-		idempotent: true,
-	})
-	if err != nil || rows > 0 {
-		return err
+	for {
+		rows, err := s.execute(ctx, &write{
+			statements: []statement{{st.touch, []any{expires.UnixMilli(), key, now()}}},
+			idempotent: true,
+		})
+		if err != nil || rows > 0 {
+			return err
+		}
+		r, err := s.look(ctx, st, key)
+		if err = cmp.Or(err, r.missing(now())); err != nil || r.expires.V == expires.UnixMilli() {
+			return err
+		}
+		// MySQL may count only the rows that a statement has changed. The row had the expiry
+		// already, and then another writer moved it.
 	}
-	r, err := s.look(ctx, st, key)
-	switch {
-	case err != nil:
-		return err
-	case r.missing(now()) == nil && r.expires.V == expires.UnixMilli():
-		return nil // the database counts rows that have changed, and this one had that expiry
-	}
-	return cmp.Or(r.missing(now()), driver.ErrNotFound)
 }
 
 // Destroy implements [driver.Store].

@@ -3,7 +3,6 @@ package acceptance_test
 import (
 	"bufio"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"os"
@@ -15,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"gosession.dev/session/internal/port"
 )
 
 // repository is the root of the repository.
@@ -59,10 +60,10 @@ func TestSnippetsCompile(t *testing.T) {
 // The first program of the README runs, and counts visits.
 func TestReadmeProgram(t *testing.T) {
 	dir := t.TempDir()
-	listener, err := net.Listen("tcp", "localhost:0")
+	reserved, release, err := port.Reserve()
 	require.NoError(t, err)
-	addr := fmt.Sprintf("localhost:%d", listener.Addr().(*net.TCPAddr).Port)
-	require.NoError(t, listener.Close())
+	defer release()
+	addr := strings.Replace(reserved, "127.0.0.1", "localhost", 1)
 
 	program := blocks(t, "README.md", "go")[0]
 	require.Contains(t, program, "localhost:8080")
@@ -80,7 +81,7 @@ func TestReadmeProgram(t *testing.T) {
 
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
-	c := &http.Client{Jar: jar, Timeout: 10 * time.Second}
+	c := &http.Client{Jar: jar, Timeout: time.Minute}
 	visit := func() (line string, err error) {
 		resp, err := c.Get("http://" + addr)
 		if err != nil {
@@ -89,7 +90,7 @@ func TestReadmeProgram(t *testing.T) {
 		defer resp.Body.Close()
 		return bufio.NewReader(resp.Body).ReadString('\n')
 	}
-	require.Eventually(t, func() bool { line, err := visit(); return err == nil && line == "visits: 1\n" }, 20*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { line, err := visit(); return err == nil && line == "visits: 1\n" }, 2*time.Minute, 20*time.Millisecond)
 	line, err := visit()
 	require.NoError(t, err)
 	require.Equal(t, "visits: 2\n", line)

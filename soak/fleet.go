@@ -71,7 +71,7 @@ func (p *process) start(wrongBy time.Duration) error {
 
 // awaitLocked waits until the process listens.
 func (p *process) awaitLocked() error {
-	for begin := time.Now(); time.Since(begin) < 20*time.Second; time.Sleep(2 * time.Millisecond) {
+	for begin := time.Now(); time.Since(begin) < 2*time.Minute; time.Sleep(2 * time.Millisecond) {
 		if conn, err := net.Dial("tcp", p.address); err == nil {
 			return conn.Close()
 		}

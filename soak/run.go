@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"slices"
@@ -15,6 +14,7 @@ import (
 
 	_ "github.com/mattn/go-sqlite3"
 
+	"gosession.dev/session/internal/port"
 	"gosession.dev/session/soak/wire"
 )
 
@@ -78,10 +78,11 @@ func (r *run) setUp(program string, o options) error {
 		http:     &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 100}},
 	}
 	for range r.processes {
-		address, err := freeAddress()
+		address, release, err := port.Reserve()
 		if err != nil {
 			return err
 		}
+		r.Cleanup(release)
 		if len(r.fleet) > 0 && r.moves[0] != "" {
 			dsn = strings.Replace(dsn, "stage=prepare", "stage=move", 1) // the first process stays at the stage before
 		}
@@ -91,15 +92,6 @@ func (r *run) setUp(program string, o options) error {
 		r.browsers = append(r.browsers, &browser{clients: r.clients, user: fmt.Sprint("user", i/2)})
 	}
 	return r.fleet.start()
-}
-
-// freeAddress returns an address of this machine at which no process listens.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }
 
 // load uses all browsers until stop is called.

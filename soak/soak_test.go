@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"gosession.dev/session/internal/port"
 	"gosession.dev/session/soak/wire"
 )
 
@@ -67,8 +68,9 @@ func TestFindsPlantedFaults(t *testing.T) {
 
 // The clock of the application is wrong by as much as start says.
 func TestWrongClock(t *testing.T) {
-	address, err := freeAddress()
+	address, release, err := port.Reserve()
 	require.NoError(t, err)
+	defer release()
 	p := &process{program: program, driver: "memory", address: address}
 	for _, by := range []time.Duration{5 * time.Minute, 0, -5 * time.Minute} {
 		require.NoError(t, p.start(by))

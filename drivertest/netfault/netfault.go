@@ -20,6 +20,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"gosession.dev/session/internal/port"
 )
 
 // Proxy is a proxy in front of one server. Its methods may be called by several goroutines.
@@ -48,12 +50,16 @@ type fault struct {
 // Start starts a proxy in front of a server, such as "127.0.0.1:6379". It ends with the test.
 func Start(t testing.TB, server string) *Proxy {
 	t.Helper()
-	p := &Proxy{t: t, server: server, fault: newFault(nil), links: map[*link]bool{}}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, release, err := port.Reserve()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Addr = listener.Addr().String()
+	t.Cleanup(release)
+	p := &Proxy{Addr: addr, t: t, server: server, fault: newFault(nil), links: map[*link]bool{}}
+	listener, err := listenAgain(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
 	p.mu.Lock()
 	p.listenLocked(listener)
 	p.mu.Unlock()
@@ -184,9 +190,9 @@ func (p *Proxy) endLocked(harm func(*link, []byte) bool) {
 	p.fault = newFault(harm)
 }
 
-// listenAgain listens at an address that was in use a moment ago.
+// listenAgain listens at an address that may have been in use a moment ago.
 func listenAgain(addr string) (listener net.Listener, err error) {
-	for range 100 {
+	for range 1000 {
 		if listener, err = net.Listen("tcp", addr); err == nil {
 			return listener, nil
 		}

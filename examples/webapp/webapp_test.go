@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"gosession.dev/session"
+	"gosession.dev/session/internal/port"
 	"gosession.dev/session/internal/testserver"
 	"gosession.dev/session/sessiontest"
 )
@@ -85,7 +86,7 @@ func TestShop(t *testing.T) {
 		"cookie": func(t *testing.T) string {
 			return "secret=AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE&revocations=sqlite:" + filepath.Join(t.TempDir(), "ended.db")
 		},
-		"memcache": func(t *testing.T) string { return testserver.StartMemcached(t).Addr },
+		"memcache": func(t *testing.T) string { return testserver.StartMemcached(t).Addr + testserver.Patient },
 		"mongo": func(t *testing.T) string {
 			return testserver.StartMongo(t).DSN(fmt.Sprintf("t%d", time.Now().UnixNano()), "data=document")
 		},
@@ -238,7 +239,10 @@ func TestCommandKeepsSessionsOverRestart(t *testing.T) {
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 
-	url, stop := start(t, bin, dir)
+	addr, release, err := port.Reserve()
+	require.NoError(t, err)
+	defer release()
+	url, stop := start(t, bin, dir, "-addr", addr)
 	ada := newVisitor(t, url, nil)
 	ada.post("/sign-in", "name", "Ada")
 	require.Contains(t, ada.post("/cart", "fruit", "Pears"), `<span id="total">1</span>`)
@@ -246,7 +250,7 @@ func TestCommandKeepsSessionsOverRestart(t *testing.T) {
 	_, err = os.Stat(filepath.Join(dir, "webapp.db"))
 	require.NoError(t, err)
 
-	again, stop := start(t, bin, dir, "-addr", strings.TrimPrefix(url, "http://"))
+	again, stop := start(t, bin, dir, "-addr", addr)
 	defer stop()
 	require.Equal(t, url, again)
 	page := ada.see()
@@ -258,7 +262,7 @@ func TestCommandKeepsSessionsOverRestart(t *testing.T) {
 // without an error.
 func start(t *testing.T, bin, dir string, args ...string) (url string, stop func()) {
 	t.Helper()
-	cmd := exec.Command(bin, append([]string{"-addr", "127.0.0.1:0"}, args...)...)
+	cmd := exec.Command(bin, args...)
 	cmd.Dir = dir
 	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()

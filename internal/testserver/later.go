@@ -10,7 +10,7 @@ import (
 // to the server at upstream from then on.
 func Later(t testing.TB, upstream string) (addr string, up func()) {
 	t.Helper()
-	addr = freeAddr(t)
+	addr = reserve(t)
 	return addr, func() {
 		l, err := net.Listen("tcp", addr)
 		if err != nil {

@@ -27,7 +27,7 @@ func StartMariaDB(t testing.TB, settings ...string) MariaDB {
 	}
 	mariadbd, a := mariadbProgram(t, "mariadbd"), accountFor(t, "mysql")
 	dir := mariadbData(t, a)
-	s := &Server{Addr: freeAddr(t), t: t, name: mariadbd, dir: dir, attr: a.attr}
+	s := &Server{Addr: reserve(t), t: t, name: mariadbd, dir: dir, attr: a.attr}
 	s.ready = func() error { return mariadbAnswers(s.Addr) }
 	host, port, _ := net.SplitHostPort(s.Addr)
 	s.args = []string{"--no-defaults"}

@@ -22,7 +22,7 @@ func StartPgBouncer(t testing.TB, upstream Postgres) Postgres {
 	}
 	a := accountFor(t, "postgres")
 	dir := a.tempDir(t)
-	s := &Server{Addr: freeAddr(t), t: t, name: pgbouncer, dir: dir, attr: a.attr, args: []string{"pgbouncer.ini"}}
+	s := &Server{Addr: reserve(t), t: t, name: pgbouncer, dir: dir, attr: a.attr, args: []string{"pgbouncer.ini"}}
 	host, port, _ := net.SplitHostPort(s.Addr)
 	serverPort := server.Port()
 	if serverPort == "" {

@@ -29,7 +29,7 @@ func StartPostgres(t testing.TB, settings ...string) Postgres {
 		return Postgres{url: dsn, direct: dsn, permanent: true}
 	}
 	dir := postgresData(t)
-	s := &Server{Addr: freeAddr(t), t: t, name: postgresProgram(t, "postgres"), dir: dir, forks: true}
+	s := &Server{Addr: reserve(t), t: t, name: postgresProgram(t, "postgres"), dir: dir, forks: true}
 	s.attr = accountFor(t, "postgres").attr
 	s.ready = func() error { return postgresAnswers(s.Addr) }
 	s.left = func() { removePostgresLock(dir) }

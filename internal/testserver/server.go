@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gosession.dev/session/internal/port"
 )
 
 // Server is a process that listens at an address.
@@ -34,7 +36,7 @@ type Server struct {
 // start starts program, with arguments that make it listen at the address.
 func start(t testing.TB, program string, args func(host, port string) []string) *Server {
 	t.Helper()
-	s := &Server{Addr: freeAddr(t), t: t, name: program}
+	s := &Server{Addr: reserve(t), t: t, name: program}
 	host, port, _ := net.SplitHostPort(s.Addr)
 	s.args = args(host, port)
 	s.launch()
@@ -47,6 +49,9 @@ func (s *Server) launch() {
 	s.t.Cleanup(s.Stop)
 	s.Start()
 }
+
+// patience is how long a server may take until it answers, even on a busy machine.
+const patience = 2 * time.Minute
 
 // Start starts the server again after Stop, at the same address, and waits until it answers.
 func (s *Server) Start() {
@@ -64,7 +69,7 @@ func (s *Server) Start() {
 		_ = cmd.Wait() // until the children too have closed stderr
 		close(ended)
 	}()
-	for deadline := time.After(20 * time.Second); ; {
+	for deadline := time.After(patience); ; {
 		err := s.answers()
 		if err == nil {
 			return
@@ -155,15 +160,15 @@ func (s *Server) children() []int {
 	return pids
 }
 
-// freeAddr returns a loopback address at which nothing listens.
-func freeAddr(t testing.TB) string {
+// reserve returns a loopback address that no other program gets before the end of the test.
+func reserve(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, release, err := port.Reserve()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Cleanup(release)
+	return addr
 }
 
 // missing skips the test because a program is missing, or fails it if SESSION_TEST_REQUIRE is 1.

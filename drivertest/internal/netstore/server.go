@@ -16,6 +16,7 @@ import (
 
 	"gosession.dev/session/driver"
 	"gosession.dev/session/drivers/memory"
+	"gosession.dev/session/internal/port"
 )
 
 // Server keeps the records of any number of stores, by name.
@@ -35,8 +36,13 @@ type Server struct {
 // Start starts a server, which ends with the test.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{t: t, stores: map[string]backend{}}
-	s.listen("127.0.0.1:0")
+	addr, release, err := port.Reserve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(release)
+	s := &Server{Addr: addr, t: t, stores: map[string]backend{}}
+	s.listen()
 	t.Cleanup(func() {
 		s.stop()
 		for _, store := range s.stores {
@@ -49,17 +55,17 @@ func Start(t testing.TB) *Server {
 // Restart ends all connections and forgets all scripts. The records stay.
 func (s *Server) Restart() {
 	s.stop()
-	s.listen(s.Addr)
+	s.listen()
 }
 
-func (s *Server) listen(addr string) {
-	listener, err := net.Listen("tcp", addr)
+func (s *Server) listen() {
+	listener, err := net.Listen("tcp", s.Addr)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.listener, s.Addr = listener, listener.Addr().String()
+	s.listener = listener
 	s.conns, s.scripts = map[net.Conn]bool{}, map[string]bool{}
 	s.running.Go(func() {
 		for {

@@ -324,7 +324,7 @@ func TestClientLeaves(t *testing.T) {
 		require.Eventually(t, func() bool {
 			s, err := f.Retrieve(t.Context(), id)
 			return err == nil && s.Has("n")
-		}, 10*time.Second, time.Millisecond)
+		}, time.Minute, time.Millisecond)
 	})
 }
 

@@ -106,7 +106,7 @@ func (p phantom) SubjectSessions(ctx context.Context, subject string) iter.Seq2[
 
 // DestroySubject gives up on a store that lists a session which it does not find.
 func TestDestroySubjectEnds(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	f := factory(t, quiet(session.Config{}), phantom{onlyLists{memory.New(memory.Options{})}})
 	s := signedIn(t, f, "ada")

@@ -224,7 +224,7 @@ func TestDiscardUnansweredWrite(t *testing.T) {
 				return err != nil
 			}
 			return true
-		}, 5*time.Second, time.Millisecond, "the session that nobody knows ends")
+		}, time.Minute, time.Millisecond, "the session that nobody knows ends")
 	}
 }
 

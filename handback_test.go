@@ -126,7 +126,7 @@ func TestUploadsAreRemoved(t *testing.T) {
 					files, err := os.ReadDir(dir)
 					require.NoError(c, err)
 					require.Empty(c, files)
-				}, 5*time.Second, 10*time.Millisecond)
+				}, time.Minute, 10*time.Millisecond)
 			})
 		}
 	}

@@ -125,7 +125,7 @@ func TestHijack(t *testing.T) {
 	require.Eventually(t, func() bool {
 		s, err := f.Retrieve(t.Context(), id)
 		return err == nil && s.Has("n") && s.Has("later")
-	}, 5*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 }
 
 // Set after the header has left stores the value if the client has the cookie, and returns an error

@@ -116,7 +116,7 @@ func backends(t *testing.T, run func(t *testing.T, f *session.Factory)) {
 
 func newFile(t *testing.T) string { return filepath.Join(t.TempDir(), "s.db") }
 
-func newMemcached(t *testing.T) string { return testserver.StartMemcached(t).Addr + "?timeout=5s" }
+func newMemcached(t *testing.T) string { return testserver.StartMemcached(t).Addr + testserver.Patient }
 
 func newMongo(t *testing.T) string {
 	return testserver.StartMongo(t).DSN(fmt.Sprintf("t%d", time.Now().UnixNano()), "")

@@ -113,7 +113,7 @@ func TestCopySealedAndExpired(t *testing.T) {
 
 // copy and move leave a session that is too large for the target, and say so.
 func TestTooLargeSessionIsLeft(t *testing.T) {
-	from, to := inFile(t, "from.db"), backend{"memcache", testserver.StartMemcached(t).Addr}
+	from, to := inFile(t, "from.db"), backend{"memcache", testserver.StartMemcached(t).Addr + testserver.Patient}
 	signIn(t, from.open(t, session.Config{}), "ada")
 	large := signIn(t, from.open(t, session.Config{MaxSize: -1}), "bob")
 	require.NoError(t, large.Set("data", strings.Repeat("x", 2<<20)))
@@ -141,19 +141,20 @@ func TestCopyInterrupted(t *testing.T) {
 	from := inFile(t, "s.db")
 	server := testserver.StartMemcached(t)
 	proxy := netfault.Start(t, server.Addr)
-	proxy.Delay(100 * time.Millisecond)
+	proxy.Delay(20 * time.Millisecond)
 	f := from.open(t, session.Config{})
 	for range 200 {
 		signIn(t, f, "ada")
 	}
-	cmd := exec.Command(binary, "copy", "-driver", from.driver, "-dsn", from.dsn, "--to-driver", "memcache", "--to-dsn", proxy.Addr, "--parallel", "2")
+	cmd := exec.Command(binary, "copy", "-driver", from.driver, "-dsn", from.dsn, "--to-driver", "memcache", "--to-dsn", proxy.Addr+testserver.Patient, "--parallel", "2")
 	var out, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &stderr
 	require.NoError(t, cmd.Start())
-	there := backend{"memcache", server.Addr}
+	there := backend{"memcache", server.Addr + testserver.Patient}
 	for len(there.fine(t, "count")) < len("10\n") {
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond)
 	}
+	proxy.Swallow() // so that the command can't end before it is interrupted
 	require.NoError(t, cmd.Process.Signal(os.Interrupt))
 	require.Error(t, cmd.Wait())
 	require.Regexp(t, `^copied: [1-9]\d* of 200 in `, out.String())

@@ -51,7 +51,7 @@ type backend struct{ driver, dsn string }
 // run runs a command that finds the backend in its environment.
 func (b backend) run(t *testing.T, stdin string, args ...string) ran {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Env = append(os.Environ(), "SESSION_DRIVER="+b.driver, "SESSION_DSN="+b.dsn)
@@ -78,7 +78,7 @@ func (b backend) fine(t *testing.T, args ...string) string {
 // open opens the backend as an application with this Config does.
 func (b backend) open(t *testing.T, c session.Config) *session.Factory {
 	t.Helper()
-	c.SweepInterval = -1
+	c.SweepInterval, c.StoreTimeout = -1, time.Minute
 	f, err := c.Open(b.driver, b.dsn)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = f.Close() })
@@ -101,10 +101,10 @@ func backends(t *testing.T) map[string]backend {
 	mongo := testserver.StartMongo(t)
 	return map[string]backend{
 		"sqlite":   {"sqlite", "file:" + filepath.Join(t.TempDir(), "s.db")},
-		"memcache": {"memcache", testserver.StartMemcached(t).Addr},
+		"memcache": {"memcache", testserver.StartMemcached(t).Addr + testserver.Patient},
 		"mongo":    {"mongo", mongo.DSN("ctl", "")},
 		"migrate": {"migrate", fmt.Sprintf("stage=move&new=memcache:%s&old=sqlite:file:%s",
-			testserver.StartMemcached(t).Addr, filepath.Join(t.TempDir(), "old.db"))},
+			testserver.StartMemcached(t).Addr+testserver.Patient, filepath.Join(t.TempDir(), "old.db"))},
 	}
 }
 
@@ -206,20 +206,21 @@ func TestMoveInterrupted(t *testing.T) {
 	from := backend{"sqlite", "file:" + filepath.Join(t.TempDir(), "s.db")}
 	server := testserver.StartMemcached(t)
 	proxy := netfault.Start(t, server.Addr)
-	proxy.Delay(100 * time.Millisecond)
+	proxy.Delay(20 * time.Millisecond)
 	f := from.open(t, session.Config{})
 	var all []*session.Session
 	for range 300 {
 		all = append(all, signIn(t, f, "ada"))
 	}
-	args := []string{"move", "--yes", "-driver", from.driver, "-dsn", from.dsn, "--to-driver", "memcache", "--to-dsn", proxy.Addr}
+	args := []string{"move", "--yes", "-driver", from.driver, "-dsn", from.dsn, "--to-driver", "memcache", "--to-dsn", proxy.Addr + testserver.Patient}
 	cmd := exec.Command(binary, args...)
 	var out, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &stderr
 	require.NoError(t, cmd.Start())
-	for from.fine(t, "count") == "300\n" {
-		time.Sleep(50 * time.Millisecond)
+	for len(from.fine(t, "count")) == len("300\n") && from.fine(t, "count") > "290\n" {
+		time.Sleep(20 * time.Millisecond)
 	}
+	proxy.Swallow() // so that the command can't end before it is interrupted
 	require.NoError(t, cmd.Process.Signal(os.Interrupt))
 	require.Error(t, cmd.Wait())
 	require.Equal(t, exitFailed, cmd.ProcessState.ExitCode())
@@ -229,7 +230,7 @@ func TestMoveInterrupted(t *testing.T) {
 
 	proxy.Heal()
 	from.fine(t, args...)
-	to := backend{"memcache", server.Addr}.open(t, session.Config{})
+	to := backend{"memcache", server.Addr + testserver.Patient}.open(t, session.Config{})
 	for _, s := range all {
 		moved, err := to.Retrieve(t.Context(), s.ID())
 		require.NoError(t, err)

@@ -105,6 +105,7 @@ func TestOneAnswerBehind(t *testing.T) {
 	}
 	client := func(addr string) *Store {
 		c := memcache.New(addr)
+		c.Timeout = time.Minute
 		t.Cleanup(func() { _ = c.Close() })
 		servers := newServers([]net.Addr{address{"tcp", addr}})
 		return New(c, Options{Servers: servers})
@@ -144,7 +145,7 @@ func TestLoopsGiveUp(t *testing.T) {
 	live := record("k", time.Hour)
 	live.Data = []byte("x")
 	envelope := string(driver.AppendEnvelope(nil, live))
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	subject := record("k", time.Hour)
 	subject.Subject = "ada"
@@ -250,6 +251,6 @@ func TestLoopsEndWithTheirContext(t *testing.T) {
 		err := tt.call(ctx, open(t, fake.addr))
 		cancel()
 		require.ErrorIs(t, err, context.DeadlineExceeded, name)
-		require.Less(t, time.Since(begin), 5*time.Second, name)
+		require.Less(t, time.Since(begin), 30*time.Second, name)
 	}
 }

@@ -21,6 +21,7 @@ func put(t *testing.T, s *Store, it *memcache.Item) {
 // gomemcache returns a client of the store's servers.
 func gomemcache(t *testing.T, s *Store) *memcache.Client {
 	client := memcache.NewFromSelector(s.servers)
+	client.Timeout = time.Minute
 	t.Cleanup(func() { _ = client.Close() })
 	return client
 }

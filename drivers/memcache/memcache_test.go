@@ -28,17 +28,20 @@ func target(m *testserver.Server) drivertest.Target {
 	server := m.Addr
 	return drivertest.Target{
 		Driver:  Driver{},
-		DSN:     func(testing.TB) string { return server + "?timeout=5s&prefix=" + newPrefix() },
+		DSN:     func(testing.TB) string { return server + testserver.Patient + "&prefix=" + newPrefix() },
 		BadDSN:  []string{"", "host", "host:1,host:1", "host:1?prefix=", "host:1?prefix=a%20b", "host:1?prefix=app", "host:1?timeout=5", "host:0", "user:password@host:1"},
 		DeadDSN: dead,
 		// With -C the server has no cas, so it accepts no conditional write.
-		ReadOnlyDSN: func(t testing.TB) string { return testserver.StartMemcached(t, "-C").Addr },
+		ReadOnlyDSN: func(t testing.TB) string { return testserver.StartMemcached(t, "-C").Addr + testserver.Patient },
 		Implements:  drivertest.Toucher | drivertest.Pinger | drivertest.SubjectDestroyer | drivertest.RenameTracker | drivertest.Lossy,
 		Resolution:  3 * time.Second, // memcached's clock counts seconds and may be one ahead; the store rounds up
-		DownDSN:     func(t testing.TB) (string, func()) { return testserver.Later(t, server) },
+		DownDSN: func(t testing.TB) (string, func()) {
+			addr, up := testserver.Later(t, server)
+			return addr + testserver.Patient, up
+		},
 		Proxy: func(testing.TB) (string, func(addr string) string) {
 			prefix := newPrefix()
-			return server, func(addr string) string { return addr + "?prefix=" + prefix }
+			return server, func(addr string) string { return addr + testserver.Patient + "&prefix=" + prefix }
 		},
 		Restart:    func(testing.TB, string) { m.Stop(); m.Start() },
 		PageSize:   pageSize,
@@ -70,14 +73,15 @@ func countEndless(t testing.TB, dsn string) int {
 // neighbours returns two DSNs. One prefix begins with the other; calls alternate between two ways.
 func neighbours(server string) (a, b string) {
 	n := prefixes.Add(1)
-	return fmt.Sprintf("%s?prefix=app%d.", server, n), fmt.Sprintf("%s?prefix=app%d.%s", server, n, []string{"2.", "."}[n%2])
+	return fmt.Sprintf("%s&prefix=app%d.", server+testserver.Patient, n), fmt.Sprintf("%s&prefix=app%d.%s", server+testserver.Patient, n, []string{"2.", "."}[n%2])
 }
 
 // damage returns a function that replaces the record under a key by the item.
 func damage(it memcache.Item) func(t testing.TB, dsn, key string) {
 	return func(t testing.TB, dsn, key string) {
-		server, prefix, _ := strings.Cut(dsn, "?timeout=5s&prefix=")
+		server, prefix, _ := strings.Cut(dsn, testserver.Patient+"&prefix=")
 		c := memcache.New(server)
+		c.Timeout = time.Minute
 		defer c.Close()
 		it := it
 		it.Key = prefix + key

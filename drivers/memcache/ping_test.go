@@ -21,6 +21,7 @@ func TestPingProvesAWrite(t *testing.T) {
 	good := testserver.StartMemcached(t).Addr
 	full := testserver.StartMemcached(t, "-M", "-m", "2").Addr
 	filler := memcache.New(full)
+	filler.Timeout = time.Minute
 	for i := 0; filler.Set(&memcache.Item{Key: fmt.Sprint("filler", i), Value: make([]byte, 450)}) == nil; i++ {
 	}
 	frozen := testserver.StartMemcached(t)
@@ -52,11 +53,15 @@ func TestPingProvesAWrite(t *testing.T) {
 		"evicts at once":      {answering("cas", "NOT_FOUND\r\n"), "has lost an item that was just written"},
 		"returns other data":  {answering("gets", "VALUE %s 0 1 7\r\nx\r\nEND\r\n"), "unexpected answer"},
 	} {
-		err := open(t, tt.addr+"?timeout=300ms").Ping(t.Context())
+		timeout := testserver.Patient
+		if name == "does not answer" {
+			timeout = "?timeout=2s"
+		}
+		err := open(t, tt.addr+timeout).Ping(t.Context())
 		require.ErrorContains(t, err, "memcached: ", name)
 		require.ErrorContains(t, err, tt.want, name)
 		isOutage(t, err, name)
-		err = open(t, good+","+tt.addr+"?timeout=300ms").Ping(t.Context())
+		err = open(t, good+","+tt.addr+timeout).Ping(t.Context())
 		require.ErrorContains(t, err, "memcached, server 2 of 2: ", name)
 		require.ErrorContains(t, err, tt.want, name)
 	}
@@ -71,7 +76,7 @@ func TestPingLeavesNothing(t *testing.T) {
 	}
 	one, other := open(t, strings.Join(addrs, ",")), open(t, strings.Join(addrs, ","))
 	client := memcache.NewFromSelector(one.servers)
-	client.MaxIdleConns = 100
+	client.MaxIdleConns, client.Timeout = 100, time.Minute
 	unknown := New(client, Options{})
 	failed, err := atOnce(99, func(i int) error { return []*Store{one, other, unknown}[i%3].Ping(ctx) })
 	require.Zero(t, failed, "of 99 Pings failed, the last with %v", err)
@@ -111,6 +116,7 @@ func TestPingInterrupted(t *testing.T) {
 func TestPingOfAServerWithoutItems(t *testing.T) {
 	good := address{"tcp", testserver.StartMemcached(t).Addr}
 	client := memcache.New(good.name)
+	client.Timeout = time.Minute
 	t.Cleanup(func() { _ = client.Close() })
 	s := New(client, Options{Servers: onlyFirst{good, address{"tcp", "127.0.0.1:1"}}})
 	require.NoError(t, s.Ping(t.Context()))

@@ -101,7 +101,7 @@ func TestWritesAfterIdleTimeout(t *testing.T) {
 func waitUntilClosed(t *testing.T, s *Store) {
 	t.Helper()
 	for _, c := range s.pools[s.addrs()[0]].idle {
-		require.Eventually(t, func() bool { return !c.probe.quiet() }, 20*time.Second, 50*time.Millisecond)
+		require.Eventually(t, func() bool { return !c.probe.quiet() }, time.Minute, 50*time.Millisecond)
 	}
 }
 

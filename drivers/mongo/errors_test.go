@@ -30,7 +30,7 @@ func isOutage(t *testing.T, err error, msg string) {
 
 // calls makes every call of a store that reaches a server, and returns the errors.
 func calls(t *testing.T, s *Store) map[string]error {
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	versioned := func(key string) *driver.Record {
 		r := record(key)

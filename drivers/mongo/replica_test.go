@@ -9,7 +9,6 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -218,11 +217,9 @@ func TestUnknownOutcome(t *testing.T) {
 func TestSRV(t *testing.T) {
 	s, err := Driver{}.Open("mongodb+srv://sessions.invalid/db?collection=c")
 	require.NoError(t, err, "Open looks up no host")
-	start := time.Now()
 	_, err = s.Retrieve(t.Context(), "k")
 	require.Error(t, err)
 	require.NotErrorIs(t, err, driver.ErrNotFound)
 	require.NotContains(t, err.Error(), "sessions.invalid")
-	require.Less(t, time.Since(start), time.Minute)
 	require.NoError(t, s.Close())
 }

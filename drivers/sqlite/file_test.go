@@ -155,13 +155,17 @@ func TestLockedByOtherProcess(t *testing.T) {
 	lock, err := other.Begin()
 	require.NoError(t, err)
 
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	start := time.Now()
-	err = s.Destroy(ctx, "k")
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.NotErrorIs(t, err, driver.ErrNotFound)
-	require.Less(t, time.Since(start), 2*time.Second, "time of Destroy; the default busy timeout of go-sqlite3 is 5s")
+	least := time.Hour
+	for range 3 { // on a busy machine, a call may return late
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		start := time.Now()
+		err = s.Destroy(ctx, "k")
+		least = min(least, time.Since(start))
+		cancel()
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NotErrorIs(t, err, driver.ErrNotFound)
+	}
+	require.Less(t, least, 4*time.Second, "time of Destroy; the default busy timeout of go-sqlite3 is 5s")
 	_, err = s.Retrieve(t.Context(), "k")
 	require.NoError(t, err, "Retrieve while another process writes")
 
@@ -195,8 +199,8 @@ func TestLockedForConnections(t *testing.T) {
 	select {
 	case err := <-returned:
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-	case <-time.After(10 * time.Second):
-		t.Fatal("Retrieve has not returned after 10s; want context.DeadlineExceeded after 100ms")
+	case <-time.After(time.Minute):
+		t.Fatal("Retrieve has not returned after 1m; want context.DeadlineExceeded after 100ms")
 	}
 }
 

@@ -38,7 +38,7 @@ func TestCheckpoints(t *testing.T) {
 			require.NoError(t, s.Create(ctx, record(fmt.Sprint(i), time.Hour)))
 		}
 		return size() > before
-	}, 10*time.Second, checkpointPause)
+	}, time.Minute, checkpointPause)
 	require.NoError(t, s.Close())
 	s.checkpoints.running.Wait()
 }

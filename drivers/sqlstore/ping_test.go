@@ -120,7 +120,7 @@ func TestPingOfLockedDatabase(t *testing.T) {
 	require.ErrorIs(t, s.Ping(ctx), context.DeadlineExceeded)
 	begin := time.Now()
 	require.ErrorIs(t, s.Ping(context.Background()), context.DeadlineExceeded)
-	require.Less(t, time.Since(begin), 2*pingTime)
+	require.Less(t, time.Since(begin), pingTime+30*time.Second)
 	require.NoError(t, lock.Rollback())
 	require.NoError(t, s.Ping(t.Context()))
 }

@@ -266,11 +266,9 @@ func TestShutdown(t *testing.T) {
 	c.signIn("ada")
 	conn := c.socket()
 	require.Equal(t, 1, noted(t, conn, "buy milk"))
-	begin := time.Now()
 	cancel()
 	requireClosed(t, conn, websocket.StatusGoingAway, "the server shuts down")
 	require.NoError(t, <-served)
-	require.Less(t, time.Since(begin), 5*time.Second)
 	require.NoError(t, f.Close())
 }
 

@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -58,8 +57,6 @@ func TestShutdownEndsStreams(t *testing.T) {
 	stream, err := ada.http.Get(url + "/events")
 	require.NoError(t, err)
 	defer stream.Body.Close()
-	begin := time.Now()
 	cancel()
-	require.NoError(t, <-ended)
-	require.Less(t, time.Since(begin), 5*time.Second)
+	require.NoError(t, <-ended, "the streams have ended before the deadline of Shutdown")
 }

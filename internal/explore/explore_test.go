@@ -189,28 +189,37 @@ func TestCrash(t *testing.T) {
 
 // Pauses take no real time, and exclude no order.
 func TestPauses(t *testing.T) {
-	seen := map[string]bool{}
-	begin := time.Now()
-	explore.Run(t, explore.Options{}, func(x *explore.Execution) {
-		s := x.Store(memory.New(memory.Options{}), explore.Traits{})
-		order := ""
-		for i := range 2 {
-			x.Go(i, func(ctx context.Context) {
-				for range 2 {
-					time.Sleep(time.Duration(i) * 30 * time.Millisecond)
-					_ = s.Destroy(ctx, "k")
-					order += fmt.Sprint(i)
-				}
-			})
+	const pause, pauses = 30 * time.Millisecond, 2 // of an execution
+	var paused, least time.Duration
+	for try := range 5 { // a busy machine may stop a run for a while
+		seen := map[string]bool{}
+		paused = 0
+		begin := time.Now()
+		explore.Run(t, explore.Options{}, func(x *explore.Execution) {
+			s := x.Store(memory.New(memory.Options{}), explore.Traits{})
+			order := ""
+			for i := range 2 {
+				x.Go(i, func(ctx context.Context) {
+					for range pauses {
+						time.Sleep(time.Duration(i) * pause)
+						_ = s.Destroy(ctx, "k")
+						order += fmt.Sprint(i)
+					}
+				})
+			}
+			x.Wait()
+			seen[order] = true
+			paused += pauses * pause
+		})
+		if took := time.Since(begin); try == 0 || took < least {
+			least = took
 		}
-		x.Wait()
-		seen[order] = true
-	})
-	if len(seen) != 6 {
-		t.Errorf("orders are %v; want all 6", seen)
+		if len(seen) != 6 {
+			t.Errorf("orders are %v; want all 6", seen)
+		}
 	}
-	if took := time.Since(begin); took > 2*time.Second {
-		t.Errorf("Run took %v; want at most 2s", took)
+	if least >= paused {
+		t.Errorf("Run took %v; want less than its pauses, which are %v", least, paused)
 	}
 }
 

@@ -133,7 +133,7 @@ func TestExploreFindsPlantedFaults(t *testing.T) {
 	program := compilePlanted(t)
 	run := func(fault, scenario string) (string, error) {
 		test, name, _ := strings.Cut(scenario, "/")
-		cmd := exec.Command(program, "-test.failfast", "-test.timeout", "1m", "-test.run", "^"+test+"$/^"+name+"$")
+		cmd := exec.Command(program, "-test.failfast", "-test.timeout", "20m", "-test.run", "^"+test+"$/^"+name+"$")
 		cmd.Env = append(os.Environ(), "SESSION_PLANTED="+fault)
 		out, err := cmd.CombinedOutput()
 		return string(out), err

@@ -138,8 +138,8 @@ func TestStopEndsRequests(t *testing.T) {
 	<-answers
 	begin := time.Now()
 	p.Stop()
-	if took := time.Since(begin); took > 10*time.Second {
-		t.Errorf("Stop took %v; want less than 10s", took)
+	if took := time.Since(begin); took > time.Minute {
+		t.Errorf("Stop took %v; want less than 1m", took)
 	}
 	if got, open := <-answers; open {
 		t.Errorf("answer after Stop = %q; want a closed connection", got)

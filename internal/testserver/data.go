@@ -67,11 +67,7 @@ func (a account) tempDir(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	a.own(t, dir)
 	return dir
 }

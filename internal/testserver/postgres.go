@@ -55,8 +55,8 @@ func (p Postgres) DSN(database, params string) string {
 	return withDatabase(p.url, database, params)
 }
 
-// NewDatabase creates a database and returns its name. It takes a tenth of a second and 8 MB: tests
-// with many stores are quicker with a table or a schema for each.
+// NewDatabase creates a database and returns its name. It takes a tenth of a second and 8 MB, so a
+// test with many stores is quicker with a table or a schema for each.
 func (p Postgres) NewDatabase(t testing.TB) string {
 	t.Helper()
 	name := randomName()

@@ -148,7 +148,7 @@ func (s *Server) children() []int {
 	}
 	out, err := exec.Command("ps", "-A", "-o", "ppid=", "-o", "pid=").Output()
 	if err != nil {
-		s.t.Errorf("the children of %s are unknown: ps: %v", s.name, err)
+		s.t.Fatalf("the children of %s are unknown: ps: %v", s.name, err)
 	}
 	var pids []int
 	for line := range strings.Lines(string(out)) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"gosession.dev/session/driver"
 )
@@ -32,7 +31,7 @@ var asksBackend = []string{"Create", "Retrieve", "Flush", "ChangeID", "Destroy",
 
 func errorsOutage(t *trial) {
 	s := t.openDSN(t.tgt.DeadDSN(t.TB))
-	t.callsDead(s, func(m method, err error, _ time.Duration) error {
+	t.callsDead(s, func(m method, err error) error {
 		_, none := errors.AsType[noResultError](err)
 		if none || slices.Contains(asksBackend, m.name) && err == nil || isAnswer(err) {
 			return fmt.Errorf("%s on a server that never answers = %s; want %s", m.name, text(err), anOutage)

@@ -82,7 +82,7 @@ func (n network) allFail() {
 	t.Helper()
 	ms := n.methods
 	t.allSucceed(len(ms), func(i int) error {
-		err := n.timed(ms[i].name, func(ctx context.Context) error {
+		err := n.t.timed(ms[i].name, func(ctx context.Context) error {
 			r := newRecord(fmt.Sprint("harmed-", i))
 			r.Version = 1
 			return ms[i].call(ctx, n.Store, r)
@@ -94,30 +94,10 @@ func (n network) allFail() {
 	})
 }
 
-// timed makes a call whose context ends soon. If the call returns too late, the machine may have
-// been slow, so timed makes it again, three times in all.
-func (n network) timed(name string, call func(context.Context) error) error {
-	var took time.Duration
-	for range 3 {
-		ctx, cancel := context.WithTimeout(n.t.ctx, deadline)
-		start := time.Now()
-		err := n.t.within(hung, func() error { return call(ctx) })
-		took = time.Since(start)
-		cancel()
-		switch {
-		case took <= deadline+n.t.tgt.slack():
-			return err
-		case took >= hung:
-			return noResultError(fmt.Sprintf("%s whose context ends after %v has not returned within %v", name, deadline, hung))
-		}
-	}
-	return noResultError(fmt.Sprintf("%s whose context ends after %v took %v, three times", name, deadline, took.Round(time.Millisecond)))
-}
-
-// isOutage returns an error if err is an answer about a record, or a noResultError.
+// isOutage returns an error if err is an answer about a record, or no result in time.
 func isOutage(name string, err error) error {
-	if none, ok := errors.AsType[noResultError](err); ok {
-		return fmt.Errorf("%s of a server that can't be reached: %w; want an error in time", name, none)
+	if err := untimely(err); err != nil {
+		return fmt.Errorf("%s of a server that can't be reached: %w; want an error in time", name, err)
 	}
 	for _, answer := range []error{
 		driver.ErrNotFound, driver.ErrExists, driver.ErrConflict, driver.ErrTooLarge, driver.ErrCorrupt,
@@ -194,7 +174,7 @@ func networkFlaps(t *trial) {
 		}
 		for !over.Load() {
 			for _, m := range ms {
-				err := n.timed(m.name, func(ctx context.Context) error { return n.use(ctx, m, t.freshKey()) })
+				err := n.t.timed(m.name, func(ctx context.Context) error { return n.use(ctx, m, t.freshKey()) })
 				if err := isOutage(m.name, err); err != nil {
 					return err
 				}
@@ -215,7 +195,7 @@ func networkCutAnywhere(t *trial) {
 	for k := 0; k < size; k += 1 + k/10 {
 		n.proxy.CutAfter(k)
 		var got *driver.Record
-		err := n.timed("Retrieve", func(ctx context.Context) (err error) {
+		err := n.t.timed("Retrieve", func(ctx context.Context) (err error) {
 			got, err = n.Store.Retrieve(ctx, r.Key)
 			return err
 		})
@@ -247,17 +227,21 @@ func networkCancelled(t *trial) {
 	n := t.behindProxy()
 	n.proxy.Swallow()
 	ms := n.methods
-	t.allSucceed(len(ms), func(i int) error {
+	soon := func() (context.Context, context.CancelFunc) {
 		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
 		time.AfterFunc(deadline, cancel)
-		r := newRecord(fmt.Sprint("cancelled-", i))
-		r.Version = 1
-		err := t.within(deadline+t.tgt.slack(), func() error { return ms[i].call(ctx, n.Store, r) })
+		return ctx, cancel
+	}
+	t.allSucceed(len(ms), func(i int) error {
+		err := t.timedBy(soon, ms[i].name, func(ctx context.Context) error {
+			r := newRecord(fmt.Sprint("cancelled-", i))
+			r.Version = 1
+			return ms[i].call(ctx, n.Store, r)
+		})
 		if err == nil && ms[i].name == "DeleteExpired" {
 			return nil // a backend may expire records by itself
 		}
-		if !errors.Is(err, context.Canceled) {
+		if untimely(err) != nil || !errors.Is(err, context.Canceled) {
 			return fmt.Errorf("%s whose context is cancelled after %v while the server does not answer = %s; want %s",
 				ms[i].name, deadline, text(err), text(context.Canceled))
 		}
@@ -288,7 +272,7 @@ func networkLeavesRecord(t *trial) {
 		}},
 	} {
 		before := copyOf(w.r)
-		err := n.timed(w.name, func(ctx context.Context) error { return w.call(ctx, w.r) })
+		err := n.t.timed(w.name, func(ctx context.Context) error { return w.call(ctx, w.r) })
 		if err == nil {
 			t.Fatalf("%s while the server does not answer = nil; want an error", w.name)
 		}
@@ -412,7 +396,7 @@ func networkDeleteExpired(t *trial) {
 		return // the backend expires records by itself
 	}
 	n.proxy.Down()
-	err := n.timed("DeleteExpired", func(ctx context.Context) error {
+	err := n.t.timed("DeleteExpired", func(ctx context.Context) error {
 		_, err := n.Store.DeleteExpired(ctx)
 		return err
 	})
@@ -428,7 +412,7 @@ func networkPing(t *trial) {
 	for range 3 {
 		t.expect(n.pinger().Ping(t.ctx), nil, "Ping()")
 		n.proxy.Down()
-		err := n.timed("Ping", n.pinger().Ping)
+		err := n.t.timed("Ping", n.pinger().Ping)
 		if err == nil {
 			t.Fatal("Ping() of a server that refuses connections, after a Ping that returned nil = nil; want an error")
 		}

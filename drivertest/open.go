@@ -38,7 +38,7 @@ var openChecks = []check{
 // Only I/O can notice that a server never answers.
 func openNoIO(t *trial) {
 	dsn := t.tgt.DeadDSN(t.TB)
-	err := t.within(t.tgt.slack(), func() error {
+	err := t.timed("Open(DeadDSN), then Close()", func(context.Context) error {
 		s, err := t.tgt.open(dsn)
 		if err == nil {
 			err = s.Close()

@@ -2,6 +2,7 @@ package drivertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -127,6 +128,53 @@ func (t *trial) within(limit time.Duration, f func() error) error {
 		}
 		return noResultError(fmt.Sprintf("no return within %v", limit))
 	}
+}
+
+// lateError is the error of a call that has returned, but too long after the end of its context.
+type lateError struct {
+	text   string
+	result error // what the call returned
+}
+
+func (e lateError) Error() string { return e.text }
+func (e lateError) Unwrap() error { return e.result }
+
+// untimely returns the error of a call that has panicked, has not returned, or has returned too late.
+// It returns nil if err is the result of a call that has returned in time.
+func untimely(err error) error {
+	if late, ok := errors.AsType[lateError](err); ok {
+		return late
+	}
+	if none, ok := errors.AsType[noResultError](err); ok {
+		return none
+	}
+	return nil
+}
+
+// timed makes a call whose context ends soon. If the call returns too late, the machine may have
+// been slow, so timed makes it again, three times in all. The third time, the error is a lateError.
+func (t *trial) timed(name string, call func(context.Context) error) error {
+	return t.timedBy(func() (context.Context, context.CancelFunc) { return context.WithTimeout(t.ctx, deadline) }, name, call)
+}
+
+// timedBy is timed with a context that soon makes. The context ends after deadline.
+func (t *trial) timedBy(soon func() (context.Context, context.CancelFunc), name string, call func(context.Context) error) error {
+	var took time.Duration
+	var err error
+	for range 3 {
+		start := time.Now()
+		ctx, cancel := soon()
+		err = t.within(hung, func() error { return call(ctx) })
+		took = time.Since(start)
+		cancel()
+		switch {
+		case took <= deadline+t.tgt.slack():
+			return err
+		case took >= hung:
+			return noResultError(fmt.Sprintf("%s whose context ends after %v has not returned within %v", name, deadline, hung))
+		}
+	}
+	return lateError{fmt.Sprintf("%s whose context ends after %v took %v, three times", name, deadline, took.Round(time.Millisecond)), err}
 }
 
 // inTime calls try with a time that is soon to come, and fails the check if try fails before

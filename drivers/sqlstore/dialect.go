@@ -108,6 +108,25 @@ type Table struct {
 	JSON bool
 }
 
+// DDL returns the statements that create the tables of a store, for a tool that migrates schemas or
+// for an operator: then the application's user needs no privilege to create tables. Executed a second
+// time, the statements change nothing.
+func (d Dialect) DDL(o Options) ([]string, error) {
+	n, err := o.names()
+	if missing := d.missing(); err == nil && missing != "" {
+		err = errMissing(missing)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return (&Store{dialect: d, names: n, json: o.JSON}).creation(), nil
+}
+
+// errMissing is the error for a dialect without a required field.
+func errMissing(field string) error {
+	return fmt.Errorf("sqlstore: the dialect has no %s: use SQLite, PostgreSQL or MySQL, or set every field of Dialect that is not optional", field)
+}
+
 // missing returns the name of a required field that is not set, or an empty string.
 func (d Dialect) missing() string {
 	for _, field := range []struct {

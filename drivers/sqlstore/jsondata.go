@@ -20,8 +20,7 @@ var unstorable = regexp.MustCompile(`\\u0000|\\u[dD][89a-fA-F]|[0-9][eE][+-]?[0-
 
 // toJSON returns data as JSON text.
 func toJSON(data []byte) string {
-	object := bytes.TrimLeft(data, " \t\r\n")
-	if len(object) > 0 && object[0] == '{' && utf8.Valid(data) && json.Valid(data) && !unstorable.Match(data) {
+	if isObject(data) && utf8.Valid(data) && json.Valid(data) && !unstorable.Match(data) {
 		return string(data)
 	}
 	return `"` + base64.StdEncoding.EncodeToString(data) + `"`
@@ -30,7 +29,7 @@ func toJSON(data []byte) string {
 // fromJSON returns the data of JSON text that toJSON has returned. The database may have changed
 // white space, numbers and the order of members.
 func fromJSON(text []byte) ([]byte, error) {
-	if len(text) > 0 && text[0] == '{' {
+	if isObject(text) {
 		return text, nil
 	}
 	var encoded string
@@ -42,4 +41,10 @@ func fromJSON(text []byte) ([]byte, error) {
 		return nil, driver.ErrCorrupt
 	}
 	return data, nil
+}
+
+// isObject reports whether JSON text is an object.
+func isObject(text []byte) bool {
+	text = bytes.TrimLeft(text, " \t\r\n")
+	return len(text) > 0 && text[0] == '{'
 }

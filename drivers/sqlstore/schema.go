@@ -115,7 +115,7 @@ func (s *Store) storedVersion(ctx context.Context) (version int, err error) {
 func (s *Store) creation() []string {
 	return append(s.dialect.Schema(s.tables()),
 		s.sql(`CREATE TABLE IF NOT EXISTS {schema} (id INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL)`),
-		s.sql(fmt.Sprintf(`INSERT INTO {schema} (id, version) VALUES (1, %d)`, schemaVersion)),
+		s.sql(fmt.Sprintf(`INSERT INTO {schema} (id, version) SELECT 1, %d {dual} WHERE NOT EXISTS (SELECT 1 FROM {schema})`, schemaVersion)),
 	)
 }
 

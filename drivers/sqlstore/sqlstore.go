@@ -28,8 +28,9 @@
 //		log.Fatal(http.ListenAndServe("localhost:8080", sessions.Handler(http.DefaultServeMux)))
 //	}
 //
-// The package has no DSN: [Options] name the table and its columns, and [Dialect] describes a
-// database other than SQLite.
+// The package has no DSN: [Options] name the table and its columns. [SQLite], [PostgreSQL] and
+// [MySQL] are dialects; [Dialect] describes other databases. Packages drivers/sqlite,
+// drivers/postgres and drivers/mysql use this package on databases that a DSN names.
 //
 // # The tables
 //
@@ -41,7 +42,7 @@
 //	created  Unix time in milliseconds
 //	expires  Unix time in milliseconds, indexed
 //	subject  indexed; empty for anonymous sessions
-//	version  a random number at first, increased by one with each write
+//	version  a random number, another one after each write
 //
 // The names of two more tables begin with its name. The one that ends in "_marks" has a row for
 // each record that was renamed in the last 10 minutes (see [driver.RenameTracker]):
@@ -53,6 +54,19 @@
 // The one that ends in "_schema" has the version of the tables. The first use upgrades the tables
 // of an earlier release. A running process of the earlier release then continues without leaving
 // marks; a new process of that release refuses the tables.
+//
+// To create the tables by other means, execute the statements that [Dialect.DDL] returns. The columns
+// may have other types, as long as they hold what the store writes, and the table may have more
+// columns, as long as they have defaults. Ping writes, changes, renames, reads and deletes a record,
+// and says what is wrong with a table: call it at start.
+//
+// # Lost connections
+//
+// If a connection ends before the answer to a write, the store writes again, and recognizes by the
+// version that the first attempt was executed. Only Destroy returns an error then, if it finds
+// nothing: it can't know who has destroyed the session. The store also executes a transaction again
+// that the database has rolled back because of a deadlock or a serialization failure, until the
+// context ends.
 //
 // # Writers in SQLite
 //
@@ -231,7 +245,7 @@ func New(db *sql.DB, d Dialect, options ...Options) *Store {
 	if db == nil {
 		err = errors.New("sqlstore: New was given no database: the *sql.DB is nil; check the error of sql.Open")
 	} else if missing := d.missing(); missing != "" {
-		err = fmt.Errorf("sqlstore: the dialect has no %s: use SQLite, PostgreSQL or MySQL, or set every field of Dialect that is not optional", missing)
+		err = errMissing(missing)
 	}
 	s := &Store{
 		db:         db,

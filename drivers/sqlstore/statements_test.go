@@ -28,6 +28,10 @@ type wrapped struct {
 	// Hooks, which run before a statement that writes, one that reads, and a transaction.
 	exec         func(ctx context.Context, args []driver.NamedValue) error
 	query, begin func()
+
+	// answer runs after a commit, and after a statement that writes outside of a transaction. The
+	// commit or the statement fails with its error.
+	answer func() error
 }
 
 func (w *wrapped) Driver() driver.Driver { return &sqlite3.SQLiteDriver{} }
@@ -37,12 +41,13 @@ func (w *wrapped) Connect(context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &wrappedConn{conn.(*sqlite3.SQLiteConn), w}, nil
+	return &wrappedConn{SQLiteConn: conn.(*sqlite3.SQLiteConn), w: w}, nil
 }
 
 type wrappedConn struct {
 	*sqlite3.SQLiteConn
-	w *wrapped
+	w    *wrapped
+	inTx bool
 }
 
 func (c *wrappedConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
@@ -51,41 +56,66 @@ func (c *wrappedConn) PrepareContext(ctx context.Context, query string) (driver.
 		return nil, err
 	}
 	c.w.open.Add(1)
-	return &wrappedStmt{stmt.(*sqlite3.SQLiteStmt), c.w}, nil
+	return &wrappedStmt{stmt.(*sqlite3.SQLiteStmt), c}, nil
 }
 
 func (c *wrappedConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
 	if c.w.begin != nil {
 		c.w.begin()
 	}
-	return c.SQLiteConn.BeginTx(ctx, o)
+	tx, err := c.SQLiteConn.BeginTx(ctx, o)
+	c.inTx = err == nil
+	return wrappedTx{tx, c}, err
+}
+
+type wrappedTx struct {
+	driver.Tx
+	c *wrappedConn
+}
+
+func (tx wrappedTx) Commit() error {
+	tx.c.inTx = false
+	err := tx.Tx.Commit()
+	if err == nil && tx.c.w.answer != nil {
+		err = tx.c.w.answer()
+	}
+	return err
+}
+
+func (tx wrappedTx) Rollback() error {
+	tx.c.inTx = false
+	return tx.Tx.Rollback()
 }
 
 type wrappedStmt struct {
 	*sqlite3.SQLiteStmt
-	w *wrapped
+	c *wrappedConn
 }
 
 func (s *wrappedStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	s.w.executed.Add(1)
-	if s.w.exec != nil {
-		if err := s.w.exec(ctx, args); err != nil {
+	s.c.w.executed.Add(1)
+	if s.c.w.exec != nil {
+		if err := s.c.w.exec(ctx, args); err != nil {
 			return nil, err
 		}
 	}
-	return s.SQLiteStmt.ExecContext(ctx, args)
+	result, err := s.SQLiteStmt.ExecContext(ctx, args)
+	if err == nil && !s.c.inTx && s.c.w.answer != nil {
+		err = s.c.w.answer()
+	}
+	return result, err
 }
 
 func (s *wrappedStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	s.w.queried.Add(1)
-	if s.w.query != nil {
-		s.w.query()
+	s.c.w.queried.Add(1)
+	if s.c.w.query != nil {
+		s.c.w.query()
 	}
 	return s.SQLiteStmt.QueryContext(ctx, args)
 }
 
 func (s *wrappedStmt) Close() error {
-	s.w.open.Add(-1)
+	s.c.w.open.Add(-1)
 	return s.SQLiteStmt.Close()
 }
 

@@ -32,11 +32,11 @@ func fromJSON(text []byte) ([]byte, error) {
 	if isObject(text) {
 		return text, nil
 	}
-	var encoded string
-	if err := json.Unmarshal(text, &encoded); err != nil {
+	var encoded *string // nil for null
+	if err := json.Unmarshal(text, &encoded); err != nil || encoded == nil {
 		return nil, driver.ErrCorrupt
 	}
-	data, err := base64.StdEncoding.DecodeString(encoded)
+	data, err := base64.StdEncoding.DecodeString(*encoded)
 	if err != nil {
 		return nil, driver.ErrCorrupt
 	}

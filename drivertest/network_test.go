@@ -5,7 +5,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"gosession.dev/session/drivertest"
@@ -64,13 +63,15 @@ func killNetworkMutant(t *testing.T, m netstore.Mutant, only bool, running chan 
 		wg.Go(func() {
 			running <- struct{}{}
 			defer func() { <-running }()
-			r := recordOutside(t, c, m.Target())
-			switch {
-			case c.Name == m.Kills:
-				assert.True(t, r.Failed(), "the mutant passes %s; want it to fail", c.Name)
-				assert.Contains(t, r.Text(), c.Rule)
-			case r.Failed() && !slices.Contains(m.Also, c.Name):
-				t.Errorf("%s fails too:\n%s", c.Name, r.Text())
+			run := func() *recorder.TB { return recordOutside(t, c, m.Target()) }
+			if c.Name == m.Kills {
+				r := run()
+				for try := 1; try < 5 && !r.Failed(); try++ { // on a slow machine, contexts may end before the fault shows
+					r = run()
+				}
+				requireKilled(t, c, r)
+			} else if !slices.Contains(m.Also, c.Name) {
+				requirePassed(t, c, run)
 			}
 		})
 	}

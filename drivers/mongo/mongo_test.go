@@ -60,7 +60,7 @@ func target(m testserver.Mongo, params string) drivertest.Target {
 		DownDSN: func(t testing.TB) (string, func()) {
 			host, database, _ := strings.Cut(strings.TrimPrefix(newDSN(m, params), "mongodb://"), "/")
 			addr, up := testserver.Later(t, host)
-			return "mongodb://" + addr + "/" + database + "&serverSelectionTimeoutMS=300&directConnection=true", up
+			return "mongodb://" + addr + "/" + database + "&serverSelectionTimeoutMS=2000&directConnection=true", up
 		},
 		Neighbours: func(testing.TB) (a, b string) {
 			dsn := newDSN(m, params+"&collection=app")
@@ -92,7 +92,7 @@ func target(m testserver.Mongo, params string) drivertest.Target {
 		return tgt // SESSION_TEST_MONGO_URI names a server, which the test can't stop
 	}
 	tgt.Proxy = func(testing.TB) (string, func(addr string) string) {
-		dsn := newDSN(m, params+"&serverSelectionTimeoutMS=1000") // for listings, which have no deadline
+		dsn := newDSN(m, params+"&serverSelectionTimeoutMS=5000") // for listings, which have no deadline
 		return m.Addr, func(addr string) string { return strings.Replace(dsn, m.Addr, addr, 1) }
 	}
 	tgt.Restart = func(testing.TB, string) { m.Stop(); m.Start() }

@@ -160,19 +160,21 @@ func TestCookieOfNewIDIsSent(t *testing.T) {
 		}, 500},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f, store := tracked(t, session.Config{OnError: tt.onError})
-			old := created(t, f).ID()
-			w := served(recovering(f.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				tt.handler(t, store, w, r)
-			}))), get(), old)
-			require.Equal(t, tt.code, w.Code)
-			sent := w.Result().Header
-			require.Len(t, sentCookies(sent), 1)
-			require.Contains(t, strings.Join(sent.Values("Cache-Control"), ", "), "no-store")
-			s, err := f.Retrieve(t.Context(), session.NewID(sentCookies(sent)[0].Value))
-			require.NoError(t, err)
-			require.Equal(t, "ada", s.Subject())
-			require.NotEqual(t, old, s.ID())
+			synctest.Test(t, func(t *testing.T) {
+				f, store := tracked(t, session.Config{OnError: tt.onError})
+				old := created(t, f).ID()
+				w := served(recovering(f.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					tt.handler(t, store, w, r)
+				}))), get(), old)
+				require.Equal(t, tt.code, w.Code)
+				sent := w.Result().Header
+				require.Len(t, sentCookies(sent), 1)
+				require.Contains(t, strings.Join(sent.Values("Cache-Control"), ", "), "no-store")
+				s, err := f.Retrieve(t.Context(), session.NewID(sentCookies(sent)[0].Value))
+				require.NoError(t, err)
+				require.Equal(t, "ada", s.Subject())
+				require.NotEqual(t, old, s.ID())
+			})
 		})
 	}
 }

@@ -44,9 +44,10 @@ func TestHugeAnswers(t *testing.T) {
 		"an item of another key, without end": {strings.Repeat(header("sess:other", 1)+"x\r\n", 1000), errOtherKey},
 	} {
 		t.Run(name, func(t *testing.T) {
+			answer := []byte(tt.answer)
 			fake := newFakeServerConn(t, func(conn net.Conn, _ string, _ []byte) {
 				for {
-					if _, err := conn.Write([]byte(tt.answer)); err != nil {
+					if _, err := conn.Write(answer); err != nil {
 						return
 					}
 					if !strings.HasSuffix(name, "without end") {

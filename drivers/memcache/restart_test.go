@@ -146,6 +146,7 @@ func TestAnswerTwice(t *testing.T) {
 	for name, pause := range map[string]bool{"in one packet": false, "later": true} {
 		t.Run(name, func(t *testing.T) {
 			var twice atomic.Bool
+			returned, arrived := make(chan struct{}), make(chan struct{})
 			fake := newFakeServerConn(t, func(conn net.Conn, _ string, raw []byte) {
 				answer, err := execute(server, raw)
 				if err != nil {
@@ -154,7 +155,8 @@ func TestAnswerTwice(t *testing.T) {
 				if twice.Swap(false) {
 					if pause {
 						_, _ = conn.Write(answer)
-						time.Sleep(50 * time.Millisecond)
+						<-returned
+						defer func() { arrived <- struct{}{} }()
 					} else {
 						answer = append(answer, answer...)
 					}
@@ -168,7 +170,8 @@ func TestAnswerTwice(t *testing.T) {
 				t.Helper()
 				if pause {
 					require.True(t, isDefinite(err), "%v", err)
-					time.Sleep(100 * time.Millisecond)
+					returned <- struct{}{}
+					<-arrived
 				} else {
 					require.ErrorIs(t, err, errOtherKey)
 				}
@@ -198,14 +201,15 @@ func TestAnswerTwice(t *testing.T) {
 func TestLateAnswerToAbandonedCall(t *testing.T) {
 	server := testserver.StartMemcached(t).Addr
 	var late atomic.Bool
+	abandoned := make(chan struct{})
 	fake := newFakeServerConn(t, func(conn net.Conn, _ string, raw []byte) {
 		answer, _ := execute(server, raw)
 		if late.Swap(false) {
-			time.Sleep(100 * time.Millisecond)
+			<-abandoned
 		}
 		_, _ = conn.Write(answer)
 	})
-	s := open(t, fake.addr+"?timeout=5s")
+	s := open(t, fake.addr)
 	require.NoError(t, s.Create(t.Context(), record("k", time.Hour)))
 	for range 5 {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -213,6 +217,9 @@ func TestLateAnswerToAbandonedCall(t *testing.T) {
 		_, err := s.Retrieve(ctx, "absent")
 		cancel()
 		require.ErrorIs(t, err, context.DeadlineExceeded)
+		if !late.Swap(false) { // the command has arrived
+			abandoned <- struct{}{}
+		}
 		_, err = s.Retrieve(t.Context(), "k")
 		require.NoError(t, err)
 	}

@@ -20,26 +20,32 @@ func (s *Store) insert(ctx context.Context, st *statements, w *write, oldKey str
 	return err
 }
 
-// contest executes w a second time, in a transaction that first removes an expired record from
-// the new key. A third attempt is not necessary: if the key is taken during the transaction, it is
-// by a new record.
+// maxContests is how often contest executes a write. Each time, another writer may take the key and
+// leave it.
+const maxContests = 5
+
+// contest executes w again, in a transaction that first removes an expired record from the new key,
+// until it succeeds or the key is taken by a live record.
 func (s *Store) contest(ctx context.Context, st *statements, w *write, oldKey string, r *driver.Record) error {
-	var outcome error
-	err := s.asWriter(ctx, func() error {
-		ctx := s.statementContext(ctx)
-		return s.transact(ctx, func(in place) (err error) {
-			outcome, err = s.contestIn(ctx, in, st, w, oldKey, r)
-			return err
+	var err error
+	for range maxContests {
+		var outcome error
+		err = s.asWriter(ctx, func() error {
+			ctx := s.statementContext(ctx)
+			return s.transact(ctx, func(in place) (err error) {
+				outcome, err = s.contestIn(ctx, in, st, w, oldKey, r)
+				return err
+			})
 		})
-	})
-	if !isDuplicate(err) {
-		return cmp.Or(err, outcome)
-	}
-	switch taken, lookErr := s.isTaken(ctx, st, r.Key); {
-	case lookErr != nil:
-		return s.explain(ctx, lookErr)
-	case taken:
-		return driver.ErrExists
+		if !isDuplicate(err) {
+			return cmp.Or(err, outcome)
+		}
+		switch taken, lookErr := s.isTaken(ctx, st, r.Key); {
+		case lookErr != nil:
+			return s.explain(ctx, lookErr)
+		case taken:
+			return driver.ErrExists
+		}
 	}
 	return fmt.Errorf("sqlstore: a unique constraint on another column than the key refuses the record (an index of the application?): %w", err)
 }

@@ -38,6 +38,11 @@ type Dialect struct {
 	// its key id are quoted.
 	DeleteBatch func(table, id, time string) string
 
+	// Unindexed returns an expression with the value of a column of integers for which the database
+	// uses no index. It is for databases whose optimizer otherwise prefers the index of the expiry
+	// to the key, and then reads and locks other rows than the one with the key. It is optional.
+	Unindexed func(column string) string
+
 	// AreIntegers returns a condition that the columns are not NULL and hold integers. It is for
 	// databases whose columns hold values of any type, and optional.
 	AreIntegers func(columns ...string) string
@@ -54,6 +59,11 @@ type Dialect struct {
 	// deadlock: the transaction was rolled back, and the store executes it again. IsTooLarge
 	// reports whether an error says that a row is larger than its columns or the database allow.
 	IsDuplicate, IsBusy, IsTooLarge func(error) bool
+
+	// MaxStatement is a query for the size in bytes of the largest statement that the server
+	// accepts, for servers that close the connection of a client that sends a larger one, and may
+	// not say why. It is optional.
+	MaxStatement string
 
 	// IsLost reports whether an error says that the connection ended before the answer to a
 	// statement, which may have been executed. It is optional: the store knows the errors of

@@ -13,7 +13,14 @@ import (
 // connection ends before the answer, it executes the write again, up to maxReconnects times: a
 // write changes only the version that it was made for, so it changes nothing if it was executed.
 func (s *Store) execute(ctx context.Context, w *write) (int64, error) {
+	size := s.largeSize(w)
+	if size > s.maxStatement.Load() && s.exceeds(ctx, size) {
+		return 0, errStatementTooLarge
+	}
 	rows, err := s.executeOnce(ctx, w)
+	if size > 0 && isLost(err) && s.exceeds(ctx, size) { // the limit was lowered
+		return 0, errStatementTooLarge
+	}
 	for n := 0; isLost(err) && n < maxReconnects && ctx.Err() == nil; n++ {
 		lost := err
 		if rows, err = s.executeOnce(ctx, w); isLost(err) {

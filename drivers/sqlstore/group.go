@@ -178,7 +178,7 @@ func (s *Store) commit(tx *sql.Tx, group []*write) (err error) {
 			err = errUndone
 		}
 	}()
-	err = finish(tx, func(in place) error {
+	err = finish(context.Background(), tx, func(in place) error {
 		for _, w := range group {
 			if w.execute(s.statementContext(w.ctx), in) != nil {
 				return errUndone

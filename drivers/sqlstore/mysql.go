@@ -23,10 +23,12 @@ var MySQL = Dialect{
 	DeleteBatch: func(table, _, time string) string {
 		return "DELETE FROM " + table + " WHERE " + time + " <= ? ORDER BY " + time + " LIMIT ?"
 	},
+	Unindexed:       func(column string) string { return "(" + column + " + 0)" },
 	Now:             "(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000)",
 	IsDuplicate:     hasNumber("1062"),
 	IsBusy:          hasNumber("1205", "1213", "1020"), // lock wait timeout, deadlock, record has changed since last read
 	IsTooLarge:      tooLargeForMySQL,
+	MaxStatement:    "SELECT @@max_allowed_packet",
 	IsLost:          lostByMySQL,
 	Explain:         explainMySQL,
 	Check:           checkMySQL,
@@ -84,50 +86,84 @@ func hasNumber(numbers ...string) func(error) bool {
 	return func(err error) bool { return slices.Contains(numbers, numberOf(err)) }
 }
 
+// says returns a function that reports whether an error of go-sql-driver, and not of the server,
+// contains one of the texts: an error of the server may quote data.
+func says(texts ...string) func(error) bool {
+	return func(err error) bool { return numberOf(err) == "" && contains(texts...)(err) }
+}
+
 // tooLargeForMySQL is the IsTooLarge of MySQL: for the packet (by the server and by go-sql-driver),
-// for the column, for the row, and for the log of InnoDB.
+// for the column, for the row, for the log of InnoDB, and for a value that was sent in parts.
 func tooLargeForMySQL(err error) bool {
-	return hasNumber("1153", "1406", "1118", "1301", "1534")(err) || contains("packet for query is too large")(err)
+	return hasNumber("1153", "1406", "1118", "1301", "1534")(err) || says("packet for query is too large")(err) || sentInParts(err)
+}
+
+// sentInParts reports whether a value that go-sql-driver sent in parts, because it is large, is
+// larger than max_allowed_packet. The number of this error, 1105, stands for any unknown error.
+func sentInParts(err error) bool {
+	return numberOf(err) == "1105" && contains("mysql_send_long_data")(err)
 }
 
 // lostByMySQL is the IsLost of MySQL.
 func lostByMySQL(err error) bool {
-	return hasNumber("1053", "1927", "4031")(err) || contains("invalid connection", "commands out of sync", "busy buffer")(err)
+	return hasNumber("1053", "1927", "4031")(err) || says("invalid connection", "commands out of sync", "busy buffer")(err)
 }
 
 // mysqlNumbers are descriptions of errors that operators can do something about.
 var mysqlNumbers = map[string]string{
 	"1020": "another transaction has changed the record",
 	"1021": "the disk of the server is full",
+	"1036": "the table is read-only",
 	"1040": "the server has too many connections",
 	"1044": "the user has no access to the database",
 	"1045": "the user or the password is wrong",
+	"1046": "no database is selected; name one in the DSN",
+	"1048": "a column that the store does not set must not be NULL",
 	"1049": "the database does not exist",
 	"1053": "the server is shutting down",
 	"1054": "the table lacks a column",
 	"1062": "a row with the key exists",
 	"1114": "the table is full",
 	"1118": "a row is too large",
+	"1129": "the server blocks this host after too many connection errors; see FLUSH HOSTS",
+	"1130": "the server accepts no connections from this host",
 	"1142": "the user lacks a privilege",
+	"1143": "the user lacks a privilege",
 	"1146": "the table does not exist",
 	"1153": "a statement is larger than max_allowed_packet",
+	"1193": "the server does not know a system variable that the DSN sets",
+	"1203": "the user has too many connections",
 	"1205": "a lock was not granted in time",
 	"1213": "a deadlock",
+	"1226": "the user has used up a limit of the account",
+	"1227": "the user lacks a privilege",
+	"1231": "a system variable does not take the value that the DSN sets",
 	"1290": "the server is read-only",
+	"1298": "the server does not know the time zone",
+	"1317": "the server has interrupted the statement",
 	"1364": "a column that the store does not set has no default",
 	"1366": "a column has the wrong type or character set",
 	"1406": "a column is too small",
+	"1461": "the server keeps too many prepared statements; raise max_prepared_stmt_count, or use fewer connections",
+	"1665": "the server can't write to its binary log at this isolation level; set binlog_format to ROW or MIXED",
+	"1698": "the user can't log in by a password",
 	"1792": "the transaction is read-only",
 	"1836": "the server is read-only",
+	"1969": "a statement took longer than max_statement_time",
+	"3024": "a statement took longer than max_execution_time",
+	"3159": "the server accepts secure connections only; add tls=true to the DSN",
+	"4025": "a CHECK constraint refuses the record",
 }
 
 // explainMySQL is the Explain of MySQL.
 func explainMySQL(err error) string {
 	number := numberOf(err)
 	switch text := mysqlNumbers[number]; {
-	case number == "" && contains("packet for query is too large")(err):
-		return "mysql: a statement is larger than the DSN's maxAllowedPacket"
-	case number == "" && contains("invalid connection")(err):
+	case sentInParts(err):
+		return "mysql: a value is larger than max_allowed_packet (error 1105)"
+	case says("packet for query is too large")(err):
+		return "mysql: a statement is larger than max_allowed_packet of the server, or maxAllowedPacket of the DSN"
+	case says("invalid connection")(err):
 		return "mysql: the connection was lost"
 	case number == "":
 		return ""
@@ -176,17 +212,56 @@ func mysqlSettings(ctx context.Context, conn *sql.Conn) (map[string]string, erro
 	return settings, rows.Err()
 }
 
-// checkTable returns an error unless the engine of a table has transactions and its key is unique.
+// checkTable returns an error unless a table is one of InnoDB, which has transactions, and its key is
+// unique.
 func checkTable(ctx context.Context, conn *sql.Conn, of, table, key string) error {
-	var name, ddl string
-	if err := conn.QueryRowContext(ctx, "SHOW CREATE TABLE "+table).Scan(&name, &ddl); err != nil {
+	ddl, err := createStatement(ctx, conn, table)
+	if err != nil {
 		return err
 	}
 	switch {
-	case !strings.Contains(strings.ToUpper(ddl), "ENGINE=INNODB"):
+	case strings.HasPrefix(ddl, "CREATE ") && !strings.HasPrefix(ddl, "CREATE TABLE"):
+		return &failure{text: "mysql: the table of " + of + " is a view or a temporary table; name a table"}
+	case !mysqlEngine.MatchString(ddl):
 		return &failure{text: "mysql: the engine of the table of " + of + " is not InnoDB; change it by ALTER TABLE ... ENGINE = InnoDB"}
-	case !strings.Contains(ddl, "PRIMARY KEY ("+key+")") && !regexp.MustCompile("UNIQUE KEY `[^`]*` \\("+regexp.QuoteMeta(key)+"\\)").MatchString(ddl):
+	case !uniqueKey(key).MatchString(ddl):
 		return &failure{text: "mysql: the key of the table of " + of + " is not unique; make it the primary key"}
 	}
 	return nil
 }
+
+var mysqlEngine = regexp.MustCompile(`(?i)\n\) ENGINE=InnoDB\b`)
+
+// uniqueKey returns an expression for the part of a CREATE TABLE statement without quotes that
+// declares a column unique.
+func uniqueKey(column string) *regexp.Regexp {
+	return regexp.MustCompile(`(?im)^\s*(PRIMARY|UNIQUE) KEY \w*\s*\(` + unquoted(column) + `( (ASC|DESC))?\)`)
+}
+
+// createStatement returns the statement that creates a table, without quotes of names, whose form
+// depends on sql_mode.
+func createStatement(ctx context.Context, conn *sql.Conn, table string) (string, error) {
+	rows, err := conn.QueryContext(ctx, "SHOW CREATE TABLE "+table)
+	if err != nil {
+		return "", err
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		return "", err
+	}
+	var ddl sql.RawBytes
+	into := []any{new(sql.RawBytes), &ddl}
+	for len(into) < len(columns) { // a view has more
+		into = append(into, new(sql.RawBytes))
+	}
+	if !rows.Next() {
+		return "", rows.Err()
+	}
+	if err := rows.Scan(into...); err != nil {
+		return "", err
+	}
+	return unquoted(string(ddl)), rows.Err()
+}
+
+func unquoted(name string) string { return strings.NewReplacer("`", "", `"`, "").Replace(name) }

@@ -214,10 +214,11 @@ type Store struct {
 	writes    writes
 	crowded   atomic.Bool // whether the last transaction had several writes
 
-	checkpoints checkpointer  // runs if the store is exclusive and the dialect has a Checkpoint
-	preparing   chan struct{} // a token that the call holds that prepares the table
-	table       atomic.Pointer[statements]
-	closed      atomic.Bool
+	checkpoints  checkpointer  // runs if the store is exclusive and the dialect has a Checkpoint
+	preparing    chan struct{} // a token that the call holds that prepares the table
+	table        atomic.Pointer[statements]
+	maxStatement atomic.Int64 // the last answer to the dialect's MaxStatement, or 0
+	closed       atomic.Bool
 }
 
 var (

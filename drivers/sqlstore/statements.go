@@ -37,20 +37,20 @@ func (s *Store) statements() *statements {
 	st.retrieve = add(`SELECT {data}, meta, created, expires, subject, version FROM {table} WHERE {id} = $1`)
 	st.look = add(`SELECT CASE WHEN {intact} THEN expires END, CASE WHEN {intact} THEN version END FROM {table} WHERE {id} = $1`)
 	st.flush = add(`UPDATE {table} SET {data} = $1, meta = $2, expires = $3, subject = $4, version = $5
-		WHERE {id} = $6 AND version = $7 AND expires > $8 AND {intact}`)
+		WHERE {id} = $6 AND version = $7 AND {expires} > $8 AND {intact}`)
 	if !s.dialect.ComparesColumns {
 		// A column that is not set needs no update of its index. Package session seldom moves the expiry.
 		st.flushValues = add(`UPDATE {table} SET {data} = $1, meta = $2, version = $3
-			WHERE {id} = $4 AND version = $5 AND expires > $6 AND expires = $7 AND subject = $8 AND {intact}`)
+			WHERE {id} = $4 AND version = $5 AND {expires} > $6 AND {expires} = $7 AND subject = $8 AND {intact}`)
 	}
-	st.touch = add(`UPDATE {table} SET expires = $1 WHERE {id} = $2 AND expires > $3 AND {intact}`)
+	st.touch = add(`UPDATE {table} SET expires = $1 WHERE {id} = $2 AND {expires} > $3 AND {intact}`)
 	s.addRename(&st, add)
 	st.renamed = add(`SELECT renamed_to, {now} - renamed FROM {marks} WHERE id = $1 AND renamed > {now} - $2
-		AND NOT EXISTS (SELECT 1 FROM {table} WHERE {id} = $3 AND expires > $4)`)
-	st.destroy = add(`DELETE FROM {table} WHERE {id} = $1 AND (expires > $2 OR expires IS NULL)`)
-	st.bury = add(`DELETE FROM {table} WHERE {id} = $1 AND expires <= $2`)
-	st.list = add(`SELECT {id} FROM {table} WHERE {id} > $1 AND expires > $2 AND {intact} ORDER BY {id} LIMIT $3`)
-	st.listSubject = add(`SELECT {id} FROM {table} WHERE subject = $1 AND subject <> '' AND {id} > $2 AND expires > $3 AND {intact} ORDER BY {id} LIMIT $4`)
+		AND NOT EXISTS (SELECT 1 FROM {table} WHERE {id} = $3 AND {expires} > $4)`)
+	st.destroy = add(`DELETE FROM {table} WHERE {id} = $1 AND ({expires} > $2 OR {expires} IS NULL)`)
+	st.bury = add(`DELETE FROM {table} WHERE {id} = $1 AND {expires} <= $2`)
+	st.list = add(`SELECT {id} FROM {table} WHERE {id} > $1 AND {expires} > $2 AND {intact} ORDER BY {id} LIMIT $3`)
+	st.listSubject = add(`SELECT {id} FROM {table} WHERE subject = $1 AND subject <> '' AND {id} > $2 AND {expires} > $3 AND {intact} ORDER BY {id} LIMIT $4`)
 	t := s.tables()
 	st.deleteExpired = add(s.dialect.DeleteBatch(t.Name, t.ID, "expires"))
 	st.deleteMarks = add(s.dialect.DeleteBatch(t.Marks, s.dialect.Quote("id"), "renamed"))
@@ -64,7 +64,7 @@ func (s *Store) statements() *statements {
 // addRename adds the statements that rename a record and leave a mark.
 func (s *Store) addRename(st *statements, add func(string) *query) {
 	const rename = `UPDATE {table} SET {data} = $1, meta = $2, expires = $3, subject = $4, version = $5, {id} = $6
-		WHERE {id} = $7 AND version = $8 AND expires > $9 AND {intact} AND NOT EXISTS (SELECT 1 FROM {marks} WHERE id = $10 AND renamed > $11)`
+		WHERE {id} = $7 AND version = $8 AND {expires} > $9 AND {intact} AND NOT EXISTS (SELECT 1 FROM {marks} WHERE id = $10 AND renamed > $11)`
 	onDuplicate := s.dialect.UpdateDuplicate("id", "renamed_to", "renamed")
 	if s.dialect.ReturnsUpdated {
 		st.rename = add(`WITH renamed AS (` + rename + ` RETURNING {id}) INSERT INTO {marks} (id, renamed_to, renamed)
@@ -118,12 +118,17 @@ const intact = `{data} IS NOT NULL AND meta IS NOT NULL AND subject IS NOT NULL 
 // to $12.
 func (s *Store) sql(text string) string {
 	t := s.tables()
+	expires := "expires"
+	if s.dialect.Unindexed != nil {
+		expires = s.dialect.Unindexed(expires)
+	}
 	text = strings.ReplaceAll(text, "{intact}", intact)
 	fill := []string{
 		"{table}", t.Name,
 		"{schema}", s.qualified("_schema"),
 		"{marks}", t.Marks,
 		"{integers}", s.dialect.areIntegers("created", "expires", "version"),
+		"{expires}", expires,
 		"{now}", s.dialect.Now,
 		"{dual}", s.dialect.Dual,
 		"{id}", t.ID,

@@ -66,11 +66,14 @@ func (s *Store) transact(ctx context.Context, do func(in place) error) error {
 	if err != nil {
 		return err
 	}
-	return finish(tx, do)
+	if s.dialect.OneWriter {
+		ctx = context.WithoutCancel(ctx)
+	}
+	return finish(ctx, tx, do)
 }
 
 // finish executes do in tx, and commits tx unless do fails.
-func finish(tx *sql.Tx, do func(in place) error) error {
+func finish(ctx context.Context, tx *sql.Tx, do func(in place) error) error {
 	returned := false
 	defer func() {
 		if !returned {
@@ -80,10 +83,26 @@ func finish(tx *sql.Tx, do func(in place) error) error {
 	err := do(within(tx))
 	returned = true
 	if err != nil {
-		_ = tx.Rollback()
+		_ = end(ctx, tx.Rollback)
 		return err
 	}
-	return tx.Commit()
+	return end(ctx, tx.Commit)
+}
+
+// end calls Commit or Rollback, which take no context: with some SQL drivers, such as go-sql-driver,
+// they wait until the server answers. If ctx is done before, end returns, and the call continues.
+func end(ctx context.Context, call func() error) error {
+	if ctx.Done() == nil {
+		return call()
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- call() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // abandon ends a transaction after a panic of its statement, so that the database accepts other

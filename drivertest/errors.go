@@ -149,10 +149,14 @@ func (t *trial) reveals(err error, secrets ...string) bool {
 func (t *trial) revealsDSN(err error, dsn string) bool { return t.reveals(err, partsOf(dsn)...) }
 
 // partsOf returns dsn and its parts: a host with its port, the elements of a path, the values
-// of parameters. The names of parameters are not secret.
+// of parameters. The scheme of a URL and the names of parameters are not secret.
 func partsOf(dsn string) []string {
 	parts := []string{dsn}
-	for _, part := range strings.FieldsFunc(dsn, func(c rune) bool { return strings.ContainsRune("/?&@,;", c) }) {
+	_, rest, isURL := strings.Cut(dsn, "://")
+	if !isURL {
+		rest = dsn
+	}
+	for _, part := range strings.FieldsFunc(rest, func(c rune) bool { return strings.ContainsRune("/?&@,;", c) }) {
 		_, value, named := strings.Cut(part, "=")
 		if !named {
 			value = part

@@ -27,11 +27,16 @@ var PostgreSQL = Dialect{
 	Explain:     explainPostgres,
 	Check: func(ctx context.Context, conn *sql.Conn, t Table) error {
 		_, err := conn.ExecContext(ctx, "EXPLAIN "+insertUnlessDuplicate(t)) // executes nothing
+		if stateOf(err) == insufficientPrivilege {
+			return nil // a user who may not write may read
+		}
 		return err
 	},
 	ComparesColumns: true,
 	ReturnsUpdated:  true,
 }
+
+const insufficientPrivilege = "42501"
 
 // postgresSchema sets two storage parameters. With fillfactor, a page keeps room for new versions of
 // its rows, so that an update need not touch the indexes. With autovacuum_vacuum_scale_factor, the
@@ -79,30 +84,30 @@ func hasState(states ...string) func(error) bool {
 
 // postgresStates are descriptions of SQLSTATEs that operators can do something about.
 var postgresStates = map[string]string{
-	"0A000": "a prepared statement is no longer valid, because the table was changed; restart the application",
-	"22P05": "the column can't hold a character",
-	"23502": "a column that the store does not set must not be NULL",
-	"23514": "a CHECK constraint refuses the record",
-	"25006": "the server or the connection is read-only; connect to the primary server",
-	"26000": "the server does not know a prepared statement; if a pooler such as PgBouncer shares connections, do not prepare statements",
-	"28000": "the server refuses the user",
-	"28P01": "the password is wrong",
-	"3D000": "the database does not exist",
-	"3F000": "the schema does not exist; create it, or name another",
-	"42501": "the user lacks a privilege",
-	"42703": "the table lacks a column",
-	"42804": "a column has the wrong type",
-	"42883": "a column has the wrong type",
-	"42P10": "the column of the key is not unique; make it the primary key",
-	"42P01": "the table does not exist",
-	"42P05": "the server knows a prepared statement already; if a pooler such as PgBouncer shares connections, do not prepare statements",
-	"53100": "the disk of the server is full",
-	"53200": "the server is out of memory",
-	"53300": "the server has too many connections",
-	"57014": "the server has cancelled the statement",
-	"57P01": "the server is shutting down",
-	"57P02": "the server has crashed",
-	"57P03": "the server is starting up",
+	"0A000":               "a prepared statement is no longer valid, because the table was changed; restart the application",
+	"22P05":               "the column can't hold a character",
+	"23502":               "a column that the store does not set must not be NULL",
+	"23514":               "a CHECK constraint refuses the record",
+	"25006":               "the server or the connection is read-only; connect to the primary server",
+	"26000":               "the server does not know a prepared statement; if a pooler such as PgBouncer shares connections, do not prepare statements",
+	"28000":               "the server refuses the user",
+	"28P01":               "the password is wrong",
+	"3D000":               "the database does not exist",
+	"3F000":               "the schema does not exist; create it, or name another",
+	insufficientPrivilege: "the user lacks a privilege: SELECT, INSERT, UPDATE and DELETE on the tables, or, to create them, USAGE and CREATE on the schema",
+	"42703":               "the table lacks a column",
+	"42804":               "a column has the wrong type",
+	"42883":               "a column has the wrong type",
+	"42P10":               "the column of the key is not unique; make it the primary key",
+	"42P01":               "the table does not exist",
+	"42P05":               "the server knows a prepared statement already; if a pooler such as PgBouncer shares connections, do not prepare statements",
+	"53100":               "the disk of the server is full",
+	"53200":               "the server is out of memory",
+	"53300":               "the server has too many connections",
+	"57014":               "the server has cancelled the statement",
+	"57P01":               "the server is shutting down",
+	"57P02":               "the server has crashed",
+	"57P03":               "the server is starting up",
 }
 
 // explainPostgres is the Explain of PostgreSQL.

@@ -1,0 +1,137 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+
+	"gosession.dev/session/driver"
+	"gosession.dev/session/drivers/sqlstore"
+)
+
+// Store is a [driver.Store] in a table. It has all optional interfaces of package driver but
+// ClientSide. Make it by [Driver.Open], [New] or [NewPool]. Its methods are safe for concurrent use.
+type Store struct {
+	*sqlstore.Store
+	own   *sql.DB // closed with the store; nil if it is the application's
+	loses string
+}
+
+var (
+	_ driver.Store            = (*Store)(nil)
+	_ driver.Toucher          = (*Store)(nil)
+	_ driver.Pinger           = (*Store)(nil)
+	_ driver.SubjectLister    = (*Store)(nil)
+	_ driver.SubjectDestroyer = (*Store)(nil)
+	_ driver.RenameTracker    = (*Store)(nil)
+	_ driver.Lossy            = (*Store)(nil)
+)
+
+const losesUnlogged = "a crash of the PostgreSQL server empties the table of sessions, which is unlogged"
+
+// newStore returns a store in db. If loses is empty, the options decide what the store loses.
+func newStore(db *sql.DB, o Options, loses string) *Store {
+	if o.Unlogged {
+		loses = losesUnlogged
+	}
+	dialect := sqlstore.PostgreSQL
+	dialect.Explain = explain
+	dialect.Check = checks{o, loses != ""}.check
+	if o.Unlogged {
+		dialect.Schema = unloggedSchema
+	}
+	return &Store{Store: sqlstore.New(db, dialect, o.sqlstore()), loses: loses}
+}
+
+// unloggedSchema is the Schema of a store whose tables are unlogged. The table of the schema's
+// version, which is written once, is not, so that nothing has to be created again after a crash.
+func unloggedSchema(t sqlstore.Table) []string {
+	statements := sqlstore.PostgreSQL.Schema(t)
+	for i, statement := range statements {
+		if rest, found := strings.CutPrefix(statement, "CREATE TABLE "); found {
+			statements[i] = "CREATE UNLOGGED TABLE " + rest
+		}
+	}
+	return statements
+}
+
+// Loses implements [driver.Lossy]. It returns a sentence if the tables are unlogged, or if the DSN
+// has synchronous_commit=off.
+func (s *Store) Loses() string { return s.loses }
+
+// Close closes the store, and the connections that the store has opened itself.
+func (s *Store) Close() error {
+	err := s.Store.Close()
+	if s.own != nil {
+		if closed := s.own.Close(); closed != nil {
+			err = errors.Join(err, errors.New(cmp.Or(explain(closed), "postgres: a connection could not be closed")))
+		}
+	}
+	return err
+}
+
+func (o Options) validate() error {
+	if err := o.sqlstore().Validate(); err != nil {
+		return errors.New(parameterNames.Replace(err.Error()))
+	}
+	return nil
+}
+
+// parameterNames replaces the names of sqlstore's options by the ones of the DSN's parameters.
+var parameterNames = strings.NewReplacer(
+	"sqlstore: ", "postgres: ",
+	"given as table", "given as session_table",
+	"given as id_column", "given as session_id_column",
+	"given as data_column", "given as session_data_column",
+	"id_column", "session_id_column",
+	"data_column", "session_data_column",
+)
+
+// checks are what the store checks at first use.
+type checks struct {
+	Options
+	lossy bool // whether the store may lose acknowledged writes
+}
+
+// check is the Check of the dialect.
+func (c checks) check(ctx context.Context, conn *sql.Conn, t sqlstore.Table) error {
+	if err := sqlstore.PostgreSQL.Check(ctx, conn, t); err != nil {
+		return err
+	}
+	var commit, persistence, dataType string
+	var standby bool
+	err := conn.QueryRowContext(ctx, `SELECT current_setting('synchronous_commit'), pg_is_in_recovery(), c.relpersistence::text, format_type(a.atttypid, NULL)
+		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = `+literal(cmp.Or(c.DataColumn, "data"))+`
+		WHERE c.oid = `+literal(t.Name)+`::regclass`).Scan(&commit, &standby, &persistence, &dataType)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil // the column is missing, which the statements find out
+	case err != nil:
+		return err
+	}
+	return c.judge(commit, persistence, dataType, standby)
+}
+
+// judge returns an error if the contract can't be kept on such a connection or in such a table.
+func (c checks) judge(commit, persistence, dataType string, standby bool) error {
+	switch {
+	case standby:
+		return errStandby
+	case commit == "off" && !c.lossy:
+		return errCommit
+	case persistence == "u" && !c.lossy:
+		return errUnlogged
+	case persistence == "t":
+		return errTemporary
+	case !c.JSON && dataType != "bytea":
+		return errNoBytes
+	case c.JSON && dataType != "jsonb" && dataType != "json" && dataType != "text" && dataType != "character varying":
+		return errNoJSON
+	}
+	return nil
+}
+
+// literal returns text, which consists of the characters of names, as a literal of SQL.
+func literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }

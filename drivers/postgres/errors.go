@@ -25,6 +25,7 @@ const (
 	errStandby   refusal = "the server is a standby, whose records lag behind; name the primary server"
 	errCommit    refusal = "synchronous_commit is off, so a crash of the server would lose acknowledged writes; set it to on, for instance by synchronous_commit=on in the DSN, or accept the loss by synchronous_commit=off there"
 	errUnlogged  refusal = "the table is unlogged, so a crash of the server would empty it; execute ALTER TABLE ... SET LOGGED, or accept the loss by unlogged=true in the DSN (Options.Unlogged)"
+	errNotUnique refusal = "the column of the key is not unique after each statement; make it the primary key, and not DEFERRABLE"
 	errTemporary refusal = "the table is temporary, and belongs to one connection; name another table"
 	errNoBytes   refusal = "the column of the values does not have the type bytea; change its type, or add data=jsonb to the DSN (Options.JSON) if it holds JSON or text"
 	errNoJSON    refusal = "the column of the values has none of the types jsonb, json, text and varchar, which data=jsonb (Options.JSON) is for; change its type, or remove data=jsonb"

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"cmp"
-	"context"
 	"database/sql"
 	"errors"
 	"strings"
@@ -88,50 +87,3 @@ var parameterNames = strings.NewReplacer(
 	"id_column", "session_id_column",
 	"data_column", "session_data_column",
 )
-
-// checks are what the store checks at first use.
-type checks struct {
-	Options
-	lossy bool // whether the store may lose acknowledged writes
-}
-
-// check is the Check of the dialect.
-func (c checks) check(ctx context.Context, conn *sql.Conn, t sqlstore.Table) error {
-	if err := sqlstore.PostgreSQL.Check(ctx, conn, t); err != nil {
-		return err
-	}
-	var commit, persistence, dataType string
-	var standby bool
-	err := conn.QueryRowContext(ctx, `SELECT current_setting('synchronous_commit'), pg_is_in_recovery(), c.relpersistence::text, format_type(a.atttypid, NULL)
-		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = `+literal(cmp.Or(c.DataColumn, "data"))+`
-		WHERE c.oid = `+literal(t.Name)+`::regclass`).Scan(&commit, &standby, &persistence, &dataType)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return nil // the column is missing, which the statements find out
-	case err != nil:
-		return err
-	}
-	return c.judge(commit, persistence, dataType, standby)
-}
-
-// judge returns an error if the contract can't be kept on such a connection or in such a table.
-func (c checks) judge(commit, persistence, dataType string, standby bool) error {
-	switch {
-	case standby:
-		return errStandby
-	case commit == "off" && !c.lossy:
-		return errCommit
-	case persistence == "u" && !c.lossy:
-		return errUnlogged
-	case persistence == "t":
-		return errTemporary
-	case !c.JSON && dataType != "bytea":
-		return errNoBytes
-	case c.JSON && dataType != "jsonb" && dataType != "json" && dataType != "text" && dataType != "character varying":
-		return errNoJSON
-	}
-	return nil
-}
-
-// literal returns text, which consists of the characters of names, as a literal of SQL.
-func literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }

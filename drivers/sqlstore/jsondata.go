@@ -26,11 +26,16 @@ func toJSON(data []byte) string {
 	return `"` + base64.StdEncoding.EncodeToString(data) + `"`
 }
 
-// fromJSON returns the data of JSON text that toJSON has returned. The database may have changed
-// white space, numbers and the order of members.
+// fromJSON returns the data of JSON text that toJSON has returned, without white space between
+// tokens, which databases add. The database may have changed numbers and the order of members.
 func fromJSON(text []byte) ([]byte, error) {
 	if isObject(text) {
-		return text, nil
+		var object bytes.Buffer
+		object.Grow(len(text))
+		if err := json.Compact(&object, text); err != nil {
+			return nil, driver.ErrCorrupt
+		}
+		return object.Bytes(), nil
 	}
 	var encoded *string // nil for null
 	if err := json.Unmarshal(text, &encoded); err != nil || encoded == nil {

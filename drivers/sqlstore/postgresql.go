@@ -85,6 +85,7 @@ func hasState(states ...string) func(error) bool {
 // postgresStates are descriptions of SQLSTATEs that operators can do something about.
 var postgresStates = map[string]string{
 	"0A000":               "a prepared statement is no longer valid, because the table was changed; restart the application",
+	"22003":               "a column is too small for a number",
 	"22P05":               "the column can't hold a character",
 	"23502":               "a column that the store does not set must not be NULL",
 	"23514":               "a CHECK constraint refuses the record",

@@ -74,7 +74,8 @@
 // # The tables
 //
 // The first use creates the tables, unless they exist; the user needs the privilege CREATE on the
-// schema for that. To create them yourself, execute
+// schema for that. To create them yourself, execute what PostgreSQL.DDL of package sqlstore returns,
+// which is, with the default names,
 //
 //	CREATE TABLE sessions (
 //		id text COLLATE "C" NOT NULL PRIMARY KEY,
@@ -113,8 +114,8 @@
 //	SELECT data->>'items' FROM sessions WHERE subject = 'user:42'
 //
 // That needs the JSON codec, and no Config.Secrets. All other data, such as sealed sessions, is
-// stored as a JSON string in Base64, which takes a third more room. The type jsonb does not keep
-// values byte for byte: white space, the order of members and the form of numbers may change.
+// stored as a JSON string in Base64, which takes a third more room. Values are not kept byte for
+// byte: white space, the order of members and the form of numbers may change.
 //
 // # PgBouncer
 //

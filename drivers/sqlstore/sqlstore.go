@@ -120,14 +120,16 @@ type Options struct {
 
 	// JSON declares that the values' column has a type for JSON or text, instead of bytes. The
 	// column then holds the values as a JSON object if they are one (Config.Codecs, no
-	// Config.Secrets), and all other data as a JSON string in Base64. The database may change white
-	// space, the order of members, and the form of numbers. A table that the store creates gets
-	// such a column: jsonb in PostgreSQL, LONGTEXT in MySQL.
+	// Config.Secrets), and all other data as a JSON string in Base64. The database may change the
+	// order of members and the form of numbers; the store returns objects without white space. A
+	// table that the store creates gets such a column: jsonb in PostgreSQL, LONGTEXT in MySQL.
 	JSON bool
 
 	// Unprepared declares that the store must send each statement as text instead of preparing
 	// it, for poolers of connections that do not keep prepared statements, such as PgBouncer in
-	// transaction mode. The SQL driver must then not prepare statements either.
+	// transaction mode. The SQL driver must then not prepare statements either. It is also for SQL
+	// drivers that prepare statements by themselves and keep them, as pgx does: preparing them
+	// twice helps nothing.
 	Unprepared bool
 
 	// Exclusive declares that only this store uses the *sql.DB, and that its connections have a

@@ -69,7 +69,7 @@ func TestReadmeProgram(t *testing.T) {
 	require.Contains(t, program, "localhost:8080")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte(strings.ReplaceAll(program, "localhost:8080", addr)), 0o600))
 	bin := filepath.Join(dir, "program")
-	out, err := exec.Command("go", "build", "-o", bin, filepath.Join(dir, "main.go")).CombinedOutput()
+	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", bin, filepath.Join(dir, "main.go")).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	cmd := exec.Command(bin)
 	cmd.Dir = dir

@@ -26,7 +26,7 @@ func build(dir string) (program string, err error) {
 		return "", err
 	}
 	program = filepath.Join(dir, "app")
-	cmd := exec.Command("go", "build", "-overlay", list, "-o", program, "gosession.dev/session/soak/app")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-overlay", list, "-o", program, "gosession.dev/session/soak/app")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the application: %w\n%s", err, out)
 	}

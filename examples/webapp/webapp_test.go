@@ -235,7 +235,7 @@ func TestCrossSiteFormIsRefused(t *testing.T) {
 func TestCommandKeepsSessionsOverRestart(t *testing.T) {
 	dir := t.TempDir()
 	bin := filepath.Join(dir, "webapp")
-	build := exec.Command("go", "build", "-o", bin, ".")
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", bin, ".")
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 

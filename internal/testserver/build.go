@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // build compiles a program of the nested module servers and returns its path. It keeps the
@@ -22,10 +23,18 @@ func build(t testing.TB, name string) string {
 	if _, err := os.Stat(program); err == nil {
 		return program
 	}
-	cmd := exec.Command("go", "build", "-o", program+".new", "./"+name)
-	cmd.Dir = module
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
-	if out, err := cmd.CombinedOutput(); err != nil {
+	compile := func() ([]byte, error) {
+		cmd := exec.Command("go", "build", "-buildvcs=false", "-o", program+".new", "./"+name)
+		cmd.Dir = module
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
+		return cmd.CombinedOutput()
+	}
+	out, err := compile()
+	for try := 1; try < 3 && err != nil; try++ { // a download may have failed
+		time.Sleep(time.Second)
+		out, err = compile()
+	}
+	if err != nil {
 		missing(t, name, "building it failed; the Go module proxy must be reachable: "+string(out))
 	}
 	if err := os.Rename(program+".new", program); err != nil {

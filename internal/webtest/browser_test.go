@@ -171,7 +171,7 @@ func (tb *tab) addMany(n int) error {
 func startShop(t *testing.T, driver, dsn string) (url string) {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "webapp")
-	build := exec.Command("go", "build", "-o", bin, "gosession.dev/session/examples/webapp")
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", bin, "gosession.dev/session/examples/webapp")
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	cmd := exec.Command(bin, "-addr", "127.0.0.1:0", "-driver", driver, "-dsn", dsn)

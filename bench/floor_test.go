@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"database/sql"
 	"net/http"
 	"testing"
 	"time"
@@ -34,28 +35,38 @@ func openNone(*testing.B, values) site {
 	}}
 }
 
-// openStatements returns a floor that executes a prepared SELECT and, to write, a conditional UPDATE.
-func openStatements(synchronous string) func(*testing.B, values) site {
+// statements are the SQL of a floor: a SELECT and, to write, a conditional UPDATE.
+type statements struct{ schema, insert, sel, update string }
+
+var sqliteStatements = statements{
+	`CREATE TABLE s (id TEXT PRIMARY KEY, data BLOB NOT NULL, expires INTEGER NOT NULL, version INTEGER NOT NULL);
+		CREATE INDEX s_expires ON s(expires);`,
+	`INSERT INTO s VALUES (?, ?, ?, 1)`,
+	`SELECT data, expires, version FROM s WHERE id = ?`,
+	`UPDATE s SET data = ?, expires = ?, version = version + 1 WHERE id = ? AND version = ?`,
+}
+
+// openStatements returns a floor that executes prepared statements through database/sql.
+func openStatements(open func(*testing.B) *sql.DB, st statements) func(*testing.B, values) site {
 	return func(b *testing.B, v values) site {
-		db, data := openSQLite(b, synchronous), encoded(v)
+		db, data := open(b), encoded(v)
 		must := func(err error) {
 			if err != nil {
 				b.Fatal(err)
 			}
 		}
-		_, err := db.Exec(`CREATE TABLE s (id TEXT PRIMARY KEY, data BLOB NOT NULL, expires INTEGER NOT NULL, version INTEGER NOT NULL);
-			CREATE INDEX s_expires ON s(expires);`)
+		prepare := func(text string) *sql.Stmt {
+			stmt, err := db.Prepare(text)
+			must(err)
+			return stmt
+		}
+		_, err := db.Exec(st.schema)
 		must(err)
-		insert, err := db.Prepare(`INSERT INTO s VALUES (?, ?, ?, 1)`)
-		must(err)
-		sel, err := db.Prepare(`SELECT data, expires, version FROM s WHERE id = ?`)
-		must(err)
-		update, err := db.Prepare(`UPDATE s SET data = ?, expires = ?, version = version + 1 WHERE id = ? AND version = ?`)
-		must(err)
+		insert, sel, update := prepare(st.insert), prepare(st.sel), prepare(st.update)
 		get := func(r *http.Request, id string) (version int64, err error) {
 			var data []byte
 			var expires int64
-			return version, sel.QueryRow(id).Scan(&data, &expires, &version)
+			return version, sel.QueryRowContext(r.Context(), id).Scan(&data, &expires, &version)
 		}
 		return site{
 			create: bare(func(r *http.Request, id string) error {
@@ -70,7 +81,7 @@ func openStatements(synchronous string) func(*testing.B, values) site {
 				write: bare(func(r *http.Request, id string) error {
 					version, err := get(r, id)
 					if err == nil {
-						_, err = update.Exec(data, 2, id, version)
+						_, err = update.ExecContext(r.Context(), data, 1, id, version)
 					}
 					return err
 				}),

@@ -4,6 +4,9 @@ go 1.26
 
 require (
 	github.com/alexedwards/scs/mongodbstore v0.0.0-20251002162104-209de6e426de
+	github.com/alexedwards/scs/mysqlstore v0.0.0-20250417082927-ab20b3feb5e9
+	github.com/alexedwards/scs/pgxstore v0.0.0-20240316134038-7e11d57e8885
+	github.com/alexedwards/scs/postgresstore v0.0.0-20251002162104-209de6e426de
 	github.com/alexedwards/scs/sqlite3store v0.0.0-20251002162104-209de6e426de
 	github.com/alexedwards/scs/v2 v2.9.0
 	github.com/beego/beego/v2 v2.3.8
@@ -11,6 +14,7 @@ require (
 	github.com/gin-contrib/sessions v1.0.4
 	github.com/gin-gonic/gin v1.10.1
 	github.com/gorilla/sessions v1.4.0
+	github.com/jackc/pgx/v5 v5.13.0
 	github.com/mattn/go-sqlite3 v1.14.52
 	github.com/stretchr/testify v1.12.1
 	go.mongodb.org/mongo-driver v1.17.3
@@ -19,6 +23,8 @@ require (
 	gosession.dev/session v0.2.0
 	gosession.dev/session/drivers/memcache v0.2.0
 	gosession.dev/session/drivers/mongo v0.2.0
+	gosession.dev/session/drivers/mysql v0.2.0
+	gosession.dev/session/drivers/postgres v0.2.0
 	gosession.dev/session/drivers/sqlite v0.2.0
 )
 

@@ -47,7 +47,7 @@ func scsMemory(*testing.B) scs.Store { return memstore.NewWithCleanupInterval(0)
 
 func scsSQLite(synchronous string) func(*testing.B) scs.Store {
 	return func(b *testing.B) scs.Store {
-		db := openSQLite(b, synchronous)
+		db := openSQLite(synchronous)(b)
 		if _, err := db.Exec(`CREATE TABLE sessions (token TEXT PRIMARY KEY, data BLOB NOT NULL, expiry REAL NOT NULL);
 			CREATE INDEX sessions_expiry_idx ON sessions(expiry);`); err != nil {
 			b.Fatal(err)

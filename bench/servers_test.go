@@ -48,11 +48,18 @@ func sqliteDSN(synchronous string) func(*testing.B) string {
 }
 
 // openSQLite opens a database with the journal mode, locking and secure_delete of drivers/sqlite.
-func openSQLite(b *testing.B, synchronous string) *sql.DB {
-	db, err := sql.Open("sqlite3", sqliteDSN(synchronous)(b)+"&_journal_mode=WAL&_busy_timeout=5000&_txlock=immediate&_secure_delete=on")
+func openSQLite(synchronous string) func(*testing.B) *sql.DB {
+	return func(b *testing.B) *sql.DB {
+		return openDB(b, "sqlite3", sqliteDSN(synchronous)(b)+"&_journal_mode=WAL&_busy_timeout=5000&_txlock=immediate&_secure_delete=on")
+	}
+}
+
+func openDB(b *testing.B, driverName, dsn string) *sql.DB {
+	db, err := sql.Open(driverName, dsn)
 	if err != nil {
 		b.Fatal(err)
 	}
+	db.SetMaxIdleConns(idleConns)
 	b.Cleanup(func() { _ = db.Close() })
 	return db
 }

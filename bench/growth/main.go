@@ -34,7 +34,7 @@ func main() {
 		}
 		return
 	}
-	rows, err := grow(ctx, *backend, *least, *most)
+	rows, err := grow(ctx, *backend, func() (store, error) { return open(*backend) }, *least, *most)
 	if err == nil && *svg != "" {
 		err = draw(*svg, *backend, rows)
 	}
@@ -50,7 +50,8 @@ type row struct {
 	retrieve time.Duration // median
 	flush    time.Duration // median
 	sweep    time.Duration // time to delete all sessions, after they have expired
-	stall    time.Duration // longest call of another goroutine during the sweep
+	p99      time.Duration // 99th percentile of the calls of another goroutine during the sweep
+	stall    time.Duration // longest of these calls
 	list     time.Duration // time to list all keys
 	listHeap float64       // peak growth of the heap during the listing, in MiB
 }
@@ -62,20 +63,20 @@ func (r row) String() string {
 		}
 		return d.Round(10 * time.Nanosecond).String()
 	}
-	return fmt.Sprintf("%10d %9.0f %9s %9s %10s %10s %10s %8.1f", r.sessions, r.overhead,
-		round(r.retrieve), round(r.flush), round(r.sweep), round(r.stall), round(r.list), r.listHeap)
+	return fmt.Sprintf("%10d %9.0f %9s %9s %10s %10s %10s %10s %8.1f", r.sessions, r.overhead,
+		round(r.retrieve), round(r.flush), round(r.sweep), round(r.p99), round(r.stall), round(r.list), r.listHeap)
 }
 
-const header = "  sessions  overhead  retrieve     flush      sweep      stall       list  listing\n" +
-	"                 B/s                                                             MiB"
+const header = "  sessions  overhead  retrieve     flush      sweep        p99      stall       list  listing\n" +
+	"                 B/s                                                                        MiB"
 
 // grow measures each number of sessions in a new store, because sweeping fragments a store.
-func grow(ctx context.Context, backend string, least, most int) ([]row, error) {
+func grow(ctx context.Context, backend string, open opener, least, most int) ([]row, error) {
 	fmt.Println(backend)
 	fmt.Println(header)
 	var rows []row
 	for n := least; n <= most; n *= 10 {
-		r, err := measure(ctx, backend, n)
+		r, err := measure(ctx, open, n)
 		if err != nil {
 			return nil, fmt.Errorf("%s with %d sessions: %w", backend, n, err)
 		}

@@ -18,17 +18,17 @@ const (
 	keySize  = 43   // bytes
 )
 
-func measure(ctx context.Context, backend string, n int) (row, error) {
+func measure(ctx context.Context, open opener, n int) (row, error) {
 	r := row{sessions: n, overhead: math.NaN()}
 	before := heap()
-	s, err := open(backend)
+	s, err := open()
 	if err != nil {
 		return r, err
 	}
 	if err := fill(ctx, s, 0, n, time.Now().Add(time.Hour)); err != nil {
 		return r, err
 	}
-	if backend == "memory" || backend == "scs-memory" {
+	if s.inMemory() {
 		r.overhead = float64(heap()-before)/float64(n) - payloadSize - keySize
 	}
 	if r.retrieve, err = median(func(key string) error { return s.retrieve(ctx, key) }, n); err != nil {
@@ -46,8 +46,7 @@ func measure(ctx context.Context, backend string, n int) (row, error) {
 	if err := s.Close(); err != nil || n > 1_000_000 {
 		return r, err
 	}
-	r.sweep, r.stall, err = sweep(ctx, backend, n)
-	return r, err
+	return r, r.measureSweep(ctx, open)
 }
 
 // fill creates the sessions from first up to but not including last, in several goroutines.
@@ -90,40 +89,46 @@ func median(call func(key string) error, n int) (time.Duration, error) {
 	return times[len(times)/2], nil
 }
 
-// sweep measures a sweep of n expired sessions, and the longest call of a goroutine that uses live
-// sessions meanwhile.
-func sweep(ctx context.Context, backend string, n int) (took, stall time.Duration, err error) {
-	s, err := open(backend)
+// measureSweep measures a sweep of as many expired sessions, and the calls of a goroutine that uses
+// live sessions meanwhile.
+func (r *row) measureSweep(ctx context.Context, open opener) error {
+	s, err := open()
 	if err != nil {
-		return 0, 0, err
+		return err
 	}
 	defer s.Close()
+	n := r.sessions
 	if err := fill(ctx, s, 0, n, time.Now().Add(-time.Minute)); err != nil {
-		return 0, 0, err
+		return err
 	}
 	if err := fill(ctx, s, n, n+requests, time.Now().Add(time.Hour)); err != nil {
-		return 0, 0, err
+		return err
 	}
 	runtime.GC()
 	var over atomic.Bool
 	var all sync.WaitGroup
 	var failed error
+	var times []time.Duration
 	all.Go(func() {
 		for i := 0; !over.Load() && failed == nil; i++ {
 			start := time.Now()
 			failed = s.flush(ctx, key(n+i%requests))
-			stall = max(stall, time.Since(start))
+			times = append(times, time.Since(start))
 		}
 	})
 	start := time.Now()
 	err = s.sweep(ctx)
-	took = time.Since(start)
+	r.sweep = time.Since(start)
 	over.Store(true)
 	all.Wait()
 	if err == nil {
 		err = failed
 	}
-	return took, stall, err
+	slices.Sort(times)
+	if len(times) > 0 {
+		r.p99, r.stall = times[len(times)*99/100], times[len(times)-1]
+	}
+	return err
 }
 
 // heap returns the bytes of live objects after a garbage collection.

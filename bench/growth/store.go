@@ -31,8 +31,12 @@ type store interface {
 	flush(ctx context.Context, key string) error // retrieves and writes
 	sweep(ctx context.Context) error
 	list(ctx context.Context) (int, error)
+	inMemory() bool
 	io.Closer
 }
+
+// opener opens a new, empty store.
+type opener func() (store, error)
 
 func open(backend string) (store, error) {
 	dir, err := os.MkdirTemp("", "growth")
@@ -43,13 +47,13 @@ func open(backend string) (store, error) {
 	cleanUp := func() error { return os.RemoveAll(dir) }
 	switch backend {
 	case "memory":
-		return ours{memory.New(memory.Options{}), cleanUp}, nil
+		return ours{memory.New(memory.Options{}), true, cleanUp}, nil
 	case "sqlite":
 		s, err := sqlite.Driver{}.Open(file)
-		return ours{s, cleanUp}, err
+		return ours{s, false, cleanUp}, err
 	case "scs-memory":
 		s, swept := memstore.NewWithCleanupInterval(scsInterval), time.Now().Add(scsInterval+2*time.Second)
-		return theirs{s, s.All, func(context.Context) error {
+		return theirs{s, true, s.All, func(context.Context) error {
 			time.Sleep(time.Until(swept))
 			s.StopCleanup()
 			return nil
@@ -61,7 +65,7 @@ func open(backend string) (store, error) {
 				CREATE INDEX sessions_expiry_idx ON sessions(expiry);`)
 		}
 		s := sqlite3store.NewWithCleanupInterval(db, 0)
-		return theirs{s, s.All, func(ctx context.Context) error {
+		return theirs{s, false, s.All, func(ctx context.Context) error {
 			_, err := db.ExecContext(ctx, "DELETE FROM sessions WHERE expiry < julianday('now')")
 			return err
 		}, func() error { _ = db.Close(); return cleanUp() }}, err
@@ -91,8 +95,11 @@ var meta = make([]byte, 24) // as large as package session's metadata
 // ours is a store of this library.
 type ours struct {
 	driver.Store
+	memory  bool
 	cleanUp func() error
 }
+
+func (s ours) inMemory() bool { return s.memory }
 
 func (s ours) create(ctx context.Context, key string, expires time.Time) error {
 	now := time.Now().UTC().Truncate(time.Millisecond)
@@ -137,10 +144,13 @@ func (s ours) Close() error {
 // theirs is a store of scs.
 type theirs struct {
 	scs.Store
+	memory     bool
 	all        func() (map[string][]byte, error)
 	sweepItems func(context.Context) error
 	cleanUp    func() error
 }
+
+func (s theirs) inMemory() bool { return s.memory }
 
 func (s theirs) sweep(ctx context.Context) error { return s.sweepItems(ctx) }
 

@@ -59,6 +59,8 @@ var backends = []backend{
 		name: "memcache-small", driver: "memcache", processes: 3, tabs: tabs, users: 8, slack: memcachedStep, always: "evicted",
 		prepare: smallMemcached, faults: []fault{noFault, stalled, memoryFull},
 	},
+	{name: "postgres", driver: "postgres", processes: 3, tabs: tabs, users: 8, prepare: postgres, faults: serverFaults},
+	{name: "mysql", driver: "mysql", processes: 3, tabs: tabs, users: 8, prepare: mysql, faults: serverFaults},
 	// FerretDB, the stand-in for MongoDB, serves some hundred requests per second.
 	{name: "mongo", driver: "mongo", processes: 3, tabs: tabs, users: 1, prepare: mongo, faults: serverFaults},
 	{name: "migrate", driver: "migrate", processes: 2, tabs: tabs, users: 1, prepare: sqliteToMongo, faults: []fault{noFault, everythingMoves}},
@@ -101,14 +103,39 @@ func smallMemcached(g *environment) string {
 	return g.servers[0].Addr
 }
 
+// postgres starts a PostgreSQL that loses no committed write if the machine fails.
+func postgres(g *environment) string {
+	p := testserver.StartPostgres(g)
+	g.mayStop(p.Server, "SESSION_TEST_POSTGRES_DSN")
+	return g.throughProxy(p.DSN(p.NewDatabase(g), ""))
+}
+
+// mysql starts a MariaDB that loses no committed write if the machine fails.
+func mysql(g *environment) string {
+	m := testserver.StartMariaDB(g)
+	g.mayStop(m.Server, "SESSION_TEST_MYSQL_DSN")
+	return g.throughProxy(m.DSN(m.NewDatabase(g), ""))
+}
+
 func mongo(g *environment) string {
 	m := testserver.StartMongo(g)
-	if m.Server == nil {
-		g.Fatal("the soak test stops its server; unset SESSION_TEST_MONGO_URI")
+	g.mayStop(m.Server, "SESSION_TEST_MONGO_URI")
+	return g.throughProxy(m.DSN("soak", ""))
+}
+
+// mayStop makes s the server that the faults stop. It fails if s is nil: then the variable of the
+// environment names a server that was running before.
+func (g *environment) mayStop(s *testserver.Server, variable string) {
+	if s == nil {
+		g.Fatal("the soak test stops its server; unset " + variable)
 	}
-	g.servers = []*testserver.Server{m.Server}
-	g.proxy = netfault.Start(g, m.Addr)
-	return testserver.Mongo{URI: "mongodb://" + g.proxy.Addr}.DSN("soak", "")
+	g.servers = []*testserver.Server{s}
+}
+
+// throughProxy starts a proxy in front of the server, and returns the DSN with its address.
+func (g *environment) throughProxy(dsn string) string {
+	g.proxy = netfault.Start(g, g.servers[0].Addr)
+	return strings.Replace(dsn, g.servers[0].Addr, g.proxy.Addr, 1)
 }
 
 // sqliteToMongo prepares a migration. The processes of its fleet are at two stages.

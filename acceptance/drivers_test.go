@@ -18,6 +18,8 @@ import (
 	"gosession.dev/session/drivers/memory"
 	"gosession.dev/session/drivers/migrate"
 	"gosession.dev/session/drivers/mongo"
+	"gosession.dev/session/drivers/mysql"
+	"gosession.dev/session/drivers/postgres"
 	"gosession.dev/session/drivers/sqlite"
 	"gosession.dev/session/drivers/sqlstore"
 )
@@ -42,6 +44,8 @@ func TestDriversPage(t *testing.T) {
 		"memory":   opened(memory.Driver{}, t.Name()),
 		"migrate":  opened(migrate.Driver{}, "stage=move&new=memory:"+t.Name()+"new&old=memory:"+t.Name()+"old"),
 		"mongo":    opened(mongo.Driver{}, "mongodb://127.0.0.1:1/app"),
+		"mysql":    opened(mysql.Driver{}, "user:password@tcp(127.0.0.1:1)/app"),
+		"postgres": opened(postgres.Driver{}, "postgres://user:password@127.0.0.1:1/app"),
 		"sqlite":   opened(sqlite.Driver{}, "file:"+filepath.Join(t.TempDir(), "s.db")),
 		"sqlstore": sqlstore.New(db, sqlstore.SQLite),
 	}

@@ -21,12 +21,20 @@ func TestErrorsShowNothingOfDSN(t *testing.T) {
 	}
 	stores := []string{"zanary", "zanary:zanary", "zanary:memory:x", "ZANARY:x", "memory:x?zanary=1", "memory:x?zanary", "memory:zanary?max_sessions=-1",
 		"sqlite:file:/nowhere/zanary/zanary.db", "sqlite:zanary?zanary=1", "memcache:zanary:zanary?zanary=1", "mongodb://zanary:zanary@zanary", "mongo:mongodb://zanary:zanary@127.0.0.1:zanary/",
-		"cookie:secret=zanary", "migrate:old=zanary"}
+		"cookie:secret=zanary", "migrate:old=zanary", "postgres:postgres://zanary:zanary@127.0.0.1:zanary/zanary", "mysql:zanary:zanary@zanary"}
 	dsns := map[string][]string{"memory": parts}
 	for _, p := range parts {
 		dsns["cookie"] = append(dsns["cookie"], p, sealing+"&"+p, sealing+"&unrevocable&"+p, "secret_env=zanary.PATH&"+p)
 		dsns["migrate"] = append(dsns["migrate"], p, "stage="+p, "stage=move&"+p, "stage=move&old=memory:&new=memory:&"+p)
 	}
+	const nowhere = "tcp(127.0.0.1:1)/"
+	for _, p := range parts {
+		dsns["postgres"] = append(dsns["postgres"], "postgres://zanary:zanary@127.0.0.1:1/zanary?"+p, "host=127.0.0.1 port=1 user=zanary password=zanary "+p)
+		dsns["mysql"] = append(dsns["mysql"], p, "zanary:zanary@"+nowhere+p, "zanary:zanary@"+nowhere+"zanary?"+p)
+	}
+	dsns["postgres"] = append(dsns["postgres"], "postgres://zanary:zanary@127.0.0.1:zanary/zanary", "postgres://zanary:zan%ary@127.0.0.1:1/", "host=127.0.0.1 port=1 sslmode=zanary", "host=127.0.0.1 port=1 sslrootcert=/zanary",
+		"host=127.0.0.1 port=zanary", "postgres://127.0.0.1:1/?target_session_attrs=zanary", "zanary", "zanary:zanary")
+	dsns["mysql"] = append(dsns["mysql"], "zanary@zanary(127.0.0.1:1)/", "zanary:zanary@"+nowhere+"?tls=zanary", "zanary:zanary@"+nowhere+"?loc=zanary", "zanary:zanary@"+nowhere+"?collation=zanary", "zanary:zanary@unix(/zanary)/")
 	for _, name := range []string{"secret", "secret_env", "secret_file", "unrevocable"} {
 		for _, value := range []string{"zanary", "%zzzanary", "zanary&" + name + "=zanary", "/zanary"} {
 			dsns["cookie"] = append(dsns["cookie"], name+"="+value, "revocations=memory:&"+name+"="+value)

@@ -31,7 +31,10 @@ func TestErrorsNameDriversThatCan(t *testing.T) {
 	f, err := session.Config{SweepInterval: -1}.New(sqlstore.New(nil, sqlstore.SQLite))
 	note("sqlstore", f, err)
 	sqlite := "file:" + filepath.Join(t.TempDir(), "s.db")
-	dsns := map[string]string{"cookie": sealing, "memcache": "127.0.0.1:1", "memory": "", "mongo": "mongodb://127.0.0.1:1/app", "sqlite": sqlite}
+	dsns := map[string]string{
+		"cookie": sealing, "memcache": "127.0.0.1:1", "memory": "", "mongo": "mongodb://127.0.0.1:1/app",
+		"mysql": "user:password@tcp(127.0.0.1:1)/app", "postgres": "postgres://user:password@127.0.0.1:1/app", "sqlite": sqlite,
+	}
 	for _, name := range session.Drivers() {
 		if name == "migrate" { // has the features that both of its stores have
 			continue

@@ -1,7 +1,9 @@
 package acceptance_test
 
 import (
+	"context"
 	"database/sql"
+	"net/http/httptest"
 	"net/url"
 	"path/filepath"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"gosession.dev/session"
 	"gosession.dev/session/driver"
 	"gosession.dev/session/drivers/migrate"
+	"gosession.dev/session/internal/registry"
 )
 
 // While either backend has a record that it can't read, the key of the record is taken, at both
@@ -67,6 +70,65 @@ func plant(t *testing.T, file, key string) {
 	require.NoError(t, err)
 }
 
+// Sessions move from SQLite to a server and back, while processes are at both stages: no update is
+// lost, and every session is in the new backend at the end.
+func TestMigrateBetweenSQLDatabases(t *testing.T) {
+	type backend struct{ driver, dsn string }
+	for name, newDSN := range map[string]func(*testing.T) string{"postgres": newPostgres, "mysql": newMariaDB} {
+		server := backend{name, newDSN(t)}
+		for way, from := range map[string]backend{"to": {"sqlite", newFile(t)}, "from": server} {
+			to := server
+			if from == server {
+				to = backend{"sqlite", newFile(t)}
+			}
+			t.Run(way+" "+name, func(t *testing.T) {
+				opened := func(driver, dsn string) *session.Factory {
+					f, err := patient.Open(driver, dsn)
+					require.NoError(t, err)
+					t.Cleanup(func() { require.NoError(t, f.Close()) })
+					return f
+				}
+				id := created(t, opened(from.driver, from.dsn)).ID()
+				var urls []string
+				for _, stage := range []string{"prepare", "move"} {
+					dsn := url.Values{"stage": {stage}, "new": {to.driver + ":" + to.dsn}, "old": {from.driver + ":" + from.dsn}}.Encode()
+					srv := httptest.NewServer(application(opened("migrate", dsn)))
+					defer srv.Close()
+					urls = append(urls, srv.URL)
+				}
+				moved := make(chan error, 1)
+				go func() { moved <- moveAll(t.Context(), to.driver, to.dsn, from.driver, from.dsn) }()
+				count(t, id, urls...)
+				require.NoError(t, <-moved)
+				require.NoError(t, moveAll(t.Context(), to.driver, to.dsn, from.driver, from.dsn))
+				s, err := opened(to.driver, to.dsn).Retrieve(t.Context(), id)
+				require.NoError(t, err)
+				n, err := session.Get[int](s, "n")
+				require.NoError(t, err)
+				require.Equal(t, counters*increments, n)
+				_, err = opened(from.driver, from.dsn).Retrieve(t.Context(), id)
+				require.ErrorIs(t, err, session.ErrNotFound)
+			})
+		}
+	}
+}
+
+// moveAll moves all sessions, as sessionctl move does.
+func moveAll(ctx context.Context, toDriver, toDSN, fromDriver, fromDSN string) error {
+	to, err := registry.Open(toDriver, toDSN)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	from, err := registry.Open(fromDriver, fromDSN)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	_, err = migrate.Move(ctx, to, from, migrate.MoveOptions{Parallel: 2})
+	return err
+}
+
 // MaxPerSubject needs two stores that list the sessions of a subject; memcache does not.
 func TestMigrateMaxPerSubjectBesideMemcache(t *testing.T) {
 	for _, dsn := range []string{
@@ -102,6 +164,14 @@ func TestMigrateSameStore(t *testing.T) {
 		{"mongo:mongodb://u:p@h1,h2/db", "mongo:mongodb://h2,h1/db?collection=sessions", true},
 		{"mongo:mongodb://h1/db", "mongo:mongodb://h1/db2", false},
 		{"mongo:mongodb://h1/db", "mongo:mongodb://h1/db?collection=others", false},
+		{"postgres:postgres://u:p@h1/db", "postgres:postgresql://v:q@H1/db?sslmode=disable", true},
+		{"postgres:postgres://h1/db", "postgres:postgres://h1/db?session_table=sessions", true},
+		{"postgres:postgres://h1/db", "postgres:postgres://h1/db2", false},
+		{"postgres:postgres://h1/db?session_table=a", "postgres:postgres://h1/db?session_table=b", false},
+		{"postgres:host=h1 dbname=db", "postgres:host=h1 dbname=db", true},
+		{"mysql:u:p@tcp(h1:3306)/db", "mysql:v:q@tcp(h1:3306)/db?timeout=1s", true},
+		{"mysql:u:p@tcp(h1:3306)/db", "mysql:u:p@tcp(h1:3306)/db2", false},
+		{"mysql:u:p@tcp(h1:3306)/db?session_table=a", "mysql:u:p@tcp(h1:3306)/db?session_table=b", false},
 	} {
 		for _, pair := range [][2]string{{tt.a, tt.b}, {tt.b, tt.a}} {
 			store, err := migrate.Driver{}.Open("new=" + url.PathEscape(pair[0]) + "&old=" + url.PathEscape(pair[1]) + "&stage=move")

@@ -21,6 +21,8 @@ import (
 	_ "gosession.dev/session/drivers/memcache"
 	_ "gosession.dev/session/drivers/memory"
 	_ "gosession.dev/session/drivers/mongo"
+	_ "gosession.dev/session/drivers/mysql"
+	_ "gosession.dev/session/drivers/postgres"
 	_ "gosession.dev/session/drivers/sqlite"
 	"gosession.dev/session/internal/testserver"
 )
@@ -103,6 +105,8 @@ func backends(t *testing.T, run func(t *testing.T, f *session.Factory)) {
 		"sqlite":   newFile,
 		"memcache": newMemcached,
 		"mongo":    newMongo,
+		"postgres": newPostgres,
+		"mysql":    newMariaDB,
 	} {
 		t.Run(driver, func(t *testing.T) {
 			f, err := patient.Open(driver, dsn(t))
@@ -120,6 +124,16 @@ func newMemcached(t *testing.T) string { return testserver.StartMemcached(t).Add
 
 func newMongo(t *testing.T) string {
 	return testserver.StartMongo(t).DSN(fmt.Sprintf("t%d", time.Now().UnixNano()), "")
+}
+
+func newPostgres(t *testing.T) string {
+	server := testserver.StartPostgres(t, "fsync=off")
+	return server.DSN(server.NewDatabase(t), "")
+}
+
+func newMariaDB(t *testing.T) string {
+	server := testserver.StartMariaDB(t, "innodb_flush_log_at_trx_commit=0")
+	return server.DSN(server.NewDatabase(t), "")
 }
 
 // created returns a new session.
@@ -184,7 +198,7 @@ func TestNoUpdateIsLost(t *testing.T) {
 // Concurrent increments in two processes are all stored.
 func TestNoUpdateIsLostByTwoProcesses(t *testing.T) {
 	for driver, newDSN := range map[string]func(*testing.T) string{
-		"sqlite": newFile, "memcache": newMemcached, "mongo": newMongo,
+		"sqlite": newFile, "memcache": newMemcached, "mongo": newMongo, "postgres": newPostgres, "mysql": newMariaDB,
 	} {
 		t.Run(driver, func(t *testing.T) {
 			dsn := newDSN(t)

@@ -15,6 +15,8 @@ import (
 	"gosession.dev/session/drivers/memory"
 	"gosession.dev/session/drivers/migrate"
 	"gosession.dev/session/drivers/mongo"
+	"gosession.dev/session/drivers/mysql"
+	"gosession.dev/session/drivers/postgres"
 	"gosession.dev/session/drivers/sqlite"
 	"gosession.dev/session/internal/canary"
 )
@@ -33,6 +35,8 @@ func TestStoresShowNothing(t *testing.T) {
 		"memory":   {memory.Driver{}, "zanary"},
 		"migrate":  {migrate.Driver{}, "stage=move&old=memory:zanary-old&new=" + url.QueryEscape("sqlite:"+file)},
 		"mongo":    {mongo.Driver{}, "mongodb://zanary-user:zanary-password@127.0.0.1:1/zanary-db?collection=zanary-coll&serverSelectionTimeoutMS=100"},
+		"mysql":    {mysql.Driver{}, "zanary-user:zanary-password@tcp(127.0.0.1:1)/zanary-db?timeout=100ms"},
+		"postgres": {postgres.Driver{}, "postgres://zanary-user:zanary-password@127.0.0.1:1/zanary-db?connect_timeout=1"},
 		"sqlite":   {sqlite.Driver{}, file},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -36,13 +36,21 @@ func canonical(part string) string {
 		return name + ":" + file(place) + "#" + or(params.Get("table"), "sessions")
 	case "memcache":
 		return name + ":" + hosts(place) + "#" + or(params.Get("prefix"), "sess:")
-	case "mongo":
-		_, address, _ := strings.Cut(place, "://")
+	case "mongo", "postgres", "mysql":
+		_, address, isURL := strings.Cut(place, "://")
+		if name == "mysql" {
+			address = place
+		} else if !isURL {
+			return part // the keywords of PostgreSQL
+		}
 		servers, database, _ := strings.Cut(address[strings.LastIndex(address, "@")+1:], "/")
-		return name + ":" + hosts(servers) + "/" + database + "#" + or(params.Get("collection"), "sessions")
+		return name + ":" + hosts(servers) + "/" + database + "#" + or(params.Get(tableParameter[name]), "sessions")
 	}
 	return part
 }
+
+// tableParameter is the parameter of each server's DSN that names the table of sessions.
+var tableParameter = map[string]string{"mongo": "collection", "postgres": "session_table", "mysql": "session_table"}
 
 // file returns the absolute path of a file name or a file: URI.
 func file(place string) string {

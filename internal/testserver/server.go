@@ -96,6 +96,9 @@ func (s *Server) answers() error {
 	return conn.Close()
 }
 
+// Dir returns the server's working directory. A database server keeps its data there.
+func (s *Server) Dir() string { return s.dir }
+
 // Stop kills the server and its children, as a crash would.
 func (s *Server) Stop() {
 	if s.cmd == nil {

@@ -33,6 +33,8 @@ import (
 	_ "gosession.dev/session/drivers/memcache"
 	_ "gosession.dev/session/drivers/memory"
 	_ "gosession.dev/session/drivers/mongo"
+	_ "gosession.dev/session/drivers/mysql"
+	_ "gosession.dev/session/drivers/postgres"
 	_ "gosession.dev/session/drivers/sqlite"
 )
 

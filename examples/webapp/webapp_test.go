@@ -90,6 +90,14 @@ func TestShop(t *testing.T) {
 		"mongo": func(t *testing.T) string {
 			return testserver.StartMongo(t).DSN(fmt.Sprintf("t%d", time.Now().UnixNano()), "data=document")
 		},
+		"postgres": func(t *testing.T) string {
+			server := testserver.StartPostgres(t, "fsync=off")
+			return server.DSN(server.NewDatabase(t), "")
+		},
+		"mysql": func(t *testing.T) string {
+			server := testserver.StartMariaDB(t, "innodb_flush_log_at_trx_commit=0")
+			return server.DSN(server.NewDatabase(t), "")
+		},
 	} {
 		t.Run(driver, func(t *testing.T) {
 			sessions, err := session.Open(driver, dsn(t))

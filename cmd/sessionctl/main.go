@@ -26,6 +26,8 @@ import (
 	_ "gosession.dev/session/drivers/memory"
 	_ "gosession.dev/session/drivers/migrate"
 	_ "gosession.dev/session/drivers/mongo"
+	_ "gosession.dev/session/drivers/mysql"
+	_ "gosession.dev/session/drivers/postgres"
 	_ "gosession.dev/session/drivers/sqlite"
 )
 

@@ -52,6 +52,10 @@ go list work | grep -v '/session/soak' | xargs go test -race -timeout 30m
 # internal/explore/scenario runs ten times as many executions.
 GOWORK=off go test ./...
 
+echo "== without cgo"
+CGO_ENABLED=0 go vet ./drivers/sqlite ./acceptance/... ./cmd/sessionctl ./soak/... ./bench/...
+CGO_ENABLED=0 go test ./drivers/sqlite ./acceptance/owndatabase ./examples/webapp
+
 echo "== under load, with faults"
 go test -C soak ./... # without the race detector, which makes planted faults show late
 go run -C soak . -driver sqlite,memcache,memcache-3,mongo,migrate,cookie -for 12s

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/mattn/go-sqlite3"
 	"github.com/stretchr/testify/require"
 
 	"gosession.dev/session"
@@ -63,7 +62,7 @@ func TestMigrateCorruptRecord(t *testing.T) {
 // plant inserts a record that sqlite can't read.
 func plant(t *testing.T, file, key string) {
 	t.Helper()
-	db, err := sql.Open("sqlite3", file+"?_busy_timeout=5000")
+	db, err := sql.Open(sqlDriver(), file+"?_busy_timeout=5000")
 	require.NoError(t, err)
 	defer db.Close()
 	_, err = db.Exec("INSERT INTO sessions (id, data, meta, created, expires, subject, version) VALUES (?, x'', x'', 1, 'tomorrow', '', 1)", key)

@@ -12,8 +12,6 @@ import (
 	"sync"
 	"time"
 
-	_ "github.com/mattn/go-sqlite3"
-
 	"gosession.dev/session/internal/port"
 	"gosession.dev/session/soak/wire"
 )
@@ -196,13 +194,19 @@ func (r *run) lookUpAll() {
 	}
 }
 
+// sqlDriver returns the name of the SQL driver that drivers/sqlite registers. It depends on cgo.
+func sqlDriver() string {
+	names := sql.Drivers()
+	return names[slices.IndexFunc(names, func(name string) bool { return strings.HasPrefix(name, "sqlite") })]
+}
+
 // checkFile fails if the SQLite database is damaged. It creates no file: the file would belong to
 // root.
 func (r *run) checkFile() error {
 	if r.file == "" {
 		return nil
 	}
-	db, err := sql.Open("sqlite3", "file:"+r.file+"?mode=rw&_busy_timeout=10000")
+	db, err := sql.Open(sqlDriver(), "file:"+r.file+"?mode=rw&_busy_timeout=10000")
 	if err != nil {
 		return err
 	}

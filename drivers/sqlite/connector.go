@@ -1,5 +1,3 @@
-//go:build cgo
-
 package sqlite
 
 import (
@@ -12,8 +10,6 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
-
-	"github.com/mattn/go-sqlite3"
 
 	sessiondriver "gosession.dev/session/driver"
 )
@@ -29,7 +25,7 @@ type connector struct {
 	pinned      atomic.Pointer[os.File]     // the same, if it could be pinned; open until unpin
 }
 
-func (c *connector) Driver() driver.Driver { return &sqlite3.SQLiteDriver{} }
+func (c *connector) Driver() driver.Driver { return libraryDriver }
 
 // Connect opens a connection. It does not wait while the database is busy: package sqlstore calls
 // again until the context of its caller ends, which may be another one than ctx.
@@ -78,19 +74,18 @@ func (c *connector) open(d dsn, generation int64) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	sqliteConn, err := c.Driver().Open(d.uri)
+	opened, err := openLibrary(d.uri)
 	if err != nil {
 		return nil, err
 	}
-	conn := &conn{sqliteConn.(*sqlite3.SQLiteConn), c, generation, true}
-	if err := c.prepareConn(conn.SQLiteConn, d, before); err != nil {
-		return nil, errors.Join(err, conn.SQLiteConn.Close())
+	if err := c.prepareConn(opened, d, before); err != nil {
+		return nil, errors.Join(err, opened.Close())
 	}
-	return conn, nil
+	return &conn{opened, c, generation, true}, nil
 }
 
 // prepareConn checks that conn has opened the file before, and sets up the WAL.
-func (c *connector) prepareConn(conn *sqlite3.SQLiteConn, d dsn, before os.FileInfo) error {
+func (c *connector) prepareConn(conn libraryConn, d dsn, before os.FileInfo) error {
 	if err := c.remember(before); err != nil {
 		return err
 	}

@@ -1,5 +1,3 @@
-//go:build cgo
-
 package sqlite
 
 import (
@@ -59,7 +57,7 @@ func TestWithoutCreating(t *testing.T) {
 // A call with driver.WithoutCreating does not change the file of another application.
 func TestWithoutCreatingInAnotherFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "other.db")
-	db, err := sql.Open("sqlite3", path)
+	db, err := sql.Open(SQLDriver, path)
 	require.NoError(t, err)
 	_, err = db.Exec("CREATE TABLE customers (id INTEGER PRIMARY KEY)")
 	require.NoError(t, err)

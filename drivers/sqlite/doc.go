@@ -22,9 +22,11 @@
 //		log.Fatal(http.ListenAndServe("localhost:8080", sessions.Handler(http.DefaultServeMux)))
 //	}
 //
-// The package uses github.com/mattn/go-sqlite3, which needs cgo and a C compiler. Without them, a
-// program that imports the package does not build, and the compiler's message says why. To keep
-// sessions in a database that the application opens itself, use package sqlstore.
+// With cgo, the package uses github.com/mattn/go-sqlite3, which needs a C compiler. Without, it uses
+// modernc.org/sqlite, which is SQLite translated to Go: see [Without cgo]. To keep sessions in a
+// database that the application opens itself, use package sqlstore.
+//
+// [Without cgo]: #hdr-Without_cgo
 //
 // The DSN is a file name or a file: URI, and parameters after a question mark:
 //
@@ -53,6 +55,22 @@
 //	_secure_delete=on    SQLite overwrites the data of ended sessions.
 //
 // Open fails for an unknown parameter, an invalid value, and a parameter that is given twice.
+//
+// # Without cgo
+//
+// The go command builds without cgo if CGO_ENABLED is 0, if it finds no C compiler, and for another
+// operating system or processor. Then
+//
+//   - DSNs, files and guarantees are the same, and programs of both kinds can use one file at the
+//     same time. Open refuses the parameters _loc, _mutex and _stmt_cache_size, which are about
+//     go-sqlite3 and not about SQLite.
+//   - a request that reads or writes a session takes more processor time: docs/choosing-a-backend.md
+//     has figures.
+//   - the program builds for the platforms that the documentation of modernc.org/sqlite lists.
+//   - errors of the file system may lack the cause that the operating system gave.
+//   - the SQL driver that is registered with package database/sql is "sqlite" of modernc.org/sqlite,
+//     instead of "sqlite3" of go-sqlite3. Package database/sql panics if the program contains
+//     another SQL driver of that name.
 //
 // # The file
 //

@@ -1,5 +1,3 @@
-//go:build cgo
-
 package sqlite
 
 import (
@@ -18,7 +16,7 @@ type dsn struct {
 	creates bool   // whether the first use may create the file
 	single  bool   // whether there must be one connection: a second would see other data, or be locked out
 	wal     bool   // whether the journal mode must be WAL
-	uri     string // the DSN for go-sqlite3
+	uri     string // the URI of the database, with SQLite's parameters and the ones of go-sqlite3
 	options sqlstore.Options
 }
 

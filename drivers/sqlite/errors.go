@@ -1,13 +1,9 @@
-//go:build cgo
-
 package sqlite
 
 import (
 	"errors"
 	"fmt"
 	"slices"
-
-	"github.com/mattn/go-sqlite3"
 
 	"gosession.dev/session/drivers/sqlstore"
 )
@@ -17,30 +13,39 @@ type fileError string
 
 func (e fileError) Error() string { return "sqlite: " + string(e) }
 
-// readonlyDirectory is SQLITE_READONLY_DIRECTORY. SQLite's message for it blames the file.
-const readonlyDirectory = 1544
+// SQLite's result codes. The message for codeReadonlyDirectory, an extended code, blames the file.
+const (
+	codePerm              = 3
+	codeReadonly          = 8
+	codeIOErr             = 10
+	codeCorrupt           = 11
+	codeCantOpen          = 14
+	codeProtocol          = 15
+	codeNotADB            = 26
+	codeReadonlyDirectory = 1544
+)
 
 // explain describes an error without quoting data or names. It returns "" for an unknown error.
 func explain(err error) string {
 	if e, ok := errors.AsType[fileError](err); ok {
 		return e.Error()
 	}
-	e, ok := errors.AsType[sqlite3.Error](err)
+	e, ok := inspect(err)
 	if !ok {
 		return ""
 	}
 	text := sqlstore.SQLite.Explain(err)
 	switch {
-	case e.ExtendedCode == readonlyDirectory:
+	case e.extended == codeReadonlyDirectory:
 		text = "sqlite: SQLite needs other files beside the file, and the directory can't be written to"
 	case text == "":
-		text = "sqlite: " + e.Code.Error()
+		text = "sqlite: " + e.text
 	}
-	if e.ExtendedCode != 0 {
-		text = fmt.Sprintf("%s (code %d)", text, e.ExtendedCode)
+	if e.extended != 0 {
+		text = fmt.Sprintf("%s (code %d)", text, e.extended)
 	}
-	if e.SystemErrno != 0 {
-		text += ": " + e.SystemErrno.Error()
+	if e.cause != nil {
+		text += ": " + e.cause.Error()
 	}
 	return text
 }
@@ -48,9 +53,8 @@ func explain(err error) string {
 // mayEndWithConnection reports whether a new connection may not have the error. For example, SQLite
 // opens a file that can't be written to for reading, and the connection stays read-only.
 func mayEndWithConnection(err error) bool {
-	e, ok := errors.AsType[sqlite3.Error](err)
-	return ok && slices.Contains([]sqlite3.ErrNo{
-		sqlite3.ErrReadonly, sqlite3.ErrCantOpen, sqlite3.ErrPerm, sqlite3.ErrIoErr,
-		sqlite3.ErrNotADB, sqlite3.ErrCorrupt, sqlite3.ErrProtocol,
-	}, e.Code)
+	e, ok := inspect(err)
+	return ok && slices.Contains([]int{
+		codeReadonly, codeCantOpen, codePerm, codeIOErr, codeNotADB, codeCorrupt, codeProtocol,
+	}, e.code)
 }

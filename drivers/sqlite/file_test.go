@@ -1,5 +1,3 @@
-//go:build cgo
-
 package sqlite
 
 import (
@@ -12,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mattn/go-sqlite3"
 	"github.com/stretchr/testify/require"
 
 	"gosession.dev/session/driver"
@@ -149,7 +146,7 @@ func TestLockedByOtherProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	s := open(t, path)
 	require.NoError(t, s.Create(t.Context(), record("k")))
-	other, err := sql.Open("sqlite3", "file:"+path+"?_txlock=immediate")
+	other, err := sql.Open(SQLDriver, "file:"+path+"?_txlock=immediate")
 	require.NoError(t, err)
 	defer other.Close()
 	lock, err := other.Begin()
@@ -182,11 +179,11 @@ func TestLockedForConnections(t *testing.T) {
 	s := open(t, path)
 	require.NoError(t, s.Create(t.Context(), record("k")))
 	s.(*store).db.SetMaxIdleConns(-1) // each call connects
-	other, err := sql.Open("sqlite3", "file:"+path+"?_locking_mode=EXCLUSIVE")
+	other, err := sql.Open(SQLDriver, path)
 	require.NoError(t, err)
 	defer other.Close()
 	other.SetMaxOpenConns(1)
-	_, err = other.Exec("UPDATE sessions SET version = version + 1")
+	_, err = other.Exec("PRAGMA locking_mode = EXCLUSIVE; UPDATE sessions SET version = version + 1")
 	require.NoError(t, err)
 
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
@@ -269,10 +266,7 @@ func TestTooLarge(t *testing.T) {
 	require.NoError(t, s.Create(ctx, record("k")))
 	one, err := s.(*store).db.Conn(ctx)
 	require.NoError(t, err)
-	require.NoError(t, one.Raw(func(c any) error {
-		c.(*conn).SetLimit(sqlite3.SQLITE_LIMIT_LENGTH, 10_000)
-		return nil
-	}))
+	limitLength(t, one, 10_000)
 	require.NoError(t, one.Close())
 	big := record("big")
 	big.Data = []byte(strings.Repeat("x", 20_000))

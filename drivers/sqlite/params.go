@@ -1,5 +1,3 @@
-//go:build cgo
-
 package sqlite
 
 import (
@@ -12,7 +10,7 @@ import (
 	"time"
 )
 
-// param is a parameter that go-sqlite3 or SQLite reads when it connects.
+// param is a parameter of go-sqlite3, or one that SQLite reads when it opens a file.
 type param struct {
 	names []string                         // synonyms
 	check func(value string) (want string) // returns "" for a valid value, and otherwise what is valid
@@ -107,6 +105,12 @@ func checkParams(query url.Values) error {
 	for _, p := range params {
 		known = append(known, p.names...)
 	}
+	for _, name := range withoutCounterpart {
+		if query.Has(name) {
+			return fmt.Errorf("sqlite: DSN parameter %s needs go-sqlite3, and this program was built without cgo; remove it, or build with CGO_ENABLED=1 and a C compiler", name)
+		}
+	}
+	known = slices.DeleteFunc(known, func(name string) bool { return slices.Contains(withoutCounterpart, name) })
 	for name := range query {
 		if !slices.Contains(known, name) {
 			slices.Sort(known)

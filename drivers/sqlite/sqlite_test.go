@@ -1,5 +1,3 @@
-//go:build cgo
-
 package sqlite_test
 
 import (
@@ -44,7 +42,7 @@ func target() drivertest.Target {
 // count returns the number of rows in all tables of a file.
 func count(t testing.TB, dsn string) (rows int) {
 	path, _, _ := strings.Cut(strings.TrimPrefix(dsn, "file:"), "?")
-	db, err := sql.Open("sqlite3", path)
+	db, err := sql.Open(sqlite.SQLDriver, path)
 	require.NoError(t, err)
 	defer db.Close()
 	var all string
@@ -91,7 +89,7 @@ func damage(change string) func(t testing.TB, dsn, key string) {
 		name := func(param, otherwise string) string { return strconv.Quote(cmp.Or(params.Get(param), otherwise)) }
 		table, id := name("table", "sessions"), name("id_column", "id")
 		change := strings.ReplaceAll(change, "{data}", name("data_column", "data"))
-		db, err := sql.Open("sqlite3", path+"?_busy_timeout=5000")
+		db, err := sql.Open(sqlite.SQLDriver, path+"?_busy_timeout=5000")
 		require.NoError(t, err)
 		defer db.Close()
 		db.SetMaxOpenConns(1)

@@ -1,5 +1,3 @@
-//go:build cgo
-
 package sqlite
 
 // filesystems are the names of SQLite's VFSs that store files.

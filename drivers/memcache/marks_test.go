@@ -91,11 +91,11 @@ func TestMarkLifetime(t *testing.T) {
 		it.Expiration = expiration(time.Now().Add(time.Hour))
 		return it
 	}
-	put(t, s, item("young", driver.MarkLifetime-10*time.Second))
+	put(t, s, item("young", driver.MarkLifetime-time.Minute))
 	rename, err := s.Renamed(ctx, "young")
 	require.NoError(t, err)
 	require.Equal(t, "new", rename.To)
-	require.InDelta(t, driver.MarkLifetime-10*time.Second, rename.Age, float64(9*time.Second))
+	require.InDelta(t, driver.MarkLifetime-time.Minute, rename.Age, float64(59*time.Second))
 	require.ErrorIs(t, s.Create(ctx, record("young", time.Hour)), driver.ErrExists)
 	require.ErrorIs(t, s.Destroy(ctx, "young"), driver.ErrNotFound)
 	_, err = s.Renamed(ctx, "young")

@@ -188,7 +188,7 @@ func TestOvertaken(t *testing.T) {
 				return nil
 			})
 			if tt.exists {
-				write(t, s.Store, "ada", time.Second)
+				write(t, s.Store, "ada", 30*time.Second)
 				before = read(t, s.Store, "ada")
 			}
 			require.NoError(t, subjectmark.Write(t.Context(), s, "ada", now, now.Add(time.Hour)))

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -167,13 +168,35 @@ func (tb *tab) addMany(n int) error {
 	return err
 }
 
-// startShop builds and runs the example web application with a driver, and returns its URL.
+// programs is the folder of the program that buildShop builds.
+var programs string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		var err error
+		if programs, err = os.MkdirTemp("", "webtest"); err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(programs)
+		return m.Run()
+	}())
+}
+
+// buildShop builds the example web application once, and returns the path of the program.
+var buildShop = sync.OnceValues(func() (program string, err error) {
+	program = filepath.Join(programs, "webapp")
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", program, "gosession.dev/session/examples/webapp")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return program, nil
+})
+
+// startShop runs the example web application with a driver, and returns its URL.
 func startShop(t *testing.T, driver, dsn string) (url string) {
 	t.Helper()
-	bin := filepath.Join(t.TempDir(), "webapp")
-	build := exec.Command("go", "build", "-buildvcs=false", "-o", bin, "gosession.dev/session/examples/webapp")
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	bin, err := buildShop()
+	require.NoError(t, err)
 	cmd := exec.Command(bin, "-addr", "127.0.0.1:0", "-driver", driver, "-dsn", dsn)
 	cmd.Dir = t.TempDir()
 	cmd.Stderr = os.Stderr
@@ -206,6 +229,14 @@ func TestShop(t *testing.T) {
 		"memcache": {func(t *testing.T) string { return testserver.StartMemcached(t).Addr + testserver.Patient }, false, true},
 		"mongo": {func(t *testing.T) string {
 			return testserver.StartMongo(t).DSN(fmt.Sprintf("t%d", time.Now().UnixNano()), "")
+		}, true, true},
+		"postgres": {func(t *testing.T) string {
+			server := testserver.StartPostgres(t, "fsync=off")
+			return server.DSN(server.NewDatabase(t), "")
+		}, true, true},
+		"mysql": {func(t *testing.T) string {
+			server := testserver.StartMariaDB(t, "innodb_flush_log_at_trx_commit=0")
+			return server.DSN(server.NewDatabase(t), "")
 		}, true, true},
 		"cookie": {func(t *testing.T) string {
 			return "secret=AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE&revocations=sqlite:" + filepath.Join(t.TempDir(), "ended.db")

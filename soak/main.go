@@ -18,12 +18,14 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"log"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -35,6 +37,7 @@ func main() {
 	}
 	which := flag.String("driver", "all", "backends to test, separated by commas: all, "+strings.Join(names, ", "))
 	length := flag.Duration("for", time.Minute, "how long to test each backend")
+	parallel := flag.Int("parallel", 1, "number of backends to test at the same time")
 	users := flag.Int("users", 0, "number of users, with two browsers each; 0 means the number of the backend")
 	fault := flag.String("fault", "", "plant this fault in the application, to see that it is found; go run -C soak ./app -help lists them")
 	only := flag.String("only", "", "cause only the faults whose name contains this text")
@@ -44,7 +47,7 @@ func main() {
 		*which = strings.Join(names, ",")
 	}
 	o := options{length: *length, users: *users, fault: *fault, logs: *logs, only: *only}
-	if err := runAll(strings.Split(*which, ","), o); err != nil {
+	if err := runAll(strings.Split(*which, ","), max(1, *parallel), o); err != nil {
 		log.Fatalf("soak: %v", err)
 	}
 }
@@ -58,31 +61,50 @@ type options struct {
 	only   string
 }
 
-// runAll tests the backends with these names. It fails if a fault was found with one of them.
-func runAll(names []string, o options) (err error) {
+// runAll tests the backends with these names, at most parallel of them at the same time. It fails
+// if a fault was found with one of them.
+func runAll(names []string, parallel int, o options) (err error) {
+	var chosen []backend
+	for _, name := range names {
+		i := slices.IndexFunc(backends, func(b backend) bool { return b.name == name })
+		if i < 0 {
+			return fmt.Errorf("unknown backend %q; -help lists them", name)
+		}
+		chosen = append(chosen, backends[i])
+	}
 	h := &host{}
 	defer h.close(&err)
 	program, err := build(h.TempDir())
 	if err != nil {
 		return err
 	}
-	var failed []string
-	for _, name := range names {
-		i := slices.IndexFunc(backends, func(b backend) bool { return b.name == name })
-		if i < 0 {
-			return fmt.Errorf("unknown backend %q; -help lists them", name)
-		}
-		res, err := soak(backends[i], program, o)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		res.print(os.Stdout)
-		if len(res.faults) > 0 {
-			failed = append(failed, name)
-		}
+	var (
+		mu     sync.Mutex // guards standard output and what follows
+		failed []string
+		errs   []error
+		wg     sync.WaitGroup
+	)
+	free := make(chan struct{}, parallel)
+	for _, b := range chosen {
+		free <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-free }()
+			res, err := soak(b, program, o)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", b.name, err))
+				return
+			}
+			res.print(os.Stdout)
+			if len(res.faults) > 0 {
+				failed = append(failed, b.name)
+			}
+		})
 	}
+	wg.Wait()
 	if len(failed) > 0 {
-		return fmt.Errorf("faults found with: %s", strings.Join(failed, ", "))
+		errs = append(errs, fmt.Errorf("faults found with: %s", strings.Join(failed, ", ")))
 	}
-	return nil
+	return errors.Join(errs...)
 }

@@ -66,6 +66,13 @@ func TestMissingBackend(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, before, after)
 	})
+	t.Run("table on a server", func(t *testing.T) {
+		for _, b := range []backend{onPostgres(t), onMariaDB(t)} {
+			for _, args := range commands() {
+				b.fails(t, "no sessions can be read here, and nothing was created", args...)
+			}
+		}
+	})
 	t.Run("collection", func(t *testing.T) {
 		b := backend{"mongo", testserver.StartMongo(t).DSN("typo", "")}
 		for _, args := range commands() {

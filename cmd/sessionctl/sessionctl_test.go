@@ -103,9 +103,22 @@ func backends(t *testing.T) map[string]backend {
 		"sqlite":   {"sqlite", "file:" + filepath.Join(t.TempDir(), "s.db")},
 		"memcache": {"memcache", testserver.StartMemcached(t).Addr + testserver.Patient},
 		"mongo":    {"mongo", mongo.DSN("ctl", "")},
+		"postgres": onPostgres(t),
+		"mysql":    onMariaDB(t),
 		"migrate": {"migrate", fmt.Sprintf("stage=move&new=memcache:%s&old=sqlite:file:%s",
 			testserver.StartMemcached(t).Addr+testserver.Patient, filepath.Join(t.TempDir(), "old.db"))},
 	}
+}
+
+// onPostgres and onMariaDB return backends in new databases, without tables.
+func onPostgres(t *testing.T) backend {
+	server := testserver.StartPostgres(t, "fsync=off")
+	return backend{"postgres", server.DSN(server.NewDatabase(t), "")}
+}
+
+func onMariaDB(t *testing.T) backend {
+	server := testserver.StartMariaDB(t, "innodb_flush_log_at_trx_commit=0")
+	return backend{"mysql", server.DSN(server.NewDatabase(t), "")}
 }
 
 func TestCommands(t *testing.T) {
@@ -182,23 +195,28 @@ func TestCommands(t *testing.T) {
 
 func TestMove(t *testing.T) {
 	all := backends(t)
-	from, to := all["sqlite"], all["mongo"]
-	f := from.open(t, session.Config{})
-	s := signIn(t, f, "ada")
-	for range 20 {
-		signIn(t, f, "bob")
+	for _, pair := range [][2]string{{"sqlite", "mongo"}, {"mysql", "postgres"}, {"postgres", "sqlite"}} {
+		from, to := all[pair[0]], all[pair[1]]
+		t.Run(pair[0]+" to "+pair[1], func(t *testing.T) {
+			f := from.open(t, session.Config{})
+			s := signIn(t, f, "ada")
+			for range 20 {
+				signIn(t, f, "bob")
+			}
+			got := from.run(t, "", "move", "--yes", "--to-driver", to.driver, "--to-dsn", to.dsn)
+			require.Zero(t, got.code, got.err)
+			require.Regexp(t, `^moved: 21 of 21 in `, got.out)
+			require.Equal(t, "0\n", from.fine(t, "count"))
+			require.Equal(t, "21\n", to.fine(t, "count"))
+			moved, err := to.open(t, session.Config{}).Retrieve(t.Context(), s.ID())
+			require.NoError(t, err)
+			require.Equal(t, "ada", moved.Subject())
+			t.Setenv("SESSION_TO_DRIVER", to.driver)
+			t.Setenv("SESSION_TO_DSN", to.dsn)
+			require.Regexp(t, `^moved: 0 of 0 in `, from.fine(t, "move", "--yes"), "the second move")
+			to.fine(t, "end", "--all", "--yes")
+		})
 	}
-	got := from.run(t, "", "move", "--yes", "--to-driver", to.driver, "--to-dsn", to.dsn)
-	require.Zero(t, got.code, got.err)
-	require.Regexp(t, `^moved: 21 of 21 in `, got.out)
-	require.Equal(t, "0\n", from.fine(t, "count"))
-	require.Equal(t, "21\n", to.fine(t, "count"))
-	moved, err := to.open(t, session.Config{}).Retrieve(t.Context(), s.ID())
-	require.NoError(t, err)
-	require.Equal(t, "ada", moved.Subject())
-	t.Setenv("SESSION_TO_DRIVER", to.driver)
-	t.Setenv("SESSION_TO_DSN", to.dsn)
-	require.Regexp(t, `^moved: 0 of 0 in `, from.fine(t, "move", "--yes"), "the second move")
 }
 
 // After Ctrl-C, move says how many sessions it has moved. Run again, it moves the others.

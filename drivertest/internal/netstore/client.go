@@ -276,14 +276,6 @@ func (s *store) closeIdle() {
 	}
 }
 
-// isOpen reports whether the server has not closed an idle connection.
-func (c *conn) isOpen() bool {
-	_ = c.SetReadDeadline(time.Now().Add(time.Millisecond))
-	_, err := c.Conn.Read(make([]byte, 1))
-	timeout, ok := errors.AsType[net.Error](err)
-	return ok && timeout.Timeout()
-}
-
 func (s *store) Close() error {
 	s.closed.Store(true)
 	s.closeIdle()

@@ -2,6 +2,7 @@ package acceptance_test
 
 import (
 	"context"
+	"database/sql"
 	"net/url"
 	"path/filepath"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"gosession.dev/session/drivers/mysql"
 	"gosession.dev/session/drivers/postgres"
 	"gosession.dev/session/drivers/sqlite"
+	"gosession.dev/session/drivers/sqlstore"
 	"gosession.dev/session/internal/canary"
 )
 
@@ -26,6 +28,7 @@ import (
 func TestStoresShowNothing(t *testing.T) {
 	file := "file:" + filepath.Join(t.TempDir(), "zanary.db") + "?table=zanary_table"
 	const sealing = "c2FuYXJ5LXphbmFyeS16YW5hcnktemFuYXJ5LXphbmE" // Base64 of "sanary-zanary-..."
+	const ofPostgres, ofMySQL = "postgres://zanary-user:zanary-password@127.0.0.1:1/zanary-db?connect_timeout=1", "zanary-user:zanary-password@tcp(127.0.0.1:1)/zanary-db?timeout=100ms"
 	for name, open := range map[string]struct {
 		driver.Driver
 		dsn string
@@ -35,9 +38,12 @@ func TestStoresShowNothing(t *testing.T) {
 		"memory":   {memory.Driver{}, "zanary"},
 		"migrate":  {migrate.Driver{}, "stage=move&old=memory:zanary-old&new=" + url.QueryEscape("sqlite:"+file)},
 		"mongo":    {mongo.Driver{}, "mongodb://zanary-user:zanary-password@127.0.0.1:1/zanary-db?collection=zanary-coll&serverSelectionTimeoutMS=100"},
-		"mysql":    {mysql.Driver{}, "zanary-user:zanary-password@tcp(127.0.0.1:1)/zanary-db?timeout=100ms"},
-		"postgres": {postgres.Driver{}, "postgres://zanary-user:zanary-password@127.0.0.1:1/zanary-db?connect_timeout=1"},
+		"mysql":    {mysql.Driver{}, ofMySQL},
+		"postgres": {postgres.Driver{}, ofPostgres},
 		"sqlite":   {sqlite.Driver{}, file},
+
+		"sqlstore on PostgreSQL": {own{t, "pgx", sqlstore.PostgreSQL}, ofPostgres},
+		"sqlstore on MySQL":      {own{t, "mysql", sqlstore.MySQL}, ofMySQL},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := open.Open(open.dsn)
@@ -52,4 +58,20 @@ func TestStoresShowNothing(t *testing.T) {
 			canary.RequireHidden(t, "a used store", s, "zanary", sealing)
 		})
 	}
+}
+
+// own is a driver whose stores use a database of an application.
+type own struct {
+	t         *testing.T
+	sqlDriver string
+	dialect   sqlstore.Dialect
+}
+
+func (o own) Open(dsn string) (driver.Store, error) {
+	db, err := sql.Open(o.sqlDriver, dsn)
+	if err != nil {
+		return nil, err
+	}
+	o.t.Cleanup(func() { _ = db.Close() })
+	return sqlstore.New(db, o.dialect), nil
 }

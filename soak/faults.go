@@ -190,15 +190,19 @@ func freeze(r *run, d time.Duration) error {
 	return nil
 }
 
-// stopServer kills the first server and starts it again. A memcached has then lost everything.
+// stopServer kills the first server and starts it again, until d has passed. A memcached has then
+// lost everything.
 func stopServer(r *run, d time.Duration) error {
 	s := r.servers[0]
-	s.Stop()
-	time.Sleep(d)
-	if r.driver == "memcache" {
-		r.model.excuseAll("memcached was killed")
+	for begin := time.Now(); time.Since(begin) < d; r.crashes++ {
+		time.Sleep(rand.N(time.Second))
+		s.Stop()
+		time.Sleep(200*time.Millisecond + rand.N(time.Second))
+		if r.driver == "memcache" {
+			r.model.excuseAll("memcached was killed")
+		}
+		s.Start()
 	}
-	s.Start()
 	return nil
 }
 

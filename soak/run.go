@@ -23,6 +23,7 @@ type run struct {
 	*clients
 	browsers []*browser
 	rounds   int // how often kill has restarted processes
+	crashes  int // how often stopServer has restarted a server
 	rows     []*row
 	usages   []wire.Usage // of the first process, at rest
 }

@@ -132,6 +132,9 @@ func (res *result) printRest(w io.Writer) {
 	if r.rounds > 0 {
 		fmt.Fprintf(w, "Killed and started again: %d times.\n", r.rounds)
 	}
+	if r.crashes > 0 {
+		fmt.Fprintf(w, "A server was killed and started again: %d times.\n", r.crashes)
+	}
 	fmt.Fprintf(w, "The first process, at rest:")
 	for i, u := range []wire.Usage{r.usages[0], r.usages[len(r.usages)/2], r.usages[len(r.usages)-1]} {
 		fmt.Fprintf(w, "%s %d goroutines, %d sockets, %d files, %.1f MiB heap, %.1f MiB resident", []string{"", "; then", "; at last"}[i],

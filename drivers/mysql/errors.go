@@ -30,6 +30,9 @@ var explanations = []struct {
 	{mysql.ErrOldPassword, "the server asks for authentication by a password of MySQL 4.0; give the user a new password"},
 	{mysql.ErrUnknownPlugin, "the server asks for an authentication plugin that go-sql-driver does not have; give the user another, such as caching_sha2_password or ed25519"},
 	{mysql.ErrOldProtocol, "the server is too old"},
+	{mysql.ErrPktSync, "the connection was lost: its answers belong to other calls"},
+	{mysql.ErrPktSyncMul, "the connection was lost: its answers belong to other calls"},
+	{mysql.ErrBusyBuffer, "the connection was lost: it is in use by another call"},
 	{mysql.ErrMalformPkt, "the server sent a malformed packet; check that the DSN's port is one of MySQL or MariaDB"},
 }
 

@@ -37,7 +37,7 @@
 //	session_id_column      the key's column; the default is id
 //	session_data_column    the values' column; the default is data
 //	session_json           true for a column of text that SQL can query, if the session codec is JSON
-//	session_max_conns      the maximum number of connections; the default is 25
+//	session_max_conns      the maximum number of connections; the default is 16
 //	session_conn_lifetime  the time after which a connection is replaced; the default is 5m
 //
 // The parameters of go-sql-driver work as its documentation says, with these differences:

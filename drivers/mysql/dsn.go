@@ -29,7 +29,7 @@ type dsn struct {
 
 // Defaults of parameters.
 const (
-	defaultMaxConns  = 25
+	defaultMaxConns  = 16
 	defaultLifetime  = 5 * time.Minute
 	defaultConnect   = 10 * time.Second
 	defaultIsolation = "READ COMMITTED"

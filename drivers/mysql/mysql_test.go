@@ -115,7 +115,13 @@ func direct(t testing.TB, dsn string) *sql.DB {
 }
 
 func count(t testing.TB, dsn string) (rows int) {
-	err := direct(t, dsn).QueryRow(`SELECT (SELECT count(*) FROM sessions) + (SELECT count(*) FROM sessions_marks) + (SELECT count(*) FROM sessions_schema)`).Scan(&rows)
+	d, err := parseDSN(dsn)
+	require.NoError(t, err)
+	c, err := newConnector(d)
+	require.NoError(t, err)
+	db := sql.OpenDB(c)
+	defer db.Close()
+	err = db.QueryRow(`SELECT (SELECT count(*) FROM sessions) + (SELECT count(*) FROM sessions_marks) + (SELECT count(*) FROM sessions_schema)`).Scan(&rows)
 	require.NoError(t, err)
 	return rows
 }

@@ -43,6 +43,11 @@ type Dialect struct {
 	// to the key, and then reads and locks other rows than the one with the key. It is optional.
 	Unindexed func(column string) string
 
+	// LockRead follows a SELECT that reads rows as they are at that moment, including what other
+	// transactions have committed since the statement began, such as "LOCK IN SHARE MODE". It is
+	// optional: databases of one writer do not need it.
+	LockRead string
+
 	// AreIntegers returns a condition that the columns are not NULL and hold integers. It is for
 	// databases whose columns hold values of any type, and optional.
 	AreIntegers func(columns ...string) string

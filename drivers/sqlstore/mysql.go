@@ -23,6 +23,7 @@ var MySQL = Dialect{
 	DeleteBatch: func(table, _, time string) string {
 		return "DELETE FROM " + table + " WHERE " + time + " <= ? ORDER BY " + time + " LIMIT ?"
 	},
+	LockRead:        "LOCK IN SHARE MODE",
 	Unindexed:       func(column string) string { return "(" + column + " + 0)" },
 	Now:             "(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000)",
 	IsDuplicate:     hasNumber("1062"),

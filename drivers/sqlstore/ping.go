@@ -86,14 +86,14 @@ func (s *Store) try(ctx context.Context, in place, st *statements) error {
 	oldKey, data := randomKey(), s.data(r.Data)
 	rename := statement{st.rename, []any{data, r.Meta, expires, r.Subject, int64(r.Version), r.Key, oldKey, int64(2), at, r.Key, oldestMark(at)}}
 	steps := []statement{
-		{st.create, []any{oldKey, s.data([]byte("{}")), r.Meta, at, expires, r.Subject, int64(1), oldKey, oldestMark(at)}},
+		{st.create, s.createArgs(oldKey, s.data([]byte("{}")), r.Meta, at, expires, r.Subject, 1)},
 		{st.flush, []any{s.data([]byte(`{"n":1}`)), r.Meta, expires, r.Subject, int64(2), oldKey, int64(1), at}},
 		rename,
 	}
 	if st.mark == nil {
 		steps[2].args = append(rename.args, oldKey)
 	} else {
-		steps = append(steps, statement{st.mark, []any{oldKey, r.Key}})
+		steps = append(steps, statement{st.mark, []any{oldKey, r.Key, r.Key, oldestMark(at)}})
 	}
 	err := change(ctx, in, steps...)
 	if err == nil {

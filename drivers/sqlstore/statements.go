@@ -32,8 +32,7 @@ func (s *Store) statements() *statements {
 		st.all = append(st.all, q)
 		return q
 	}
-	st.create = add(`INSERT INTO {table} ({id}, {data}, meta, created, expires, subject, version) SELECT $1, $2, $3, $4, $5, $6, $7 {dual}
-		WHERE NOT EXISTS (SELECT 1 FROM {marks} WHERE id = $8 AND renamed > $9)`)
+	st.create = add(s.create())
 	st.retrieve = add(`SELECT {data}, meta, created, expires, subject, version FROM {table} WHERE {id} = $1`)
 	st.look = add(`SELECT CASE WHEN {intact} THEN expires END, CASE WHEN {intact} THEN version END FROM {table} WHERE {id} = $1`)
 	st.flush = add(`UPDATE {table} SET {data} = $1, meta = $2, expires = $3, subject = $4, version = $5
@@ -61,6 +60,31 @@ func (s *Store) statements() *statements {
 	return &st
 }
 
+// create returns the statement that inserts a record under a key without a mark.
+//
+// If the record under the key is being renamed, the INSERT waits until that transaction ends, and
+// does not see its mark. So with LockRead, the statement reads the marks again after the INSERT of
+// its first row, and if there is one, inserts a second row with the key, which fails.
+func (s *Store) create() string {
+	const insert = `INSERT INTO {table} ({id}, {data}, meta, created, expires, subject, version) SELECT $1, $2, $3, $4, $5, $6, $7 `
+	if s.dialect.LockRead == "" {
+		return insert + `{dual} WHERE NOT EXISTS (SELECT 1 FROM {marks} WHERE id = $8 AND renamed > $9)`
+	}
+	return insert + `FROM (SELECT 1 AS n UNION ALL SELECT 2) AS attempts
+		WHERE NOT EXISTS (SELECT 1 FROM {marks} WHERE id = $8 AND renamed > $9)
+		AND (n = 1 OR EXISTS (SELECT 1 FROM {marks} WHERE id = CASE n WHEN 2 THEN $10 END AND renamed > $11 {lock}))`
+}
+
+// createArgs returns the arguments of the statement create.
+func (s *Store) createArgs(key string, data any, meta []byte, created, expires int64, subject string, version int64) []any {
+	oldest := oldestMark(now())
+	args := []any{key, data, meta, created, expires, subject, version, key, oldest}
+	if s.dialect.LockRead != "" {
+		args = append(args, key, oldest)
+	}
+	return args
+}
+
 // addRename adds the statements that rename a record and leave a mark.
 func (s *Store) addRename(st *statements, add func(string) *query) {
 	const rename = `UPDATE {table} SET {data} = $1, meta = $2, expires = $3, subject = $4, version = $5, {id} = $6
@@ -72,7 +96,9 @@ func (s *Store) addRename(st *statements, add func(string) *query) {
 		return
 	}
 	st.rename = add(rename)
-	st.mark = add(`INSERT INTO {marks} (id, renamed_to, renamed) VALUES ($1, $2, {now}) ` + onDuplicate)
+	// The rename may have waited for another transaction, which has left a mark under the new key.
+	st.mark = add(`INSERT INTO {marks} (id, renamed_to, renamed) SELECT $1, $2, {now} {dual}
+		WHERE NOT EXISTS (SELECT 1 FROM {marks} WHERE id = $3 AND renamed > $4) ` + onDuplicate)
 }
 
 // destroySubject returns the statement that deletes the sessions of a subject, except with a number
@@ -131,6 +157,7 @@ func (s *Store) sql(text string) string {
 		"{expires}", expires,
 		"{now}", s.dialect.Now,
 		"{dual}", s.dialect.Dual,
+		"{lock}", s.dialect.LockRead,
 		"{id}", t.ID,
 		"{data}", t.Data,
 	}

@@ -18,10 +18,9 @@ func (s *Store) Create(ctx context.Context, r *driver.Record) error {
 		return err
 	}
 	version := newVersion()
-	creation := &write{key: r.Key, version: version, statements: []statement{{st.create, []any{
-		r.Key, s.data(r.Data), blob(r.Meta), r.Created.UnixMilli(), r.Expires.UnixMilli(), r.Subject, version,
-		r.Key, oldestMark(now()),
-	}}}}
+	creation := &write{key: r.Key, version: version, statements: []statement{{st.create,
+		s.createArgs(r.Key, s.data(r.Data), blob(r.Meta), r.Created.UnixMilli(), r.Expires.UnixMilli(), r.Subject, version),
+	}}}
 	err = s.insert(ctx, st, creation, "", r)
 	if err == nil {
 		r.Version = uint64(version)
@@ -111,7 +110,7 @@ func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) e
 	if st.mark == nil {
 		rename.args = append(rename.args, oldKey)
 	} else {
-		change.follow = &statement{st.mark, []any{oldKey, r.Key}}
+		change.follow = &statement{st.mark, []any{oldKey, r.Key, r.Key, oldestMark(at)}}
 	}
 	change.statements = []statement{rename}
 	err = s.insert(ctx, st, change, oldKey, r)

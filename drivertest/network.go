@@ -366,7 +366,7 @@ func networkListings(t *trial) {
 	before := t.inUse(n.proxy)
 	most := use{before.goroutines + few, before.connections + few} // a store may connect again
 	for _, l := range t.lists(n.handle, records[0].Subject) {
-		err := t.within(3*hung, func() error {
+		err := t.within(forMany, func() error {
 			for range breaks {
 				if err := withOpen(1, l, func() error { return nil }); err != nil {
 					return err
@@ -378,7 +378,7 @@ func networkListings(t *trial) {
 		if err := t.usesAtMost(most, n.proxy); err != nil {
 			t.Fatalf("after %d loops over %s were left by break: %v", breaks, l().call, err)
 		}
-		err = t.within(3*hung, func() error {
+		err = t.within(forMany, func() error {
 			return withOpen(open, l, func() error { return t.usesAtMost(most, n.proxy) })
 		})
 		if err != nil {

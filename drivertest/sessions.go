@@ -192,7 +192,7 @@ func (t *trial) breaksEarly(list func(*handle) listing) {
 	for _, r := range t.records(3) {
 		s.create(r, nil)
 	}
-	err := t.within(3*hung, func() error {
+	err := t.within(forMany, func() error {
 		for range breaks {
 			for _, err := range list(s).seq {
 				if err != nil {
@@ -221,7 +221,7 @@ func (t *trial) manyOpen(list func(*handle) listing) {
 		s.create(r, nil)
 	}
 	ms := t.works(s.Store)
-	err := t.within(3*hung, func() error {
+	err := t.within(forMany, func() error {
 		return withOpen(open, func() listing { return list(s) }, func() error { return t.callsAll(s, ms) })
 	})
 	t.expect(err, nil, "a call within %d loops over %s", open, list(s).call)

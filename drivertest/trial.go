@@ -13,6 +13,7 @@ import (
 const (
 	patience = 3 * time.Minute        // after which a check counts as hung, even on a busy machine
 	hung     = 10 * time.Second       // after which a call counts as hung that has nothing to wait for
+	forMany  = 90 * time.Second       // after which one of some hundred calls counts as hung
 	deadline = 200 * time.Millisecond // of the context of a call to a dead server
 	briefly  = 50 * time.Millisecond  // how long a record lives that expires during a check
 	margin   = 2 * time.Millisecond   // added to Target.Resolution, for clocks that round

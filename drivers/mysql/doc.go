@@ -67,6 +67,16 @@
 // Open fails for an unknown parameter, which go-sql-driver would send to the server, for an invalid
 // value, and for a parameter that is given twice. In values, escape % as %25, & as %26 and / as %2F.
 //
+// # TLS
+//
+// Without tls, the connection is not encrypted. On a network that others use, set tls=true, and for
+// an authority that the system does not know, the name of a configuration:
+//
+//	err := mysql.RegisterTLSConfig("internal", &tls.Config{RootCAs: pool}) // of go-sql-driver
+//	sessions, err := session.Open("mysql", "web:secret@tcp(db.internal:3306)/web?tls=internal")
+//
+// With tls=skip-verify and tls=preferred, nobody checks who the server is.
+//
 // # The tables
 //
 // The first use creates the tables. To create them yourself, because the store's user lacks the

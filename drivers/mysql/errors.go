@@ -3,6 +3,7 @@ package mysql
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"database/sql/driver"
 	"errors"
 	"net"
 	"os"
@@ -24,6 +25,7 @@ var explanations = []struct {
 	text string
 }{
 	{errConnect, "the server has not answered a new connection within the DSN's timeout; check that it runs and is not overloaded"},
+	{driver.ErrBadConn, "the server is read-only, or closes connections"},
 	{mysql.ErrNoTLS, "the server has no TLS; set it up there, or change the DSN's parameter tls"},
 	{mysql.ErrCleartextPassword, "the server asks for the password in clear text; if the connection is secure, add allowCleartextPasswords=true to the DSN"},
 	{mysql.ErrNativePassword, "the server asks for authentication by mysql_native_password, which the DSN forbids; remove allowNativePasswords from the DSN, or change the user's plugin"},

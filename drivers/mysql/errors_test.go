@@ -85,6 +85,30 @@ func speaking(t *testing.T, greeting string) string {
 	return l.Addr().String()
 }
 
+// The errors of a user who may not create tables, and of a server that is read-only, say so. Where the
+// tables exist, the user needs no other privileges, and the store reads from a read-only server.
+func TestLacksPrivileges(t *testing.T) {
+	server := testserver.StartMariaDB(t, volatile)
+	if server.Server == nil {
+		t.Skip("the test needs a server that it may make read-only")
+	}
+	database := server.NewDatabase(t)
+	admin := newDSNIn(server, database)
+	user := as(t, admin, grant(t, server, database, "SELECT, INSERT, UPDATE, DELETE"))
+	require.ErrorContains(t, open(t, user).(driver.Pinger).Ping(t.Context()), "mysql: the user lacks a privilege (error 1142)")
+	require.NoError(t, open(t, admin).Create(t.Context(), record("k")))
+	require.NoError(t, open(t, user).(driver.Pinger).Ping(t.Context()))
+	server.Exec(t, "", "SET GLOBAL read_only = ON")
+	defer server.Exec(t, "", "SET GLOBAL read_only = OFF")
+	for params, want := range map[string]string{"": "mysql: the server is read-only (error 1290)", "?rejectReadOnly=true": "mysql: the server is read-only, or"} {
+		s := open(t, user+params)
+		_, err := s.Retrieve(t.Context(), "k")
+		require.NoError(t, err)
+		require.ErrorContains(t, s.(driver.Pinger).Ping(t.Context()), want)
+		require.ErrorContains(t, s.Destroy(t.Context(), "k"), want)
+	}
+}
+
 // A TLS connection works with a certificate that the client trusts. Otherwise the error says what is
 // wrong with the certificate.
 func TestTLS(t *testing.T) {

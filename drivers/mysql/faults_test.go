@@ -191,12 +191,12 @@ func TestCallsAfterRestart(t *testing.T) {
 			}
 			wg.Wait()
 		}
-		for round := range 3 {
+		for round := range 2 {
 			atOnce(round)
 			server.Stop()
 			server.Start()
 		}
-		atOnce(3)
+		atOnce(2)
 	}
 }
 

@@ -93,7 +93,11 @@ func TestHistoriesOfOwnDatabase(t *testing.T) {
 
 // Of several goroutines that create one key, exactly one succeeds, whatever the flags of the client.
 func TestCreateHasOneWinner(t *testing.T) {
-	const rounds, goroutines = 50, 4
+	const goroutines = 4
+	rounds := 10
+	if *long {
+		rounds = 500
+	}
 	server := testserver.StartMariaDB(t, volatile)
 	stores := map[string]driver.Store{
 		"by DSN":                 open(t, newDSN(t, server, "")),

@@ -98,7 +98,7 @@ func TestHangsAtCommit(t *testing.T) {
 	upstream := address(t, server.DSN("db", ""))
 	addr, hangs := swallower(t, upstream)
 	dsn := newDSN(t, server, "session_max_conns=1")
-	for name, s := range map[string]driver.Store{"by DSN": open(t, at(t, dsn, addr)), "own database": own(t, at(t, newDSN(t, server, "readTimeout=1s"), addr))} {
+	for name, s := range map[string]driver.Store{"by DSN": open(t, at(t, dsn, addr)), "own database": own(t, at(t, newDSN(t, server, "readTimeout=5s"), addr))} {
 		t.Run(name, func(t *testing.T) {
 			hangs.Store(false)
 			r := record("k")
@@ -110,13 +110,13 @@ func TestHangsAtCommit(t *testing.T) {
 			defer cancel()
 			begin := time.Now()
 			require.ErrorIs(t, s.ChangeID(ctx, "k", &moved), context.DeadlineExceeded)
-			require.Less(t, time.Since(begin), 5*time.Second)
+			require.Less(t, time.Since(begin), 30*time.Second)
 			hangs.Store(false)
 			require.Eventually(t, func() bool {
-				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				defer cancel()
 				return s.Create(ctx, record("after")) == nil
-			}, 20*time.Second, 10*time.Millisecond, "Create after the server hung")
+			}, time.Minute, 10*time.Millisecond, "Create after the server hung")
 		})
 	}
 }

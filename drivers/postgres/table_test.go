@@ -128,7 +128,7 @@ func TestErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			clearPassword(t)
-			ctx, cancel := contextFor(t, 3*time.Second)
+			ctx, cancel := contextFor(t, 30*time.Second)
 			defer cancel()
 			s := open(t, tt.dsn)
 			err := s.Ping(ctx)

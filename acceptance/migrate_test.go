@@ -97,7 +97,8 @@ func TestMigrateBetweenSQLDatabases(t *testing.T) {
 				}
 				moved := make(chan error, 1)
 				go func() { moved <- moveAll(t.Context(), to.driver, to.dsn, from.driver, from.dsn) }()
-				count(t, id, urls...)
+				const increments = 50
+				count(t, increments, id, urls...)
 				require.NoError(t, <-moved)
 				require.NoError(t, moveAll(t.Context(), to.driver, to.dsn, from.driver, from.dsn))
 				s, err := opened(to.driver, to.dsn).Retrieve(t.Context(), id)

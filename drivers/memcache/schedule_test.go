@@ -24,7 +24,7 @@ func newExplorer(t testing.TB, server string, actors, faults int) *explorer {
 	for range actors {
 		g := newGate(t, server)
 		x.gates = append(x.gates, g)
-		x.stores = append(x.stores, open(t, g.addr+"?timeout=10s"))
+		x.stores = append(x.stores, open(t, g.addr))
 	}
 	return x
 }

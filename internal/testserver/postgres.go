@@ -140,3 +140,13 @@ func removePostgresLock(dir string) {
 	}
 	_ = os.Remove(path)
 }
+
+// BecomeStandby makes a server that is stopped start as a standby without a primary server: it
+// answers queries, and refuses writes.
+func (p Postgres) BecomeStandby(t testing.TB) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(p.dir, "standby.signal"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	accountFor(t, "postgres").own(t, p.dir)
+}

@@ -10,13 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"gosession.dev/session"
-	"gosession.dev/session/drivertest"
 )
-
-func TestConformanceOfJSON(t *testing.T) {
-	tgt := newPlace(t, "data=jsonb").target()
-	drivertest.Run(t, tgt)
-}
 
 // An operator queries the values of sessions. Those of sealed sessions are a string that works, and
 // that shows nothing.

@@ -34,25 +34,6 @@ func (p place) withOpen(open func(table string) (driver.Store, error)) drivertes
 	}
 }
 
-func TestConformanceOfOwnPool(t *testing.T) {
-	p := newPlace(t, "")
-	pool := ownPool(t, p.DSN(p.database, "pool_max_conns=16"))
-	drivertest.Run(t, p.withOpen(func(table string) (driver.Store, error) {
-		return postgres.NewPool(pool, postgres.Options{Table: table}), nil
-	}))
-}
-
-func TestConformanceOfOwnDatabase(t *testing.T) {
-	if testing.Short() {
-		t.Skip("slow: TestConformanceOfOwnPool is enough for a first look")
-	}
-	p := newPlace(t, "")
-	db := connect(t, p.DSN(p.database, ""))
-	drivertest.Run(t, p.withOpen(func(table string) (driver.Store, error) {
-		return postgres.New(db, postgres.Options{Table: table}), nil
-	}))
-}
-
 // Closing the store leaves the application's pool open, and the names of the options are used.
 func TestOwnPoolStaysOpen(t *testing.T) {
 	p := newPlace(t, "")

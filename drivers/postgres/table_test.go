@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"gosession.dev/session/driver"
-	"gosession.dev/session/drivertest"
 )
 
 // madeByHand creates the tables as an operator might, with ddl for the columns of the first one, and
@@ -82,21 +81,6 @@ func TestOwnTable(t *testing.T) {
 			require.Equal(t, r.Subject, got.Subject)
 		})
 	}
-}
-
-// The suite passes in a schema and with names of the operator's.
-func TestConformanceOfOwnTable(t *testing.T) {
-	if testing.Short() {
-		t.Skip("slow: TestConformance is enough for a first look")
-	}
-	p := newPlace(t, "")
-	p.Exec(t, p.database, `CREATE SCHEMA "Web"`)
-	tgt := p.target()
-	tgt.DSN = func(testing.TB) string {
-		return p.dsn("Web."+newTable(), "session_id_column=select", "session_data_column=Values", "pool_max_conns=2")
-	}
-	tgt.Corrupt, tgt.Count, tgt.BadDSN = nil, nil, nil
-	drivertest.Run(t, tgt)
 }
 
 // An error says what keeps the store from working, and quotes neither names nor the password.

@@ -8,17 +8,7 @@ import (
 
 	"gosession.dev/session/driver"
 	"gosession.dev/session/drivers/postgres"
-	"gosession.dev/session/drivertest"
 )
-
-func TestConformanceUnlogged(t *testing.T) {
-	if testing.Short() {
-		t.Skip("slow: TestConformance is enough for a first look")
-	}
-	tgt := newPlace(t, "unlogged=true&data=bytea").target()
-	tgt.Implements |= drivertest.Lossy
-	drivertest.Run(t, tgt)
-}
 
 // A crash of the server empties unlogged tables. A store that was in use, and a new one, go on at
 // once.

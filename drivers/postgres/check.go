@@ -20,13 +20,14 @@ type checks struct {
 
 // found is what the server says about itself and about the table.
 type found struct {
+	encoding    string // client_encoding
 	commit      string // synchronous_commit
 	standby     bool
 	persistence string // pg_class.relpersistence
 	unique      bool   // whether the key is unique after each statement
 }
 
-const findTable = `SELECT current_setting('synchronous_commit'), pg_is_in_recovery(), c.relpersistence::text,
+const findTable = `SELECT current_setting('client_encoding'), current_setting('synchronous_commit'), pg_is_in_recovery(), c.relpersistence::text,
 	EXISTS (SELECT 1 FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0] AND a.attname = {id}
 		WHERE i.indrelid = c.oid AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL)
 	FROM pg_class c WHERE c.oid = {table}::regclass`
@@ -40,7 +41,7 @@ const findColumns = `SELECT a.attname::text, format_type(CASE WHEN t.typbasetype
 func (c checks) check(ctx context.Context, conn *sql.Conn, t sqlstore.Table) error {
 	fill := strings.NewReplacer("{table}", literal(t.Name), "{id}", literal(cmp.Or(c.IDColumn, "id"))).Replace
 	var f found
-	err := conn.QueryRowContext(ctx, fill(findTable)).Scan(&f.commit, &f.standby, &f.persistence, &f.unique)
+	err := conn.QueryRowContext(ctx, fill(findTable)).Scan(&f.encoding, &f.commit, &f.standby, &f.persistence, &f.unique)
 	if err != nil {
 		return err
 	}
@@ -65,6 +66,8 @@ func (c checks) judge(f found, types map[string]string) error {
 	switch {
 	case f.standby:
 		return errStandby
+	case f.encoding != "UTF8":
+		return errEncoding
 	case f.commit == "off" && !c.lossy:
 		return errCommit
 	case f.persistence == "u" && !c.lossy:

@@ -83,6 +83,9 @@ func (d *dsn) choose(values values) error {
 	if mode := d.config.DefaultQueryExecMode; mode == pgx.QueryExecModeDescribeExec {
 		return errors.New("postgres: DSN parameter default_query_exec_mode takes one of: " + strings.Join(execModes, " "))
 	}
+	if d.config.RuntimeParams["client_encoding"] == "" { // the default is that of the database
+		d.config.RuntimeParams["client_encoding"] = "UTF8"
+	}
 	several := hosts(d.config) > 1
 	if several && d.config.ConnectTimeout == 0 {
 		d.config.ConnectTimeout = timeoutOfHost

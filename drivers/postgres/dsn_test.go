@@ -27,16 +27,16 @@ func TestDSN(t *testing.T) {
 			require.Empty(t, d.loses)
 			require.Equal(t, limits{16, 30 * time.Minute, 3 * time.Minute}, d.pool)
 			require.Zero(t, d.config.ConnectTimeout)
-			require.Empty(t, d.config.RuntimeParams)
+			require.Equal(t, map[string]string{"client_encoding": "UTF8"}, d.config.RuntimeParams)
 		},
 		"postgresql://h/db?session_table=web.s&session_id_column=k&session_data_column=v&data=jsonb&unlogged=true&search_path=a%2Cb": func(d dsn) {
 			require.Equal(t, Options{Table: "web.s", IDColumn: "k", DataColumn: "v", JSON: true, Unlogged: true}, d.options)
 			require.Equal(t, losesUnlogged, d.loses)
-			require.Equal(t, map[string]string{"search_path": "a,b"}, d.config.RuntimeParams)
+			require.Equal(t, map[string]string{"client_encoding": "UTF8", "search_path": "a,b"}, d.config.RuntimeParams)
 		},
 		`host=h dbname = db  password='it\'s \\ it' session_table=s application_name='a b'`: func(d dsn) {
 			require.Equal(t, []any{"h", "db", `it's \ it`, "s"}, []any{d.config.Host, d.config.Database, d.config.Password, d.options.Table})
-			require.Equal(t, map[string]string{"application_name": "a b"}, d.config.RuntimeParams)
+			require.Equal(t, map[string]string{"client_encoding": "UTF8", "application_name": "a b"}, d.config.RuntimeParams)
 		},
 		"postgres://h1,h2:6000/db?pool_max_conns=3&pool_max_conn_lifetime=1h&pool_max_conn_idle_time=10s&sslmode=disable": func(d dsn) {
 			require.Equal(t, limits{3, time.Hour, 10 * time.Second}, d.pool)
@@ -51,7 +51,7 @@ func TestDSN(t *testing.T) {
 		},
 		"postgres://h/db?synchronous_commit=off&myapp.tenant=7&TimeZone=UTC": func(d dsn) {
 			require.Contains(t, d.loses, "synchronous_commit is off")
-			require.Equal(t, map[string]string{"synchronous_commit": "off", "myapp.tenant": "7", "TimeZone": "UTC"}, d.config.RuntimeParams)
+			require.Equal(t, map[string]string{"client_encoding": "UTF8", "synchronous_commit": "off", "myapp.tenant": "7", "TimeZone": "UTC"}, d.config.RuntimeParams)
 		},
 		"postgres://h/db?synchronous_commit=on":        func(d dsn) { require.Empty(t, d.loses) },
 		"postgres://h/db?default_query_exec_mode=exec": func(d dsn) { require.Equal(t, pgx.QueryExecModeExec, d.config.DefaultQueryExecMode) },

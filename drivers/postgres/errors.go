@@ -23,6 +23,7 @@ func (r refusal) Error() string { return "postgres: " + string(r) }
 
 const (
 	errStandby   refusal = "the server is a standby, whose records lag behind; name the primary server"
+	errEncoding  refusal = "client_encoding is not UTF8; set client_encoding=UTF8 where the application connects"
 	errCommit    refusal = "synchronous_commit is off, so a crash of the server would lose acknowledged writes; set it to on, for instance by synchronous_commit=on in the DSN, or accept the loss by synchronous_commit=off there"
 	errUnlogged  refusal = "the table is unlogged, so a crash of the server would empty it; execute ALTER TABLE ... SET LOGGED, or accept the loss by unlogged=true in the DSN (Options.Unlogged)"
 	errNotUnique refusal = "the column of the key is not unique after each statement; make it the primary key, and not DEFERRABLE"

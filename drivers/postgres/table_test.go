@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"gosession.dev/session/driver"
+	"gosession.dev/session/drivers/postgres"
 )
 
 // madeByHand creates the tables as an operator might, with ddl for the columns of the first one, and
@@ -80,6 +81,26 @@ func TestOwnTable(t *testing.T) {
 			require.JSONEq(t, string(r.Data), string(got.Data))
 			require.Equal(t, r.Subject, got.Subject)
 		})
+	}
+}
+
+// A database that can't hold all subjects is refused.
+func TestEncodingOfDatabase(t *testing.T) {
+	p := newPlace(t, "")
+	for encoding, want := range map[string]string{"LATIN1": "can't hold a character", "UTF8": ""} {
+		name := "in_" + strings.ToLower(encoding)
+		p.Exec(t, "postgres", "CREATE DATABASE "+name+" ENCODING '"+encoding+"' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+		p.database = name
+		for _, params := range []string{"data=bytea", "data=jsonb"} {
+			err := open(t, p.dsn(newTable(), params)).Ping(t.Context())
+			if want != "" {
+				require.ErrorContains(t, err, want)
+			} else {
+				require.NoError(t, err)
+			}
+		}
+		s := postgres.New(connect(t, p.DSN(p.database, "client_encoding=LATIN1")), postgres.Options{Table: newTable()})
+		require.ErrorContains(t, s.Ping(t.Context()), "client_encoding is not UTF8")
 	}
 }
 

@@ -95,6 +95,10 @@ type Dialect struct {
 	// mark in one statement instead of a transaction.
 	ReturnsUpdated bool
 
+	// ReadsSnapshot declares that a statement sees only what was committed before it began, while
+	// its INSERT or UPDATE waits for other writers of the key and then sees what they have done.
+	ReadsSnapshot bool
+
 	// OneWriter declares that the database has one writer at a time. The writers of a process
 	// then queue in the process instead of polling the database.
 	OneWriter bool

@@ -84,9 +84,9 @@ func (s *Store) try(ctx context.Context, in place, st *statements) error {
 	expires := at + time.Minute.Milliseconds()
 	r := trialRecord(at, expires)
 	oldKey, data := randomKey(), s.data(r.Data)
-	rename := statement{st.rename, []any{data, r.Meta, expires, r.Subject, int64(r.Version), r.Key, oldKey, int64(2), at, r.Key, oldestMark(at)}}
+	rename := statement{st.rename, append([]any{data, r.Meta, expires, r.Subject, int64(r.Version), r.Key, oldKey, int64(2), at}, s.freeArgs(r.Key, oldestMark(at))...)}
 	steps := []statement{
-		{st.create, s.createArgs(oldKey, s.data([]byte("{}")), r.Meta, at, expires, r.Subject, 1)},
+		{st.create, s.createArgs(oldKey, s.data([]byte(`{"é":"世"}`)), r.Meta, at, expires, "é世🍪", 1)},
 		{st.flush, []any{s.data([]byte(`{"n":1}`)), r.Meta, expires, r.Subject, int64(2), oldKey, int64(1), at}},
 		rename,
 	}

@@ -34,6 +34,7 @@ var PostgreSQL = Dialect{
 	},
 	ComparesColumns: true,
 	ReturnsUpdated:  true,
+	ReadsSnapshot:   true,
 }
 
 const insufficientPrivilege = "42501"

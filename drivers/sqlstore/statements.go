@@ -68,7 +68,8 @@ func (s *Store) statements() *statements {
 func (s *Store) create() string {
 	const insert = `INSERT INTO {table} ({id}, {data}, meta, created, expires, subject, version) SELECT $1, $2, $3, $4, $5, $6, $7 `
 	if s.dialect.LockRead == "" {
-		return insert + `{dual} WHERE NOT EXISTS (SELECT 1 FROM {marks} WHERE id = $8 AND renamed > $9)`
+		free, _ := s.free(8)
+		return insert + `{dual} WHERE ` + free
 	}
 	return insert + `FROM (SELECT 1 AS n UNION ALL SELECT 2) AS attempts
 		WHERE NOT EXISTS (SELECT 1 FROM {marks} WHERE id = $8 AND renamed > $9)
@@ -78,21 +79,43 @@ func (s *Store) create() string {
 // createArgs returns the arguments of the statement create.
 func (s *Store) createArgs(key string, data any, meta []byte, created, expires int64, subject string, version int64) []any {
 	oldest := oldestMark(now())
-	args := []any{key, data, meta, created, expires, subject, version, key, oldest}
+	args := append([]any{key, data, meta, created, expires, subject, version}, s.freeArgs(key, oldest)...)
 	if s.dialect.LockRead != "" {
 		args = append(args, key, oldest)
 	}
 	return args
 }
 
+// free returns the condition that a new key has no mark, and next, the number of the parameter after
+// it; n is the number of its first one. If the database reads a snapshot, the key must have no record
+// in the snapshot either: another statement may be about to rename that record. Its mark is not in the
+// snapshot, and when it has committed, the unique index has no record any more.
+func (s *Store) free(n int) (condition string, next int) {
+	condition = fmt.Sprintf(`NOT EXISTS (SELECT 1 FROM {marks} WHERE id = $%d AND renamed > $%d)`, n, n+1)
+	if !s.dialect.ReadsSnapshot {
+		return condition, n + 2
+	}
+	return condition + fmt.Sprintf(` AND NOT EXISTS (SELECT 1 FROM {table} WHERE {id} = $%d)`, n+2), n + 3
+}
+
+// freeArgs returns the arguments of the condition that free returns.
+func (s *Store) freeArgs(key string, oldest int64) []any {
+	args := []any{key, oldest}
+	if s.dialect.ReadsSnapshot {
+		args = append(args, key)
+	}
+	return args
+}
+
 // addRename adds the statements that rename a record and leave a mark.
 func (s *Store) addRename(st *statements, add func(string) *query) {
-	const rename = `UPDATE {table} SET {data} = $1, meta = $2, expires = $3, subject = $4, version = $5, {id} = $6
-		WHERE {id} = $7 AND version = $8 AND {expires} > $9 AND {intact} AND NOT EXISTS (SELECT 1 FROM {marks} WHERE id = $10 AND renamed > $11)`
+	free, next := s.free(10)
+	rename := `UPDATE {table} SET {data} = $1, meta = $2, expires = $3, subject = $4, version = $5, {id} = $6
+		WHERE {id} = $7 AND version = $8 AND {expires} > $9 AND {intact} AND ` + free
 	onDuplicate := s.dialect.UpdateDuplicate("id", "renamed_to", "renamed")
 	if s.dialect.ReturnsUpdated {
 		st.rename = add(`WITH renamed AS (` + rename + ` RETURNING {id}) INSERT INTO {marks} (id, renamed_to, renamed)
-			SELECT $12, {id}, {now} FROM renamed ` + onDuplicate)
+			SELECT ` + fmt.Sprintf("$%d", next) + `, {id}, {now} FROM renamed ` + onDuplicate)
 		return
 	}
 	st.rename = add(rename)
@@ -141,7 +164,7 @@ func (s *Store) prepareStatements(ctx context.Context) (*statements, error) {
 const intact = `{data} IS NOT NULL AND meta IS NOT NULL AND subject IS NOT NULL AND {integers}`
 
 // sql returns a statement with the names and the dialect's placeholders in place of {name} and $1
-// to $12.
+// to $13.
 func (s *Store) sql(text string) string {
 	t := s.tables()
 	expires := "expires"
@@ -161,7 +184,7 @@ func (s *Store) sql(text string) string {
 		"{id}", t.ID,
 		"{data}", t.Data,
 	}
-	for n := 12; n >= 1; n-- { // $10 before its prefix $1
+	for n := 13; n >= 1; n-- { // $10 before its prefix $1
 		fill = append(fill, fmt.Sprintf("$%d", n), s.dialect.Placeholder(n))
 	}
 	return strings.NewReplacer(fill...).Replace(text)

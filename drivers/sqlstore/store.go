@@ -102,10 +102,10 @@ func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) e
 		return err
 	}
 	at, version := now(), newVersion()
-	rename := statement{st.rename, []any{
+	rename := statement{st.rename, append([]any{
 		s.data(r.Data), blob(r.Meta), r.Expires.UnixMilli(), r.Subject, version, r.Key,
-		oldKey, int64(r.Version), at, r.Key, oldestMark(at),
-	}}
+		oldKey, int64(r.Version), at,
+	}, s.freeArgs(r.Key, oldestMark(at))...)}
 	change := &write{key: r.Key, version: version}
 	if st.mark == nil {
 		rename.args = append(rename.args, oldKey)

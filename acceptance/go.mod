@@ -3,8 +3,8 @@ module gosession.dev/session/acceptance
 go 1.26.0
 
 require (
-	github.com/ncruces/go-sqlite3 v0.37.0
 	github.com/lib/pq v1.12.3
+	github.com/ncruces/go-sqlite3 v0.37.0
 	github.com/stretchr/testify v1.12.1
 	gosession.dev/session v0.2.0
 	gosession.dev/session/drivers/memcache v0.2.0

@@ -11,6 +11,7 @@ import (
 // MySQL is the dialect of MySQL 5.7 and later and of MariaDB 10.2 and later, with
 // github.com/go-sql-driver/mysql. The store works with and without clientFoundRows=true in its DSN.
 // The isolation level READ COMMITTED prevents most deadlocks, which the store otherwise retries.
+// With readTimeout in the DSN, the connection of a COMMIT ends that the server does not answer.
 var MySQL = Dialect{
 	Quote:       func(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" },
 	Placeholder: func(int) string { return "?" },

@@ -473,7 +473,7 @@ func TestHelp(t *testing.T) {
 	require.Equal(t, help, none.fine(t, "-help"))
 	require.Equal(t, none.fine(t, "--version"), none.fine(t, "-version"))
 	require.Contains(t, none.fine(t, "--version"), "sessionctl version ")
-	require.Equal(t, "cookie\nmemcache\nmemory\nmigrate\nmongo\nsqlite\n", none.fine(t, "drivers"))
+	require.Equal(t, "cookie\nmemcache\nmemory\nmigrate\nmongo\nmysql\npostgres\nsqlite\n", none.fine(t, "drivers"))
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		require.NotEmpty(t, none.fine(t, "completion", shell))
 	}

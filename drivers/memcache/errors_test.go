@@ -154,11 +154,7 @@ func TestErrorsTellTheServer(t *testing.T) {
 		"not memcached":  {newFakeServer(t, func() func(string, []byte) string { return func(string, []byte) string { return "canary\r\n" } }).addr, "memcached, server 2 of 2: the server gave an unexpected answer or reported an error", false},
 		"closes at once": {newClosingServer(t), "memcached, server 2 of 2: the server closed the connection", false},
 	} {
-		timeout := testserver.Patient
-		if name == "no answer" || name == "no such host" {
-			timeout = "?timeout=2s"
-		}
-		s := open(t, good+","+tt.server+timeout)
+		s := open(t, good+","+tt.server+"?timeout=2s")
 		addr := s.addrs()[1]
 		key := "k"
 		for !s.picks(addr, s.recordKey(key)) {

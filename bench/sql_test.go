@@ -18,7 +18,7 @@ import (
 // The servers do not wait for the disk, which would take most of the time of a write and vary.
 
 func postgresDSN(b *testing.B) string {
-	server := testserver.StartPostgres(b, "fsync=off", "synchronous_commit=off")
+	server := testserver.StartPostgres(b, "fsync=off")
 	return server.DSN(server.NewDatabase(b), "")
 }
 

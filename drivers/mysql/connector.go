@@ -4,9 +4,12 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"net"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+
+	"gosession.dev/session/drivers/sqlstore"
 )
 
 // connector is a [driver.Connector] around that of go-sql-driver.
@@ -17,6 +20,9 @@ type connector struct {
 }
 
 func newConnector(d dsn) (*connector, error) {
+	if d.config.Net == "tcp" || d.config.Net == "unix" { // other networks are the application's
+		d.config.DialFunc = dial
+	}
 	inner, err := mysql.NewConnector(d.config)
 	if err != nil {
 		return nil, errMalformed
@@ -27,6 +33,8 @@ func newConnector(d dsn) (*connector, error) {
 // Connect opens a connection, within the connector's timeout: package sql also connects in the
 // background, without the context of a call, and a server may accept a connection and never answer.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
+	var network net.Conn
+	ctx = context.WithValue(sqlstore.CallContext(ctx), dialed{}, &network)
 	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, errConnect)
 	defer cancel()
 	inner, err := c.Connector.Connect(ctx)
@@ -37,7 +45,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 			return nil, errors.New("the connection lacks methods of go-sql-driver 1.10")
 		}
 		if _, err = connection.ExecContext(ctx, c.isolation, nil); err == nil {
-			return conn{connection}, nil
+			return &conn{connection: connection, network: network}, nil
 		}
 		_ = inner.Close()
 	}
@@ -47,46 +55,14 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	return nil, err
 }
 
-// connection has the methods of go-sql-driver's connection.
-type connection interface {
-	driver.Conn
-	driver.ConnBeginTx
-	driver.ConnPrepareContext
-	driver.ExecerContext
-	driver.NamedValueChecker
-	driver.Pinger
-	driver.QueryerContext
-	driver.SessionResetter
-	driver.Validator
-}
+// dialed is the key under which the context of Connect has a *net.Conn for dial to set.
+type dialed struct{}
 
-// conn is a connection whose transactions end with the context that they began with. Commit and
-// Rollback of go-sql-driver have no context: they wait for a server that does not answer.
-type conn struct{ connection }
-
-func (c conn) BeginTx(ctx context.Context, options driver.TxOptions) (driver.Tx, error) {
-	if _, err := c.connection.BeginTx(ctx, options); err != nil {
-		return nil, err
+// dial opens the network connection of a connection.
+func dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	opened, err := new(net.Dialer).DialContext(ctx, network, addr)
+	if into, ok := ctx.Value(dialed{}).(*net.Conn); ok && err == nil {
+		*into = opened
 	}
-	return tx{ctx, c.connection}, nil
-}
-
-type tx struct {
-	ctx  context.Context
-	conn connection
-}
-
-func (t tx) Commit() error { return t.end("COMMIT") }
-
-func (t tx) Rollback() error { return t.end("ROLLBACK") }
-
-// end ends the transaction. If the context is done, it closes the connection instead: the server
-// then rolls back, and package sql does not use the connection again.
-func (t tx) end(statement string) error {
-	if err := t.ctx.Err(); err != nil {
-		_ = t.conn.Close()
-		return err
-	}
-	_, err := t.conn.ExecContext(t.ctx, statement, nil)
-	return err
+	return opened, err
 }

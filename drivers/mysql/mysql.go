@@ -34,6 +34,7 @@ func (Driver) Open(dsn string) (driver.Store, error) {
 	db.SetConnMaxIdleTime(maxIdleTime)
 	dialect := sqlstore.MySQL
 	dialect.Explain = explain
+	d.options.CallContexts = true
 	return &store{sqlstore.New(db, dialect, d.options), db}, nil
 }
 

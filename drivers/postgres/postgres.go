@@ -24,13 +24,13 @@ func (Driver) Open(dsn string) (driver.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := sql.OpenDB(stdlib.GetConnector(*d.config, stdlib.OptionShouldPing(shouldPing)))
+	db := sql.OpenDB(connector{stdlib.GetConnector(*d.config, stdlib.OptionShouldPing(shouldPing))})
 	db.SetMaxOpenConns(d.pool.maxConns)
 	db.SetMaxIdleConns(d.pool.maxConns)
 	db.SetConnMaxLifetime(d.pool.lifetime)
 	db.SetConnMaxIdleTime(d.pool.idleTime)
 	d.options.Unprepared = true // pgx prepares the statements, and keeps them
-	s := newStore(db, d.options, d.loses)
+	s := newStore(db, d.options, d.loses, true)
 	s.own = db
 	return s, nil
 }
@@ -74,7 +74,7 @@ func New(db *sql.DB, options ...Options) *Store {
 			o.Unprepared = true // pgx prepares the statements, and keeps them
 		}
 	}
-	return newStore(db, o, "")
+	return newStore(db, o, "", false)
 }
 
 // NewPool is New for a pool of pgx. The pool's DefaultQueryExecMode decides whether pgx prepares the

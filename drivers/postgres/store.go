@@ -31,7 +31,8 @@ var (
 const losesUnlogged = "a crash of the PostgreSQL server empties the table of sessions, which is unlogged"
 
 // newStore returns a store in db. If loses is empty, the options decide what the store loses.
-func newStore(db *sql.DB, o Options, loses string) *Store {
+// callContexts declares that the connections of db are those of a connector.
+func newStore(db *sql.DB, o Options, loses string, callContexts bool) *Store {
 	if o.Unlogged {
 		loses = losesUnlogged
 	}
@@ -41,7 +42,9 @@ func newStore(db *sql.DB, o Options, loses string) *Store {
 	if o.Unlogged {
 		dialect.Schema = unloggedSchema
 	}
-	return &Store{Store: sqlstore.New(db, dialect, o.sqlstore()), loses: loses}
+	options := o.sqlstore()
+	options.CallContexts = callContexts
+	return &Store{Store: sqlstore.New(db, dialect, options), loses: loses}
 }
 
 // unloggedSchema is the Schema of a store whose tables are unlogged. The table of the schema's

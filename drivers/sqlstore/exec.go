@@ -124,7 +124,7 @@ func (s *Store) read(ctx context.Context, do func() error) error {
 // times after an error for which bad returns true.
 func (s *Store) retryOn(ctx context.Context, do func() error, bad func(error) bool) error {
 	for reconnects := 0; ; {
-		err := do()
+		err := s.withConnection(ctx, do)
 		switch {
 		case err == nil:
 			return nil
@@ -145,9 +145,13 @@ func (s *Store) retryOn(ctx context.Context, do func() error, bad func(error) bo
 // statementContext returns the context for a statement. In an exclusive store with one writer,
 // that context does not end with ctx: writers wait in retry rather than in the database, so a
 // statement takes less time than setting up its interruption. Also, SQLite does not remove its WAL
-// if the connection that is closed last was interrupted.
+// if the connection that is closed last was interrupted. With Options.CallContexts, only the
+// connection knows when the context ends.
 func (s *Store) statementContext(ctx context.Context) context.Context {
-	if s.exclusive && s.dialect.OneWriter {
+	switch {
+	case s.connections != nil:
+		return hidden{ctx}
+	case s.exclusive && s.dialect.OneWriter:
 		return context.WithoutCancel(ctx)
 	}
 	return ctx

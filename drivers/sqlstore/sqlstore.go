@@ -138,6 +138,11 @@ type Options struct {
 	// concurrent writes share a transaction; and a goroutine, which Close stops, runs the
 	// checkpoints of SQLite's WAL, so that wal_autocheckpoint may be large.
 	Exclusive bool
+
+	// CallContexts declares that only this store uses the *sql.DB, that its connections take the
+	// context of each call from [CallContext], and that SetMaxOpenConns was called. The store then
+	// saves a goroutine for each query. It is for SQL drivers whose connector is the caller's.
+	CallContexts bool
 }
 
 // Validate returns an error that says which name is invalid, and why; nil if all are valid.
@@ -217,6 +222,7 @@ type Store struct {
 	crowded   atomic.Bool // whether the last transaction had several writes
 
 	checkpoints  checkpointer  // runs if the store is exclusive and the dialect has a Checkpoint
+	connections  chan struct{} // a token for each call that uses a connection; nil without Options.CallContexts
 	preparing    chan struct{} // a token that the call holds that prepares the table
 	table        atomic.Pointer[statements]
 	maxStatement atomic.Int64 // the last answer to the dialect's MaxStatement, or 0
@@ -260,6 +266,9 @@ func New(db *sql.DB, d Dialect, options ...Options) *Store {
 		exclusive:  o.Exclusive,
 		writer:     make(chan struct{}, 1),
 		preparing:  make(chan struct{}, 1),
+	}
+	if o.CallContexts && s.invalid == nil {
+		s.connections = make(chan struct{}, max(1, db.Stats().MaxOpenConnections))
 	}
 	if s.exclusive && d.Checkpoint != "" && s.invalid == nil {
 		s.startCheckpoints()

@@ -63,7 +63,7 @@ func target(t *testing.T) drivertest.Target {
 		Implements: drivertest.Toucher | drivertest.Pinger | drivertest.SubjectLister | drivertest.SubjectDestroyer |
 			drivertest.RenameTracker,
 		Count: func(t testing.TB, dsn string) (rows int) {
-			const all = `SELECT (SELECT count(*) FROM web) + (SELECT count(*) FROM web_marks) + (SELECT count(*) FROM web_schema)`
+			const all = `SELECT (SELECT count(*) FROM web) + (SELECT count(*) FROM web_schema)`
 			require.NoError(t, openForTest(t, dsn).QueryRow(all).Scan(&rows))
 			return rows
 		},

@@ -94,16 +94,9 @@
 //		KEY sessions_expires (expires),
 //		KEY sessions_subject (subject, id)
 //	) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
-//	CREATE TABLE sessions_marks (
-//		id VARBINARY(64) NOT NULL PRIMARY KEY,
-//		renamed_to VARBINARY(64) NOT NULL,
-//		renamed BIGINT NOT NULL,
-//		KEY sessions_renamed (renamed)
-//	) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
 //	CREATE TABLE sessions_schema (id INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL) ENGINE = InnoDB;
-//	INSERT INTO sessions_schema (id, version) VALUES (1, 2);
+//	INSERT INTO sessions_schema (id, version) VALUES (1, 1);
 //	GRANT SELECT, INSERT, UPDATE, DELETE ON sessions TO web;
-//	GRANT SELECT, INSERT, UPDATE, DELETE ON sessions_marks TO web;
 //	GRANT SELECT ON sessions_schema TO web;
 //
 // With session_json=true, the values' column is LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin.

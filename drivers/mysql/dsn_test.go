@@ -104,7 +104,7 @@ func TestBadDSN(t *testing.T) {
 		other + "?timeout=1":                       "timeout takes a duration",
 		other + "?timeout=0s":                      "timeout takes a duration",
 		other + "?session_table=a-b":               "given as table is invalid",
-		other + "?session_table=s_marks":           "ends in _marks",
+		other + "?session_table=s_schema":          "ends in _schema",
 		other + "?session_id_column=meta":          "has a column \"meta\" already",
 		other + "?session_max_conns=0":             "session_max_conns takes a number",
 		other + "?session_max_conns=%2B5":          "session_max_conns takes a number",

@@ -37,7 +37,7 @@ func TestWaitsForRename(t *testing.T) {
 			done := make(chan error)
 			go func() { done <- call(s, other) }()
 			time.Sleep(50 * time.Millisecond)
-			_, err = tx.Exec("INSERT INTO sessions_marks (id, renamed_to, renamed) VALUES ('k', 'moved', ?)", time.Now().UnixMilli())
+			_, err = tx.Exec("INSERT INTO sessions VALUES ('k', '{}', 'moved', 1, ?, '', 1)", -time.Now().UnixMilli())
 			if err == nil {
 				err = tx.Commit()
 			} // otherwise the call has won a deadlock, which the store would retry

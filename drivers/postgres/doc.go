@@ -88,16 +88,10 @@
 //	) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 //	CREATE INDEX sessions_expires ON sessions (expires);
 //	CREATE INDEX sessions_subject ON sessions (subject, id) WHERE subject <> '';
-//	CREATE TABLE sessions_marks (
-//		id text COLLATE "C" NOT NULL PRIMARY KEY,
-//		renamed_to text COLLATE "C" NOT NULL,
-//		renamed bigint NOT NULL
-//	) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
-//	CREATE INDEX sessions_renamed ON sessions_marks (renamed);
 //	CREATE TABLE sessions_schema (id integer NOT NULL PRIMARY KEY, version integer NOT NULL);
-//	INSERT INTO sessions_schema (id, version) VALUES (1, 2);
+//	INSERT INTO sessions_schema (id, version) VALUES (1, 1);
 //
-// and grant SELECT, INSERT, UPDATE and DELETE on the three tables. Package sqlstore describes the
+// and grant SELECT, INSERT, UPDATE and DELETE on both tables. Package sqlstore describes the
 // columns. The key may be a varchar(64), and the subject a varchar(255). The collation must
 // distinguish upper and lower case; with COLLATE "C", listing is quickest. Further columns must have
 // a default or allow NULL. An unsuitable table makes Ping fail, with an error that says why.

@@ -102,7 +102,7 @@ func TestInvalidDSN(t *testing.T) {
 		"postgres://h/db?password=":                                      "password has no value",
 		"postgres://h/db?session_table=":                                 "session_table has no value",
 		"postgres://h/db?session_table=a-b":                              "postgres: the name given as session_table is invalid",
-		"postgres://h/db?session_table=x_marks":                          "given as session_table ends in _marks",
+		"postgres://h/db?session_table=x_schema":                         "given as session_table ends in _schema",
 		"postgres://h/db?session_id_column=1":                            "given as session_id_column is invalid",
 		"postgres://h/db?session_data_column=meta":                       "choose another name for session_id_column or session_data_column",
 		"postgres://h/db?data=json":                                      "data takes one of: bytea, jsonb",

@@ -30,7 +30,7 @@ func TestNewKeyIsBeingRenamed(t *testing.T) {
 			tx, err := db.Begin()
 			require.NoError(t, err)
 			_, err = tx.Exec("WITH r AS (UPDATE " + table + " SET id = 'new' WHERE id = 'k' RETURNING id) INSERT INTO " +
-				table + "_marks SELECT 'k', id, (extract(epoch FROM now()) * 1000)::bigint FROM r")
+				table + " SELECT 'k', '{}', id::bytea, 1, -(extract(epoch FROM now()) * 1000)::bigint, '', 1 FROM r")
 			require.NoError(t, err)
 			result := make(chan error)
 			go func() { result <- write(s, other) }()

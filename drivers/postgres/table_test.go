@@ -18,9 +18,8 @@ import (
 func (p place) madeByHand(t testing.TB, columns string, params ...string) string {
 	table := newTable()
 	p.Exec(t, p.database, fmt.Sprintf(`CREATE TABLE %s (%s);
-		CREATE TABLE %[1]s_marks (id varchar(64) PRIMARY KEY, renamed_to varchar(64) NOT NULL, renamed bigint NOT NULL);
 		CREATE TABLE %[1]s_schema (id integer PRIMARY KEY, version integer NOT NULL);
-		INSERT INTO %[1]s_schema VALUES (1, 2)`, table, columns))
+		INSERT INTO %[1]s_schema VALUES (1, 1)`, table, columns))
 	return p.dsn(table, params...)
 }
 

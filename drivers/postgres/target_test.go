@@ -142,7 +142,7 @@ func (p place) neighbours(testing.TB) (a, b string) {
 // count returns the number of rows in the tables of a store.
 func (p place) count(t testing.TB, dsn string) int {
 	var terms []string
-	for _, suffix := range []string{"", "_marks", "_schema"} {
+	for _, suffix := range []string{"", "_schema"} {
 		terms = append(terms, `(SELECT count(*) FROM "`+param(t, dsn, "session_table", "sessions")+suffix+`")`)
 	}
 	rows, err := strconv.Atoi(p.Exec(t, p.database, "SELECT "+strings.Join(terms, " + ")))

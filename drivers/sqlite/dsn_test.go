@@ -136,7 +136,7 @@ func TestBadDSN(t *testing.T) {
 		"s.db?_fk=1&_foreign_keys=0":            "_foreign_keys and _fk are the same",
 		"s.db?table=":                           "table has no value",
 		"s.db?mode":                             "mode has no value",
-		"s.db?table=sessions_marks":             "ends in _marks",
+		"s.db?table=sessions_schema":            "ends in _schema",
 		"s.db?table=sqlite_sessions":            "begins with sqlite_",
 		"s.db?table=SQLite_sessions":            "begins with sqlite_",
 		"s.db?table=a-b":                        "the name given as table",

@@ -3,8 +3,6 @@ package sqlstore
 import (
 	"cmp"
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 
 	"gosession.dev/session/driver"
@@ -24,7 +22,7 @@ func (s *Store) insert(ctx context.Context, st *statements, w *write, oldKey str
 // leave it.
 const maxContests = 5
 
-// contest executes w again, in a transaction that first removes an expired record from the new key,
+// contest executes w again, in a transaction that first removes an expired record or mark from the new key,
 // until it succeeds or the key is taken by a live record.
 func (s *Store) contest(ctx context.Context, st *statements, w *write, oldKey string, r *driver.Record) error {
 	var err error
@@ -40,10 +38,10 @@ func (s *Store) contest(ctx context.Context, st *statements, w *write, oldKey st
 		if !isDuplicate(err) {
 			return cmp.Or(err, outcome)
 		}
-		switch taken, lookErr := s.isTaken(ctx, st, r.Key); {
+		switch found, lookErr := s.look(ctx, st, r.Key); {
 		case lookErr != nil:
-			return s.explain(ctx, lookErr)
-		case taken:
+			return lookErr
+		case found.taken(now()):
 			return driver.ErrExists
 		}
 	}
@@ -54,7 +52,7 @@ func (s *Store) contest(ctx context.Context, st *statements, w *write, oldKey st
 // with any outcome, which is an error of package driver or nil, and rolls it back if err is not nil.
 func (s *Store) contestIn(ctx context.Context, in place, st *statements, w *write, oldKey string, r *driver.Record) (outcome, err error) {
 	at := now()
-	if _, err := in(st.bury).ExecContext(ctx, r.Key, at); err != nil {
+	if _, err := in(st.bury).ExecContext(ctx, r.Key, at, -oldestMark(at)); err != nil {
 		return nil, err
 	}
 	if oldKey != "" {
@@ -66,33 +64,11 @@ func (s *Store) contestIn(ctx context.Context, in place, st *statements, w *writ
 			return outcome, nil
 		}
 	}
-	if taken, err := isTaken(ctx, in, st, r.Key, at); err != nil || taken {
+	if taken, err := lookIn(ctx, in, st, r.Key); err != nil || taken.taken(at) {
 		return driver.ErrExists, err
 	}
 	if err = w.execute(ctx, in); err == nil && w.rows == 0 {
 		return driver.ErrExists, nil // another writer took the key
 	}
 	return nil, err
-}
-
-// isTaken reports whether key has a mark, or a record that has not expired.
-func (s *Store) isTaken(ctx context.Context, st *statements, key string) (taken bool, err error) {
-	err = s.read(ctx, func() error {
-		taken, err = isTaken(s.statementContext(ctx), s.byItself, st, key, now())
-		return err
-	})
-	return taken, err
-}
-
-// isTaken is Store.isTaken in one place.
-func isTaken(ctx context.Context, in place, st *statements, key string, now int64) (bool, error) {
-	r, err := lookIn(ctx, in, st, key)
-	if err != nil || r.missing(now) != driver.ErrNotFound {
-		return true, err
-	}
-	_, err = lookForMark(ctx, in, st, key, now)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	return true, err
 }

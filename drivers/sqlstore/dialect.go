@@ -18,7 +18,7 @@ type Dialect struct {
 	// Parameters appear in a statement in the order of their numbers.
 	Placeholder func(n int) string
 
-	// Schema returns statements that create the tables and their indexes. A statement for a table
+	// Schema returns statements that create the table of sessions and its indexes. A statement for a table
 	// or an index that exists has no effect, or fails with an error that Exists knows.
 	Schema func(t Table) []string
 
@@ -26,27 +26,15 @@ type Dialect struct {
 	// another connection is creating it. It is optional.
 	Exists func(error) bool
 
-	// Dual follows a SELECT that reads no table: "FROM DUAL" in some databases. It is optional.
-	Dual string
-
-	// UpdateDuplicate returns the end of an INSERT that must set columns to its values if a row
-	// with its key exists. The name of the key's column, id, is quoted.
-	UpdateDuplicate func(id string, columns ...string) string
-
-	// DeleteBatch returns a DELETE with two parameters. It deletes rows whose column time is at
-	// most the first parameter, and no more rows than the second. The names of the table and of
-	// its key id are quoted.
-	DeleteBatch func(table, id, time string) string
+	// DeleteBatch returns a DELETE with three parameters. It deletes rows whose column expires is
+	// greater than the first parameter and at most the second, and no more rows than the third.
+	// The names of the table and of its key id are quoted.
+	DeleteBatch func(table, id string) string
 
 	// Unindexed returns an expression with the value of a column of integers for which the database
 	// uses no index. It is for databases whose optimizer otherwise prefers the index of the expiry
 	// to the key, and then reads and locks other rows than the one with the key. It is optional.
 	Unindexed func(column string) string
-
-	// LockRead follows a SELECT that reads rows as they are at that moment, including what other
-	// transactions have committed since the statement began, such as "LOCK IN SHARE MODE". It is
-	// optional: databases of one writer do not need it.
-	LockRead string
 
 	// AreIntegers returns a condition that the columns are not NULL and hold integers. It is for
 	// databases whose columns hold values of any type, and optional.
@@ -91,13 +79,9 @@ type Dialect struct {
 	ComparesColumns bool
 
 	// ReturnsUpdated declares that the database has INSERT statements that begin with
-	// "WITH name AS (UPDATE ... RETURNING column)". The store then renames a record and leaves a
-	// mark in one statement instead of a transaction.
+	// "WITH name AS (UPDATE ... RETURNING column)". The store then renames a record in one
+	// statement instead of a transaction.
 	ReturnsUpdated bool
-
-	// ReadsSnapshot declares that a statement sees only what was committed before it began, while
-	// its INSERT or UPDATE waits for other writers of the key and then sees what they have done.
-	ReadsSnapshot bool
 
 	// OneWriter declares that the database has one writer at a time. The writers of a process
 	// then queue in the process instead of polling the database.
@@ -116,12 +100,8 @@ type Table struct {
 	// ExpiresIndex is the index on expires, SubjectIndex the one on subject and key.
 	ExpiresIndex, SubjectIndex string
 
-	// Marks is the table of marks, as Name is; RenamedIndex is its index on renamed.
-	Marks, RenamedIndex string
-
-	// Schema is the schema's name with a dot behind it, or empty. BareName and BareMarks are Name
-	// and Marks without it.
-	Schema, BareName, BareMarks string
+	// Schema is the schema's name with a dot behind it, or empty. BareName is Name without it.
+	Schema, BareName string
 
 	// JSON is Options.JSON: the column Data holds JSON.
 	JSON bool
@@ -155,7 +135,6 @@ func (d Dialect) missing() string {
 		{"Quote", d.Quote == nil},
 		{"Placeholder", d.Placeholder == nil},
 		{"Schema", d.Schema == nil},
-		{"UpdateDuplicate", d.UpdateDuplicate == nil},
 		{"DeleteBatch", d.DeleteBatch == nil},
 		{"Now", d.Now == ""},
 		{"IsDuplicate", d.IsDuplicate == nil},
@@ -193,11 +172,6 @@ func each(columns []string, format, separator string) string {
 
 // quoteDouble is the Quote of databases that quote identifiers as the SQL standard does.
 func quoteDouble(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
-
-// onConflict is the UpdateDuplicate of SQLite and PostgreSQL.
-func onConflict(id string, columns ...string) string {
-	return "ON CONFLICT (" + id + ") DO UPDATE SET " + each(columns, "%[1]s = excluded.%[1]s", ", ")
-}
 
 // insertUnlessDuplicate returns an INSERT that SQLite and PostgreSQL refuse to plan unless the
 // column of the key is unique.

@@ -40,9 +40,6 @@ type write struct {
 	err  error
 }
 
-// errMarked rolls back a rename to a key that has got a mark meanwhile.
-var errMarked error = &failure{text: "sqlstore: the new key has a mark", duplicate: true}
-
 // statement is a query with its arguments.
 type statement struct {
 	*query
@@ -58,10 +55,7 @@ func (w *write) execute(ctx context.Context, in place) error {
 		}
 	}
 	if w.err == nil && w.rows > 0 && w.follow != nil {
-		var rows int64
-		if rows, w.err = w.follow.execute(ctx, in); w.err == nil && rows == 0 {
-			w.err = errMarked
-		}
+		_, w.err = w.follow.execute(ctx, in)
 	}
 	return w.err
 }

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"gosession.dev/session/driver"
 )
@@ -46,7 +47,11 @@ func (s *Store) exceeds(ctx context.Context, size int64) bool {
 // size returns the size in bytes of the largest statement of w with its arguments. asText declares
 // that the arguments are a part of the text, where some bytes are escaped by another.
 func (w *write) size(asText bool) (most int64) {
-	for _, st := range w.statements {
+	statements := w.statements
+	if w.follow != nil {
+		statements = append(slices.Clone(statements), *w.follow)
+	}
+	for _, st := range statements {
 		size := len(st.text) + maxOtherArgs
 		for _, arg := range st.args {
 			switch arg := arg.(type) {

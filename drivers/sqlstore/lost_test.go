@@ -71,7 +71,7 @@ func TestLostAnswers(t *testing.T) {
 			require.NotErrorIs(t, err, driver.ErrNotFound)
 			require.ErrorIs(t, s.Destroy(ctx, "moved"), driver.ErrNotFound)
 			lose(0)
-			_, err = s.db.Exec(`DELETE FROM sessions_marks`)
+			_, err = s.db.Exec(`DELETE FROM sessions`)
 			require.NoError(t, err)
 
 			require.NoError(t, s.Create(ctx, r))

@@ -9,11 +9,9 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// mark is a row of the table of marks: ChangeID has renamed a record.
-type mark struct {
-	to  string // the new key
-	age int64  // in milliseconds, by the clock of the database, which all processes share
-}
+// A mark is the row under the old key of a renamed record. Its column expires is the negative time of
+// the renaming, by the clock of the database, which all processes share: so it is no live record for
+// any statement, and the primary key keeps other records from its key. Its column meta is the new key.
 
 // oldestMark returns the time of the marks that expire now. Newer marks are live.
 func oldestMark(now int64) int64 { return now - driver.MarkLifetime.Milliseconds() }
@@ -24,24 +22,24 @@ func (s *Store) Renamed(ctx context.Context, key string) (driver.Rename, error) 
 	if err != nil {
 		return driver.Rename{}, err
 	}
-	var m mark
+	var r driver.Rename
 	err = s.read(ctx, func() error {
-		m, err = lookForMark(s.statementContext(ctx), s.byItself, st, key, now())
+		r, err = lookForMark(s.statementContext(ctx), s.byItself, st, key)
 		return err
 	})
 	switch {
-	case errors.Is(err, sql.ErrNoRows):
+	case errors.Is(err, sql.ErrNoRows), err == nil && r.Age >= driver.MarkLifetime:
 		return driver.Rename{}, driver.ErrNotFound
 	case err != nil:
 		return driver.Rename{}, s.explain(ctx, err)
 	}
-	age := time.Duration(m.age) * time.Millisecond
-	return driver.Rename{To: m.to, Age: max(age, 0)}, nil // age is negative if the clock was set back
+	return r, nil
 }
 
-// lookForMark returns the live mark under key. If there is none, or if key has a live record, the
-// error is sql.ErrNoRows.
-func lookForMark(ctx context.Context, in place, st *statements, key string, now int64) (m mark, err error) {
-	err = queryRow(ctx, in(st.renamed), []any{key, driver.MarkLifetime.Milliseconds(), key, now}, &m.to, &m.age)
-	return m, err
+// lookForMark returns the mark under key, live or not. If there is none, the error is sql.ErrNoRows.
+func lookForMark(ctx context.Context, in place, st *statements, key string) (driver.Rename, error) {
+	var to []byte
+	var age int64 // in milliseconds
+	err := queryRow(ctx, in(st.renamed), []any{key}, &to, &age)
+	return driver.Rename{To: string(to), Age: time.Duration(max(age, 0)) * time.Millisecond}, err // age is negative if the clock was set back
 }

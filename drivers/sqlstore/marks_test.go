@@ -18,7 +18,7 @@ import (
 // putMark stores a mark of the given age.
 func putMark(t *testing.T, db *sql.DB, key, to string, age time.Duration) {
 	t.Helper()
-	_, err := db.Exec(`INSERT INTO sessions_marks (id, renamed_to, renamed) VALUES (?, ?, ?)`, key, to, time.Now().Add(-age).UnixMilli())
+	_, err := db.Exec(`INSERT INTO sessions VALUES (?, '{}', CAST(? AS BLOB), 1, ?, '', 1)`, key, to, -time.Now().Add(-age).UnixMilli())
 	require.NoError(t, err)
 }
 
@@ -65,7 +65,7 @@ func TestMarksAreSwept(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, n, "records deleted by DeleteExpired, without marks")
 	var keys string
-	require.NoError(t, db.QueryRow(`SELECT group_concat(id) FROM sessions_marks`).Scan(&keys))
+	require.NoError(t, db.QueryRow(`SELECT group_concat(id) FROM sessions`).Scan(&keys))
 	require.Equal(t, "live", keys)
 }
 
@@ -79,7 +79,7 @@ func TestMarkAndRecordTogether(t *testing.T) {
 		require.NoError(t, s.Create(ctx, r))
 		require.NoError(t, s.Create(ctx, record("taken", time.Hour)))
 
-		_, err := db.Exec(`CREATE TRIGGER no_marks BEFORE INSERT ON sessions_marks BEGIN SELECT RAISE(ABORT, 'no marks today'); END`)
+		_, err := db.Exec(`CREATE TRIGGER no_marks BEFORE INSERT ON sessions WHEN new.expires < 0 BEGIN SELECT RAISE(ABORT, 'no marks today'); END`)
 		require.NoError(t, err)
 		err = inGroup(t, s, func() error { return rename(ctx, s, r, "new") })
 		require.ErrorContains(t, err, "sqlite3.Error")
@@ -140,8 +140,8 @@ INSERT INTO sessions_schema (id, version) VALUES (1, 1);
 INSERT INTO sessions VALUES ('k', '{"n":1}', x'0102', 1000, 4102444800000, 'ada', 7);
 `
 
-// Several stores can upgrade tables of version 1 at the same time.
-func TestUpgrade(t *testing.T) {
+// Several stores can use tables of release 0.1 at the same time.
+func TestTablesOfEarlierRelease(t *testing.T) {
 	const stores = 8
 	for round := range 10 {
 		dsn := filepath.Join(t.TempDir(), "app.db") + "?_journal_mode=WAL"
@@ -181,37 +181,5 @@ func TestUpgrade(t *testing.T) {
 			_, err := s.Renamed(t.Context(), fmt.Sprint(i))
 			require.NoError(t, err)
 		}
-		var version int
-		require.NoError(t, open().QueryRow(`SELECT version FROM sessions_schema`).Scan(&version))
-		require.Equal(t, schemaVersion, version)
 	}
-}
-
-// The upgrade of a read-only database fails with an error that says why.
-func TestUpgradeOfReadOnlyDatabase(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "app.db")
-	db, err := sql.Open("sqlite3", file)
-	require.NoError(t, err)
-	_, err = db.Exec(versionOne)
-	require.NoError(t, err)
-	require.NoError(t, db.Close())
-	db, err = sql.Open("sqlite3", "file:"+file+"?mode=ro")
-	require.NoError(t, err)
-	defer db.Close()
-	require.ErrorContains(t, New(db, SQLite).Ping(t.Context()), "schema version 1 and can't be upgraded: sqlite: attempt to write a readonly database")
-}
-
-// A call with driver.WithoutCreating does not upgrade tables.
-func TestNoUpgradeWithoutCreating(t *testing.T) {
-	db := database(t)
-	_, err := db.Exec(versionOne)
-	require.NoError(t, err)
-	s := New(db, SQLite)
-	_, err = s.Retrieve(driver.WithoutCreating(t.Context()), "k")
-	require.ErrorContains(t, err, "nothing was created")
-	var tables int
-	require.NoError(t, db.QueryRow(`SELECT count(*) FROM sqlite_master WHERE type = 'table'`).Scan(&tables))
-	require.Equal(t, 2, tables)
-	_, err = s.Retrieve(t.Context(), "k")
-	require.NoError(t, err)
 }

@@ -17,14 +17,9 @@ var MySQL = Dialect{
 	Placeholder: func(int) string { return "?" },
 	Schema:      mysqlSchema,
 	Exists:      hasNumber("1050", "1061"), // the table exists, the index exists
-	Dual:        "FROM DUAL",
-	UpdateDuplicate: func(_ string, columns ...string) string {
-		return "ON DUPLICATE KEY UPDATE " + each(columns, "%[1]s = VALUES(%[1]s)", ", ")
+	DeleteBatch: func(table, _ string) string {
+		return "DELETE FROM " + table + " WHERE expires > ? AND expires <= ? ORDER BY expires LIMIT ?"
 	},
-	DeleteBatch: func(table, _, time string) string {
-		return "DELETE FROM " + table + " WHERE " + time + " <= ? ORDER BY " + time + " LIMIT ?"
-	},
-	LockRead:        "LOCK IN SHARE MODE",
 	Unindexed:       func(column string) string { return "(" + column + " + 0)" },
 	Now:             "(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000)",
 	IsDuplicate:     hasNumber("1062"),
@@ -53,12 +48,6 @@ func mysqlSchema(t Table) []string {
 	version BIGINT NOT NULL,
 	KEY ` + t.ExpiresIndex + ` (expires),
 	KEY ` + t.SubjectIndex + ` (subject, ` + t.ID + `)
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC`,
-		`CREATE TABLE IF NOT EXISTS ` + t.Marks + ` (
-	id VARBINARY(64) NOT NULL PRIMARY KEY,
-	renamed_to VARBINARY(64) NOT NULL,
-	renamed BIGINT NOT NULL,
-	KEY ` + t.RenamedIndex + ` (renamed)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC`,
 	}
 }
@@ -193,10 +182,7 @@ func checkMySQL(ctx context.Context, conn *sql.Conn, t Table) error {
 	case !strings.Contains(mode, "STRICT_TRANS_TABLES") && !strings.Contains(mode, "STRICT_ALL_TABLES"):
 		return &failure{text: "mysql: sql_mode is not strict, so the server would cut what is too large; add STRICT_TRANS_TABLES to sql_mode"}
 	}
-	if err := checkTable(ctx, conn, "marks", t.Marks, "`id`"); err != nil {
-		return err
-	}
-	return checkTable(ctx, conn, "sessions", t.Name, t.ID)
+	return checkTable(ctx, conn, t.Name, t.ID)
 }
 
 // mysqlSettings returns the settings of a connection that checkMySQL needs.
@@ -219,18 +205,18 @@ func mysqlSettings(ctx context.Context, conn *sql.Conn) (map[string]string, erro
 
 // checkTable returns an error unless a table is one of InnoDB, which has transactions, and its key is
 // unique.
-func checkTable(ctx context.Context, conn *sql.Conn, of, table, key string) error {
+func checkTable(ctx context.Context, conn *sql.Conn, table, key string) error {
 	ddl, err := createStatement(ctx, conn, table)
 	if err != nil {
 		return err
 	}
 	switch {
 	case strings.HasPrefix(ddl, "CREATE ") && !strings.HasPrefix(ddl, "CREATE TABLE"):
-		return &failure{text: "mysql: the table of " + of + " is a view or a temporary table; name a table"}
+		return &failure{text: "mysql: the table of sessions is a view or a temporary table; name a table"}
 	case !mysqlEngine.MatchString(ddl):
-		return &failure{text: "mysql: the engine of the table of " + of + " is not InnoDB; change it by ALTER TABLE ... ENGINE = InnoDB"}
+		return &failure{text: "mysql: the engine of the table of sessions is not InnoDB; change it by ALTER TABLE ... ENGINE = InnoDB"}
 	case !uniqueKey(key).MatchString(ddl):
-		return &failure{text: "mysql: the key of the table of " + of + " is not unique; make it the primary key"}
+		return &failure{text: "mysql: the key of the table of sessions is not unique; make it the primary key"}
 	}
 	return nil
 }

@@ -61,14 +61,14 @@ var errUnique error = &failure{text: "the key is unique"}
 func (s *Store) tryTwice(ctx context.Context, in place, st *statements) error {
 	at, key, subject := now(), randomKey(), randomKey()
 	args := []any{key, s.data([]byte("{}")), []byte{}, at, at + time.Minute.Milliseconds(), subject, newVersion()}
-	err := change(ctx, in, statement{st.insert, args})
+	err := change(ctx, in, statement{st.create, args})
 	if err == nil {
 		err = compareCase(ctx, in, st, key, subject)
 	}
 	if err != nil {
 		return err
 	}
-	err = change(ctx, in, statement{st.insert, args})
+	err = change(ctx, in, statement{st.create, args})
 	switch {
 	case err == nil:
 		return errNotUnique
@@ -83,18 +83,18 @@ func (s *Store) try(ctx context.Context, in place, st *statements) error {
 	at := now()
 	expires := at + time.Minute.Milliseconds()
 	r := trialRecord(at, expires)
-	oldKey, data := randomKey(), s.data(r.Data)
-	rename := statement{st.rename, append([]any{data, r.Meta, expires, r.Subject, int64(r.Version), r.Key, oldKey, int64(2), at}, s.freeArgs(r.Key, oldestMark(at))...)}
+	oldKey := randomKey()
+	moved := *r
+	moved.Data, moved.Version = []byte(`{"n":1}`), 1
+	rename := s.rename(st, oldKey, &moved, 2)
 	steps := []statement{
-		{st.create, s.createArgs(oldKey, s.data([]byte(`{"é":"世"}`)), r.Meta, at, expires, "é世🍪", 1)},
-		{st.flush, []any{s.data([]byte(`{"n":1}`)), r.Meta, expires, r.Subject, int64(2), oldKey, int64(1), at}},
-		rename,
+		{st.create, []any{oldKey, s.data([]byte(`{"é":"世"}`)), r.Meta, at, expires, "é世🍪", int64(1)}},
+		rename.statements[0],
 	}
-	if st.mark == nil {
-		steps[2].args = append(rename.args, oldKey)
-	} else {
-		steps = append(steps, statement{st.mark, []any{oldKey, r.Key, r.Key, oldestMark(at)}})
+	if rename.follow != nil {
+		steps = append(steps, *rename.follow)
 	}
+	steps = append(steps, statement{st.flush, []any{s.data(r.Data), r.Meta, expires, r.Subject, int64(r.Version), r.Key, int64(2), at}})
 	err := change(ctx, in, steps...)
 	if err == nil {
 		err = s.compare(ctx, in, st, r, oldKey)
@@ -121,9 +121,9 @@ func change(ctx context.Context, in place, statements ...statement) error {
 // compare returns errAltered unless it reads the record want, and its mark under oldKey.
 func (s *Store) compare(ctx context.Context, in place, st *statements, want *driver.Record, oldKey string) error {
 	got, err := retrieveIn(ctx, in, st, want.Key, s.json)
-	var m mark
+	var mark driver.Rename
 	if err == nil {
-		m, err = lookForMark(ctx, in, st, oldKey, now())
+		mark, err = lookForMark(ctx, in, st, oldKey)
 	}
 	switch {
 	case errors.Is(err, sql.ErrNoRows), errors.Is(err, driver.ErrCorrupt):
@@ -132,7 +132,7 @@ func (s *Store) compare(ctx context.Context, in place, st *statements, want *dri
 		return err
 	}
 	if !bytes.Equal(got.Data, want.Data) || !bytes.Equal(got.Meta, want.Meta) || !got.Created.Equal(want.Created) ||
-		!got.Expires.Equal(want.Expires) || got.Subject != want.Subject || got.Version != want.Version || m.to != want.Key {
+		!got.Expires.Equal(want.Expires) || got.Subject != want.Subject || got.Version != want.Version || mark.To != want.Key {
 		return errAltered
 	}
 	return nil

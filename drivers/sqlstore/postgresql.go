@@ -10,14 +10,13 @@ import (
 
 // PostgreSQL is the dialect of PostgreSQL 9.5 and later, with package stdlib of pgx or with lib/pq.
 var PostgreSQL = Dialect{
-	Quote:           quoteDouble,
-	Placeholder:     func(n int) string { return "$" + strconv.Itoa(n) },
-	Schema:          postgresSchema,
-	Exists:          hasState("42P07", "42710", "42P06", "XX000"), // table, object or schema exists; "tuple concurrently updated"
-	UpdateDuplicate: onConflict,
-	DeleteBatch: func(table, id, time string) string {
+	Quote:       quoteDouble,
+	Placeholder: func(n int) string { return "$" + strconv.Itoa(n) },
+	Schema:      postgresSchema,
+	Exists:      hasState("42P07", "42710", "42P06", "XX000"), // table, object or schema exists; "tuple concurrently updated"
+	DeleteBatch: func(table, _ string) string {
 		return `DELETE FROM ` + table + ` WHERE ctid = ANY (ARRAY(
-			SELECT ctid FROM ` + table + ` WHERE ` + time + ` <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`
+			SELECT ctid FROM ` + table + ` WHERE expires > $1 AND expires <= $2 LIMIT $3 FOR UPDATE SKIP LOCKED))`
 	},
 	Now:         "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
 	IsDuplicate: hasState("23505"),                   // unique_violation
@@ -34,7 +33,6 @@ var PostgreSQL = Dialect{
 	},
 	ComparesColumns: true,
 	ReturnsUpdated:  true,
-	ReadsSnapshot:   true,
 }
 
 const insufficientPrivilege = "42501"
@@ -60,12 +58,6 @@ func postgresSchema(t Table) []string {
 )` + with,
 		`CREATE INDEX IF NOT EXISTS ` + t.ExpiresIndex + ` ON ` + t.Name + ` (expires)`,
 		`CREATE INDEX IF NOT EXISTS ` + t.SubjectIndex + ` ON ` + t.Name + ` (subject, ` + t.ID + `) WHERE subject <> ''`,
-		`CREATE TABLE IF NOT EXISTS ` + t.Marks + ` (
-	id text COLLATE "C" NOT NULL PRIMARY KEY,
-	renamed_to text COLLATE "C" NOT NULL,
-	renamed bigint NOT NULL
-)` + with,
-		`CREATE INDEX IF NOT EXISTS ` + t.RenamedIndex + ` ON ` + t.Marks + ` (renamed)`,
 	}
 }
 

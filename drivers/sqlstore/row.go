@@ -46,6 +46,14 @@ func (r row) missing(now int64) error {
 	return nil
 }
 
+// taken reports whether r is a live or corrupt record, or a live mark, at the time now.
+func (r row) taken(now int64) bool {
+	if r.expires.Valid && r.expires.V < 0 {
+		return -r.expires.V > oldestMark(now)
+	}
+	return r.missing(now) != driver.ErrNotFound
+}
+
 // check returns ErrNotFound, ErrCorrupt or ErrConflict if a write of that version must fail, or nil.
 func (r row) check(version uint64, now int64) error {
 	if err := r.missing(now); err != nil {

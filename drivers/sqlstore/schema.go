@@ -9,15 +9,14 @@ import (
 	"gosession.dev/session/driver"
 )
 
-// schemaVersion is the version of the tables that this release creates. The store keeps it in a
-// table of its own, because a place like SQLite's user_version belongs to the application. Version
-// 1, of release 0.1, had no table of marks.
-const schemaVersion = 2
+// schemaVersion is the version of the table that this release creates. The store keeps it in a
+// table of its own, because a place like SQLite's user_version belongs to the application.
+const schemaVersion = 1
 
 var errNotMade = errors.New("sqlstore: the store was not made by New")
 
-// ready returns the prepared statements. Until a call has succeeded, each call creates or upgrades
-// the tables if necessary, and checks them.
+// ready returns the prepared statements. Until a call has succeeded, each call creates the tables if
+// necessary, and checks them.
 func (s *Store) ready(ctx context.Context) (*statements, error) {
 	switch {
 	case s == nil || s.db == nil && s.invalid == nil:
@@ -53,8 +52,8 @@ func (s *Store) ready(ctx context.Context) (*statements, error) {
 	return st, nil
 }
 
-// prepare creates the tables, or upgrades tables of an earlier release. It only reads tables of
-// this release, so that a store works in a read-only database.
+// prepare creates the tables if they are missing. It only reads tables that exist, so that a store
+// works in a read-only database.
 func (s *Store) prepare(ctx context.Context) (*statements, error) {
 	version, err := s.storedVersion(ctx)
 	switch missing := err != nil || version == 0; {
@@ -62,14 +61,6 @@ func (s *Store) prepare(ctx context.Context) (*statements, error) {
 		return nil, s.notCreated(err)
 	case missing:
 		version, err = s.change(ctx, s.creation())
-	}
-	if err == nil && version == 1 {
-		if !driver.MayCreate(ctx) {
-			return nil, &failure{text: "sqlstore: the tables have schema version 1; start the application, which upgrades them; nothing was created"}
-		}
-		if version, err = s.change(ctx, s.upgrade()); err != nil {
-			err = fmt.Errorf("sqlstore: the tables have schema version 1 and can't be upgraded: %w", s.withhold(err))
-		}
 	}
 	if err != nil {
 		return nil, err
@@ -115,13 +106,8 @@ func (s *Store) storedVersion(ctx context.Context) (version int, err error) {
 func (s *Store) creation() []string {
 	return append(s.dialect.Schema(s.tables()),
 		s.sql(`CREATE TABLE IF NOT EXISTS {schema} (id INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL)`),
-		s.sql(fmt.Sprintf(`INSERT INTO {schema} (id, version) SELECT 1, %d {dual} WHERE NOT EXISTS (SELECT 1 FROM {schema})`, schemaVersion)),
+		s.sql(fmt.Sprintf(`INSERT INTO {schema} (id, version) SELECT 1, %d FROM (SELECT 1 AS one) AS one WHERE NOT EXISTS (SELECT 1 FROM {schema})`, schemaVersion)),
 	)
-}
-
-// upgrade returns the statements that upgrade tables from version 1 to version 2.
-func (s *Store) upgrade() []string {
-	return append(s.dialect.Schema(s.tables()), s.sql(`UPDATE {schema} SET version = 2 WHERE version = 1`))
 }
 
 func (s *Store) tables() Table {
@@ -132,10 +118,7 @@ func (s *Store) tables() Table {
 		Data:         q(s.names.data),
 		ExpiresIndex: q(s.names.table + "_expires"),
 		SubjectIndex: q(s.names.table + "_subject"),
-		Marks:        s.qualified("_marks"),
-		RenamedIndex: q(s.names.table + "_renamed"),
 		BareName:     q(s.names.table),
-		BareMarks:    q(s.names.table + "_marks"),
 		JSON:         s.json,
 	}
 	if s.names.schema != "" {

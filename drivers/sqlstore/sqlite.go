@@ -12,13 +12,12 @@ import (
 
 // SQLite is the dialect of SQLite 3.24 and later, with any SQL driver.
 var SQLite = Dialect{
-	Quote:           quoteDouble,
-	Placeholder:     func(n int) string { return fmt.Sprintf("?%d", n) },
-	Schema:          sqliteSchema,
-	UpdateDuplicate: onConflict,
-	AreIntegers:     func(columns ...string) string { return each(columns, "typeof(%s) = 'integer'", " AND ") },
-	DeleteBatch: func(table, id, time string) string {
-		return fmt.Sprintf("DELETE FROM %[1]s WHERE %[2]s IN (SELECT %[2]s FROM %[1]s WHERE %[3]s <= ?1 LIMIT ?2)", table, id, time)
+	Quote:       quoteDouble,
+	Placeholder: func(n int) string { return fmt.Sprintf("?%d", n) },
+	Schema:      sqliteSchema,
+	AreIntegers: func(columns ...string) string { return each(columns, "typeof(%s) = 'integer'", " AND ") },
+	DeleteBatch: func(table, id string) string {
+		return fmt.Sprintf("DELETE FROM %[1]s WHERE %[2]s IN (SELECT %[2]s FROM %[1]s WHERE expires > ?1 AND expires <= ?2 LIMIT ?3)", table, id)
 	},
 	Now:         "CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)",
 	Data:        sqliteData,
@@ -50,12 +49,6 @@ func sqliteSchema(t Table) []string {
 )`,
 		`CREATE INDEX IF NOT EXISTS ` + t.Schema + t.ExpiresIndex + ` ON ` + t.BareName + ` (expires)`,
 		`CREATE INDEX IF NOT EXISTS ` + t.Schema + t.SubjectIndex + ` ON ` + t.BareName + ` (subject, ` + t.ID + `) WHERE subject <> ''`,
-		`CREATE TABLE IF NOT EXISTS ` + t.Marks + ` (
-	id TEXT NOT NULL PRIMARY KEY,
-	renamed_to TEXT NOT NULL,
-	renamed INTEGER NOT NULL
-) WITHOUT ROWID`,
-		`CREATE INDEX IF NOT EXISTS ` + t.Schema + t.RenamedIndex + ` ON ` + t.BareMarks + ` (renamed)`,
 	}
 }
 
@@ -100,7 +93,7 @@ var sqliteColumn = regexp.MustCompile(`(?:no such column: |has no column named )
 func explainSQLite(err error) string {
 	text := err.Error()
 	if column := sqliteColumn.FindStringSubmatch(text); column != nil {
-		if slices.Contains(append(reserved, "id", "data", "renamed", "renamed_to"), column[1]) {
+		if slices.Contains(append(reserved, "id", "data"), column[1]) {
 			return "sqlite: the table has no column " + column[1]
 		}
 		return "sqlite: the table lacks a column"

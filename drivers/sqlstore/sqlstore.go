@@ -44,16 +44,11 @@
 //	subject  indexed; empty for anonymous sessions
 //	version  a random number, another one after each write
 //
-// The names of two more tables begin with its name. The one that ends in "_marks" has a row for
-// each record that was renamed in the last 10 minutes (see [driver.RenameTracker]):
+// A record that is renamed leaves a row under its old key for 10 minutes (see
+// [driver.RenameTracker]): its expires is the negative time of the renaming, and its meta is the new
+// key. So a query for live sessions has the condition expires > 0, or a later time.
 //
-//	id          the old key, the primary key
-//	renamed_to  the new key
-//	renamed     Unix time in milliseconds, indexed
-//
-// The one that ends in "_schema" has the version of the tables. The first use upgrades the tables
-// of an earlier release. A running process of the earlier release then continues without leaving
-// marks; a new process of that release refuses the tables.
+// Another table, whose name ends in "_schema", has the version of the tables.
 //
 // To create the tables by other means, execute the statements that [Dialect.DDL] returns. The columns
 // may have other types, as long as they hold what the store writes, and the table may have more
@@ -104,9 +99,9 @@ import (
 
 // Options name the table and two of its columns. A name consists of up to 55 ASCII letters, digits
 // and underscores, and does not begin with a digit; statements quote it, so upper and lower case
-// differ where the database distinguishes them. The table's name must not end in _marks, _schema,
-// _expires, _subject or _renamed, which are the suffixes of the other tables and of the indexes,
-// nor begin with sqlite_, which SQLite reserves.
+// differ where the database distinguishes them. The table's name must not end in _schema,
+// _expires or _subject, which are the suffixes of the other table and of the indexes, nor begin with
+// sqlite_, which SQLite reserves.
 type Options struct {
 	// Table is the name of the table; the default is "sessions". The name of a schema and a dot
 	// may precede it, as in "web.sessions": the schema must exist.
@@ -158,8 +153,8 @@ var (
 	validName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,54}$`)
 	reserved  = []string{"meta", "created", "expires", "subject", "version"}
 
-	// suffixes are appended to a table's name to name its other tables and its indexes.
-	suffixes = []string{"_marks", "_schema", "_expires", "_subject", "_renamed"}
+	// suffixes are appended to a table's name to name the other table and the indexes.
+	suffixes = []string{"_schema", "_expires", "_subject"}
 )
 
 func (o Options) names() (names, error) {

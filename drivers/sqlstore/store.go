@@ -18,9 +18,9 @@ func (s *Store) Create(ctx context.Context, r *driver.Record) error {
 		return err
 	}
 	version := newVersion()
-	creation := &write{key: r.Key, version: version, statements: []statement{{st.create,
-		s.createArgs(r.Key, s.data(r.Data), blob(r.Meta), r.Created.UnixMilli(), r.Expires.UnixMilli(), r.Subject, version),
-	}}}
+	creation := &write{key: r.Key, version: version, statements: []statement{{st.create, []any{
+		r.Key, s.data(r.Data), blob(r.Meta), r.Created.UnixMilli(), r.Expires.UnixMilli(), r.Subject, version,
+	}}}}
 	err = s.insert(ctx, st, creation, "", r)
 	if err == nil {
 		r.Version = uint64(version)
@@ -101,23 +101,24 @@ func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) e
 	if err != nil {
 		return err
 	}
-	at, version := now(), newVersion()
-	rename := statement{st.rename, append([]any{
-		s.data(r.Data), blob(r.Meta), r.Expires.UnixMilli(), r.Subject, version, r.Key,
-		oldKey, int64(r.Version), at,
-	}, s.freeArgs(r.Key, oldestMark(at))...)}
-	change := &write{key: r.Key, version: version}
-	if st.mark == nil {
-		rename.args = append(rename.args, oldKey)
-	} else {
-		change.follow = &statement{st.mark, []any{oldKey, r.Key, r.Key, oldestMark(at)}}
-	}
-	change.statements = []statement{rename}
+	version := newVersion()
+	change := s.rename(st, oldKey, r, version)
 	err = s.insert(ctx, st, change, oldKey, r)
 	if err == nil {
 		r.Version = uint64(version)
 	}
 	return err
+}
+
+// rename returns the write that renames a record, stores r with that version, and leaves a mark.
+func (s *Store) rename(st *statements, oldKey string, r *driver.Record, version int64) *write {
+	at := now()
+	row := []any{s.data(r.Data), blob(r.Meta), r.Expires.UnixMilli(), r.Subject, version, r.Key, oldKey, int64(r.Version), at}
+	mark := []any{oldKey, s.data([]byte("{}")), []byte(r.Key), at, version}
+	if st.mark == nil {
+		return &write{key: r.Key, version: version, statements: []statement{{st.rename, append(row, mark...)}}}
+	}
+	return &write{key: r.Key, version: version, statements: []statement{{st.rename, row}}, follow: &statement{st.mark, mark}}
 }
 
 // refusal returns the error of a write that affected no row: ErrNotFound if key has no live record,

@@ -33,12 +33,12 @@ func (s *Store) DeleteExpired(ctx context.Context) (int, error) {
 	return deleted, err
 }
 
-// deletion returns the statement that deletes a batch. It deletes rows whose time is at most until.
-type deletion func(*statements) (q *query, until int64)
+// deletion returns the values of expires in the rows to delete: greater than after, and at most until.
+type deletion func() (after, until int64)
 
-func expiredRecords(st *statements) (*query, int64) { return st.deleteExpired, now() }
+func expiredRecords() (after, until int64) { return -1, now() }
 
-func endedMarks(st *statements) (*query, int64) { return st.deleteMarks, oldestMark(now()) }
+func endedMarks() (after, until int64) { return -oldestMark(now()) - 1, -1 }
 
 // sweep deletes rows in batches, and returns their number. It measures how long a batch takes in
 // the database, pauses for that time after the batch, and adapts the size of the next batch to it.
@@ -89,10 +89,10 @@ func (s *Store) deleteBatch(ctx context.Context, d deletion, size int) (deleted 
 	if err != nil {
 		return 0, 0, err
 	}
-	q, until := d(st)
+	after, until := d()
 	err = s.asWriter(ctx, func() error {
 		start := time.Now()
-		result, err := s.byItself(q).ExecContext(s.statementContext(ctx), until, size)
+		result, err := s.byItself(st.deleteBatch).ExecContext(s.statementContext(ctx), after, until, size)
 		took = time.Since(start)
 		if err != nil {
 			return err

@@ -42,7 +42,7 @@
 //	session_id_column        the name of the key's column; the default is id
 //	session_data_column      the name of the values' column; the default is data
 //	data                     jsonb for values that SQL can query; the default is bytea. See below
-//	unlogged                 true for tables that a crash of the server empties. See below
+//	unlogged                 true for a table that a crash of the server empties. See below
 //	pool_max_conns           the maximum number of connections of this process; the default is 16
 //	pool_max_conn_lifetime   how long a connection is used at most; the default is 30m
 //	pool_max_conn_idle_time  how long a connection stays open without use; the default is 3m
@@ -129,10 +129,9 @@
 //     store has [driver.Lossy]. If the server or the user is configured so, the store refuses to
 //     work until the DSN says whether that is wanted.
 //   - unlogged=true: writes are quicker, because they are not in the log, and a crash of the server
-//     empties the tables: all users are signed out. The store has [driver.Lossy], so package session
-//     keeps no list of revoked sessions in it. The first use creates the tables as UNLOGGED. To
-//     change existing tables, execute ALTER TABLE ... SET UNLOGGED for the tables of the sessions
-//     and of the marks.
+//     empties the table: all users are signed out. The store has [driver.Lossy], so package session
+//     keeps no list of revoked sessions in it. The first use creates the table of sessions as
+//     UNLOGGED. To change an existing table, execute ALTER TABLE sessions SET UNLOGGED.
 //   - A failover to an asynchronous standby loses the writes that the standby had not received:
 //     sessions that had ended may be alive again. A failover to a synchronous standby
 //     (synchronous_standby_names, with synchronous_commit=on) loses nothing. The store can't see

@@ -47,7 +47,7 @@ func newStore(db *sql.DB, o Options, loses string, callContexts bool) *Store {
 	return &Store{Store: sqlstore.New(db, dialect, options), loses: loses}
 }
 
-// unloggedSchema is the Schema of a store whose tables are unlogged. The table of the schema's
+// unloggedSchema is the Schema of a store whose sessions are unlogged. The table of the schema's
 // version, which is written once, is not, so that nothing has to be created again after a crash.
 func unloggedSchema(t sqlstore.Table) []string {
 	statements := sqlstore.PostgreSQL.Schema(t)
@@ -59,7 +59,7 @@ func unloggedSchema(t sqlstore.Table) []string {
 	return statements
 }
 
-// Loses implements [driver.Lossy]. It returns a sentence if the tables are unlogged, or if the DSN
+// Loses implements [driver.Lossy]. It returns a sentence if the table is unlogged, or if the DSN
 // has synchronous_commit=off.
 func (s *Store) Loses() string { return s.loses }
 

@@ -18,8 +18,8 @@ type Dialect struct {
 	// Parameters appear in a statement in the order of their numbers.
 	Placeholder func(n int) string
 
-	// Schema returns statements that create the table of sessions and its indexes. A statement for a table
-	// or an index that exists has no effect, or fails with an error that Exists knows.
+	// Schema returns statements that create the table of sessions and its indexes. A statement for
+	// a table or an index that exists has no effect, or fails with an error that Exists knows.
 	Schema func(t Table) []string
 
 	// Exists reports whether an error says that a table or an index to create exists, or that

@@ -161,7 +161,7 @@ func certificate(t *testing.T) certificateFiles {
 	require.NoError(t, err)
 	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
 	require.NoError(t, err)
-	dir, err := os.MkdirTemp("", "mysql") // the server may run as another user
+	dir, err := os.MkdirTemp("", "mysql") //nolint:usetesting // only root can enter root's t.TempDir
 	require.NoError(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	require.NoError(t, os.Chmod(dir, 0o755))

@@ -45,14 +45,15 @@ func parseDSN(text string) (dsn, error) {
 	if strings.ContainsRune(text, 0) {
 		return dsn{}, errMalformed
 	}
-	base, query, isURL := text, "", isURL(text)
+	isURL := isURL(text)
+	var base string // the URL without its query
 	var settings []setting
 	var err error
 	if isURL {
+		var query string
 		base, query, _ = strings.Cut(text, "?")
 		settings, err = parseQuery(query)
 	} else {
-		base = ""
 		settings, err = parseKeywords(text)
 	}
 	if err != nil {

@@ -4,7 +4,6 @@ package sqlstore
 
 import (
 	"database/sql"
-	"fmt"
 	"path/filepath"
 	"testing"
 	"time"
@@ -110,6 +109,6 @@ func schemaOf(t *testing.T, db *sql.DB) (text string) {
 func TestSchemaNames(t *testing.T) {
 	require.NoError(t, Options{Table: "web.sessions"}.Validate())
 	for _, table := range []string{".sessions", "web.", "a.b.c", `web".sessions`, "web.sessions_schema", "web. sessions", "1.sessions"} {
-		require.Error(t, Options{Table: table}.Validate(), fmt.Sprintf("table %q", table))
+		require.Error(t, Options{Table: table}.Validate(), "table %q", table)
 	}
 }

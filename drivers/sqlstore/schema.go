@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -161,6 +162,6 @@ func (s *Store) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	return s.dialect.Check(ctx, conn, s.tables())
+	err = s.dialect.Check(ctx, conn, s.tables())
+	return cmp.Or(err, conn.Close())
 }

@@ -47,7 +47,7 @@ func TestDatabaseRestarts(t *testing.T) {
 			server.Stop()
 			for _, tb := range []*tab{laptop, phone} {
 				for range 2 { // at each process
-					require.EqualValues(t, http.StatusServiceUnavailable, tb.status())
+					require.Equal(t, http.StatusServiceUnavailable, tb.status())
 				}
 			}
 			require.Equal(t, laptopCookie, laptop.cookie().Value)

@@ -45,7 +45,7 @@ func TestDriversPage(t *testing.T) {
 		"migrate":  opened(migrate.Driver{}, "stage=move&new=memory:"+t.Name()+"new&old=memory:"+t.Name()+"old"),
 		"mongo":    opened(mongo.Driver{}, "mongodb://127.0.0.1:1/app"),
 		"mysql":    opened(mysql.Driver{}, "user:password@tcp(127.0.0.1:1)/app"),
-		"postgres": opened(postgres.Driver{}, "postgres://user:password@127.0.0.1:1/app"),
+		"postgres": opened(postgres.Driver{}, "postgres://user:password@127.0.0.1:1/app?unlogged=true"),
 		"sqlite":   opened(sqlite.Driver{}, "file:"+filepath.Join(t.TempDir(), "s.db")),
 		"sqlstore": sqlstore.New(db, sqlstore.SQLite),
 	}

@@ -308,6 +308,7 @@ func TestEventOfRefusedSignIn(t *testing.T) {
 				}
 				handle, key := s.Handle(), s.Key()
 				own := contextOf(t, ctx, s)
+				synctest.Wait() // until the watcher of own has looked for the session
 				require.NoError(t, s.SignIn(ctx, "ada"))
 				take()
 				refused := afterIt(func() { st.then("Retrieve", unmade) }) // of the subject's mark

@@ -254,6 +254,7 @@ func TestContextEndsBeforeASignInIsStored(t *testing.T) {
 		f := factory(t, quiet(session.Config{SweepInterval: -1}), memory.New(memory.Options{}))
 		s := created(t, f)
 		ctx := contextOf(t, t.Context(), s)
+		requireLive(t, ctx) // after the first look for the session
 		require.NoError(t, s.SignIn(t.Context(), "ada"))
 		require.NoError(t, f.Destroy(t.Context(), s.Key()))
 		requireEnded(t, ctx, session.ReasonRevoked)

@@ -62,7 +62,7 @@ var backends = []backend{
 	{name: "postgres", driver: "postgres", processes: 3, tabs: tabs, users: 8, prepare: postgres, faults: serverFaults},
 	{name: "mysql", driver: "mysql", processes: 3, tabs: tabs, users: 8, prepare: mysql, faults: serverFaults},
 	// FerretDB, the stand-in for MongoDB, serves some hundred requests per second.
-	{name: "mongo", driver: "mongo", processes: 3, tabs: tabs, users: 1, prepare: mongo, faults: serverFaults},
+	{name: "mongo", driver: "mongo", processes: 3, tabs: tabs, users: 1, clocked: true, prepare: mongo, faults: serverFaults},
 	{name: "migrate", driver: "migrate", processes: 2, tabs: tabs, users: 1, prepare: sqliteToMongo, faults: []fault{noFault, everythingMoves}},
 	// With sessions in cookies, lost updates show only if a browser sends one request at a time,
 	// and overtaken requests only if it sends several: so there are two backends.

@@ -42,7 +42,9 @@
 // The document of a record has at most 16 MiB; a larger one is [driver.ErrTooLarge].
 //
 // The clocks of the web servers decide what has expired. An expired record or mark is never
-// returned, whether or not the server has removed it.
+// returned, whether or not the server has removed it. The age of a mark is the difference between
+// the clocks of two web servers: if a clock is off by more than 15 seconds, that web server may
+// treat a request that an ID change overtakes as one for an unknown ID.
 //
 // The store recognizes a document that was edited by other means as corrupt only if the type of
 // one of its fields is wrong. Only Retrieve parses data, and returns [driver.ErrCorrupt] for what

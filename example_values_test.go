@@ -12,7 +12,7 @@ import (
 	"gosession.dev/session"
 )
 
-// A name without a value reads as the zero value, and is no error.
+// Get returns the zero value, and no error, for a name without a value.
 func ExampleGet() {
 	sessions, err := session.Open("memory", "")
 	if err != nil {

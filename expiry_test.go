@@ -355,7 +355,7 @@ func TestWritesMoveTheExpirySeldom(t *testing.T) {
 	})
 }
 
-// If moving the expiry conflicts with a write of another request, there is no error.
+// A request does not fail if moving the expiry conflicts with a write of another request.
 func TestTouchMeetsConflict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()

@@ -185,7 +185,7 @@ func changeIDOneWins(t *trial) {
 }
 
 // ChangeID, Flush and, in every other round, Destroy are called on one record at once. Their
-// results, and the record that is live afterwards, must be those of some order of the calls.
+// results, and the record that is live afterwards, must be possible in some order of the calls.
 func changeIDRaces(t *trial) {
 	const rounds = 40
 	a, b := t.open(), t.open()

@@ -75,7 +75,7 @@
 //	err := mysql.RegisterTLSConfig("internal", &tls.Config{RootCAs: pool}) // of go-sql-driver
 //	sessions, err := session.Open("mysql", "web:secret@tcp(db.internal:3306)/web?tls=internal")
 //
-// With tls=skip-verify and tls=preferred, nobody checks who the server is.
+// With tls=skip-verify and tls=preferred, the identity of the server is not checked.
 //
 // # The tables
 //

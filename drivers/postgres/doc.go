@@ -52,24 +52,24 @@
 //
 //	target_session_attrs  read-write, or primary, which also accepts a primary server that refuses
 //	                      writes. If the DSN names several servers, the default is read-write;
-//	                      otherwise it is primary. The store never uses a standby, whose records
-//	                      lag behind those of the primary server.
+//	                      otherwise it is primary. The store never uses a standby, which lags
+//	                      behind the primary server.
 //	connect_timeout       in seconds. The default is 2 if the DSN names several servers; otherwise
 //	                      the context of the call limits the time to connect.
 //
 // Some settings of the server may also be parameters: application_name, client_encoding (UTF8),
 // client_min_messages, datestyle, default_transaction_isolation, default_transaction_read_only,
 // intervalstyle, jit, options, plan_cache_mode, role, search_path, synchronous_commit, timezone,
-// work_mem, those that end in _timeout, those that begin with tcp_,
+// work_mem, settings whose names end in _timeout or begin with tcp_,
 // client_connection_check_interval, and each setting with a dot in its name.
 // Open fails for any other parameter, for an invalid value, and for a parameter that is empty or
 // given twice.
 //
 // # TLS
 //
-// Without sslmode, the connection is encrypted if the server offers it, and nobody checks who the
-// server is. On a network that others use, set sslmode=verify-full, and sslrootcert=/path/ca.crt for
-// an authority that the system does not know. For a client certificate, set sslcert and sslkey.
+// Without sslmode, the connection is encrypted if the server offers it, and the identity of the
+// server is not checked. On a shared network, set sslmode=verify-full, and sslrootcert=/path/ca.crt
+// for an authority that the system does not know. For a client certificate, set sslcert and sslkey.
 //
 // # The tables
 //

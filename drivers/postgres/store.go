@@ -31,7 +31,7 @@ var (
 const losesUnlogged = "a crash of the PostgreSQL server empties the table of sessions, which is unlogged"
 
 // newStore returns a store in db. If loses is empty, the options decide what the store loses.
-// callContexts declares that the connections of db are those of a connector.
+// callContexts declares that db was opened with a connector of this package.
 func newStore(db *sql.DB, o Options, loses string, callContexts bool) *Store {
 	if o.Unlogged {
 		loses = losesUnlogged

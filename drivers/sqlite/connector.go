@@ -176,8 +176,8 @@ func (c *connector) unpin() {
 	}
 }
 
-// checkJournal returns an error unless the journal mode is WAL. On some file systems, above all on
-// those of networks, SQLite ignores a request for WAL without an error.
+// checkJournal returns an error unless the journal mode is WAL. On some file systems, above all
+// network file systems, SQLite ignores a request for WAL without an error.
 func checkJournal(conn driver.QueryerContext) error {
 	rows, err := conn.QueryContext(context.Background(), "PRAGMA journal_mode", nil)
 	if err != nil {

@@ -59,9 +59,9 @@
 //
 // If a connection ends before the answer to a write, the store writes again, and recognizes by the
 // version that the first attempt was executed. Only Destroy returns an error then, if it finds
-// nothing: it can't know who has destroyed the session. The store also executes a transaction again
-// that the database has rolled back because of a deadlock or a serialization failure, until the
-// context ends.
+// nothing: it can't tell whether its first attempt or another call destroyed the session. The store
+// also executes a transaction again that the database has rolled back because of a deadlock or a
+// serialization failure, until the context ends.
 //
 // # Writers in SQLite
 //

@@ -25,8 +25,9 @@ const historiesTime = "DRIVERTEST_HISTORIES"
 //
 // The subtest Programs takes a quarter of the time. It makes random calls one after another,
 // and compares each result with the model's. The subtest Concurrent takes the rest. Several
-// clients work on a few keys at once, and their results have to be linearizable: those of an
-// order of the calls in which each call takes effect between its beginning and its end.
+// clients work on a few keys at once, and their results have to be linearizable: there
+// is an order of the calls that gives these results, and in which each call takes effect between its
+// beginning and its end.
 //
 // drivertest.Run tests for known faults; histories find unknown ones, and more of them the
 // longer they run. The environment variable DRIVERTEST_HISTORIES replaces d: set it to 10m

@@ -1,12 +1,14 @@
 package bench
 
 import (
+	"context"
 	"net/http"
 	"strings"
 )
 
 // client sends requests to a handler, and is their http.ResponseWriter. It allocates nothing per
-// request, so that a benchmark measures the handler only.
+// request, so that a benchmark measures the handler only. The context of its requests can end, as
+// that of a server's requests can.
 type client struct {
 	template http.Request
 	request  *http.Request // a copy of template, because some libraries write to it
@@ -17,8 +19,8 @@ type client struct {
 	body   string // only of errors
 }
 
-func newClient() *client {
-	r, err := http.NewRequest(http.MethodGet, "https://localhost/", http.NoBody)
+func newClient(ctx context.Context) *client {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://localhost/", http.NoBody)
 	if err != nil {
 		panic(err)
 	}

@@ -3,6 +3,7 @@ package bench
 import (
 	"database/sql"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +11,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"gosession.dev/session/drivers/sqlstore"
 )
 
 // The floor is a bare handler that reads and sets a cookie like that of a session, alone or with the
@@ -35,42 +38,43 @@ func openNone(*testing.B, values) site {
 	}}
 }
 
-// statements are the SQL of a floor: a SELECT and, to write, a conditional UPDATE.
-type statements struct{ schema, insert, sel, update string }
-
-var sqliteStatements = statements{
-	`CREATE TABLE s (id TEXT PRIMARY KEY, data BLOB NOT NULL, expires INTEGER NOT NULL, version INTEGER NOT NULL);
-		CREATE INDEX s_expires ON s(expires);`,
-	`INSERT INTO s VALUES (?, ?, ?, 1)`,
-	`SELECT data, expires, version FROM s WHERE id = ?`,
-	`UPDATE s SET data = ?, expires = ?, version = version + 1 WHERE id = ? AND version = ?`,
-}
-
-// openStatements returns a floor that executes prepared statements through database/sql.
-func openStatements(open func(*testing.B) *sql.DB, st statements) func(*testing.B, values) site {
+// openStatements returns a floor that executes the two statements that no store in a database can do
+// without, prepared, through database/sql: a SELECT of all that is known of a session and, to write,
+// a conditional UPDATE of what changes. The table is that of drivers/sqlstore.
+func openStatements(open func(*testing.B) *sql.DB, d sqlstore.Dialect) func(*testing.B, values) site {
 	return func(b *testing.B, v values) site {
-		db, data := open(b), encoded(v)
+		db := open(b)
 		must := func(err error) {
 			if err != nil {
 				b.Fatal(err)
 			}
 		}
+		ddl, err := d.DDL(sqlstore.Options{})
+		must(err)
+		for _, statement := range ddl {
+			_, err := db.Exec(statement)
+			must(err)
+		}
 		prepare := func(text string) *sql.Stmt {
-			stmt, err := db.Prepare(text)
+			parts := strings.Split(text, "?")
+			for n := range len(parts) - 1 {
+				parts[n] += d.Placeholder(n + 1)
+			}
+			stmt, err := db.Prepare(strings.Join(parts, ""))
 			must(err)
 			return stmt
 		}
-		_, err := db.Exec(st.schema)
-		must(err)
-		insert, sel, update := prepare(st.insert), prepare(st.sel), prepare(st.update)
-		get := func(r *http.Request, id string) (version int64, err error) {
-			var data []byte
-			var expires int64
-			return version, sel.QueryRowContext(r.Context(), id).Scan(&data, &expires, &version)
+		insert := prepare(`INSERT INTO sessions (id, data, meta, created, expires, subject, version) VALUES (?, ?, ?, ?, ?, ?, ?)`)
+		sel := prepare(`SELECT data, meta, created, expires, subject, version FROM sessions WHERE id = ?`)
+		update := prepare(`UPDATE sessions SET data = ?, meta = ?, expires = ?, subject = ?, version = ? WHERE id = ? AND version = ?`)
+		expires := time.Now().Add(time.Hour).UnixMilli()
+		get := func(r *http.Request, id string) (s row, err error) {
+			err = sel.QueryRowContext(r.Context(), id).Scan(&s.data, &s.meta, &s.created, &s.expires, &s.subject, &s.version)
+			return s, err
 		}
 		return site{
 			create: bare(func(r *http.Request, id string) error {
-				_, err := insert.Exec(id, data, 1)
+				_, err := insert.Exec(id, encoded(v), make([]byte, 40), expires, expires, "", 1)
 				return err
 			}).ServeHTTP,
 			works: map[string]http.Handler{
@@ -79,15 +83,23 @@ func openStatements(open func(*testing.B) *sql.DB, st statements) func(*testing.
 					return err
 				}),
 				write: bare(func(r *http.Request, id string) error {
-					version, err := get(r, id)
+					s, err := get(r, id)
 					if err == nil {
-						_, err = update.ExecContext(r.Context(), data, 1, id, version)
+						s.data[len(s.data)/2]++
+						_, err = update.ExecContext(r.Context(), s.data, s.meta, s.expires, s.subject, s.version+1, id, s.version)
 					}
 					return err
 				}),
 			},
 		}
 	}
+}
+
+// row is a row of a floor's table.
+type row struct {
+	data, meta                []byte
+	created, expires, version int64
+	subject                   string
 }
 
 // openMemcacheClient opens a floor that executes get and, to write, cas.

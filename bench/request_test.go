@@ -1,12 +1,15 @@
 package bench
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"net/http"
 	"os"
 	"sync"
 	"testing"
+
+	"gosession.dev/session/drivers/sqlstore"
 )
 
 // The kinds of work that a handler does with each library. A benchmark measures a whole request in
@@ -38,10 +41,10 @@ type site struct {
 
 var libraries = []library{
 	{name: "none/handler", open: openNone},
-	{name: "none/select", open: openStatements(openSQLite("NORMAL"), sqliteStatements)},
-	{name: "none/select-full", open: openStatements(openSQLite("FULL"), sqliteStatements)},
-	{name: "none/select-postgres", open: openStatements(openPostgres, postgresStatements)},
-	{name: "none/select-mysql", open: openStatements(openMySQL, mysqlStatements)},
+	{name: "none/select", open: openStatements(openSQLite("NORMAL"), sqlstore.SQLite)},
+	{name: "none/select-full", open: openStatements(openSQLite("FULL"), sqlstore.SQLite)},
+	{name: "none/select-postgres", open: openStatements(openPostgres, sqlstore.PostgreSQL)},
+	{name: "none/select-mysql", open: openStatements(openMySQL, sqlstore.MySQL)},
 	{name: "none/gomemcache", open: openMemcacheClient},
 	{name: "none/mongo-driver", open: openMongoClient},
 	{name: "session/memory", open: openSession("memory", noServer)},
@@ -121,13 +124,23 @@ type visitors struct {
 
 func visit(b *testing.B, s site) *visitors {
 	v := &visitors{site: s}
-	for i := range v.cookies {
-		c := newClient()
-		s.create(c, c.request)
-		v.cookies[i] = c.newCookie()
-		if c.status != http.StatusOK || v.cookies[i] == "" {
-			b.Fatalf("create = status %d, cookie %q; want 200 and a cookie", c.status, v.cookies[i])
-		}
+	const goroutines = 16 // so that the store opens its connections before it is measured
+	var all sync.WaitGroup
+	for first := range goroutines {
+		all.Go(func() {
+			for i := first; i < sessionCount && !b.Failed(); i += goroutines {
+				c := newClient(b.Context())
+				s.create(c, c.request)
+				v.cookies[i] = c.newCookie()
+				if c.status != http.StatusOK || v.cookies[i] == "" {
+					b.Errorf("create = status %d, body %q, cookie %q; want 200 and a cookie", c.status, c.body, v.cookies[i])
+				}
+			}
+		})
+	}
+	all.Wait()
+	if b.Failed() {
+		b.FailNow()
 	}
 	return v
 }
@@ -141,7 +154,9 @@ func (v *visitors) request(b *testing.B, work string, goroutines int) {
 	var all sync.WaitGroup
 	for first := range goroutines {
 		all.Go(func() {
-			c := newClient()
+			ctx, cancel := context.WithCancel(b.Context())
+			defer cancel()
+			c := newClient(ctx)
 			for i := first; i < b.N; i += goroutines {
 				cookie := &v.cookies[i%(sessionCount/goroutines*goroutines)]
 				c.reset(*cookie)

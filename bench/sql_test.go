@@ -34,21 +34,6 @@ func openMySQL(b *testing.B) *sql.DB {
 	return openDB(b, "mysql", mysqlDSN(b)+"&multiStatements=true&parseTime=true")
 }
 
-var postgresStatements = statements{
-	`CREATE TABLE s (id text PRIMARY KEY, data bytea NOT NULL, expires bigint NOT NULL, version bigint NOT NULL) WITH (fillfactor = 70);
-		CREATE INDEX s_expires ON s(expires);`,
-	`INSERT INTO s VALUES ($1, $2, $3, 1)`,
-	`SELECT data, expires, version FROM s WHERE id = $1`,
-	`UPDATE s SET data = $1, expires = $2, version = version + 1 WHERE id = $3 AND version = $4`,
-}
-
-var mysqlStatements = statements{
-	`CREATE TABLE s (id VARBINARY(64) PRIMARY KEY, data MEDIUMBLOB NOT NULL, expires BIGINT NOT NULL, version BIGINT NOT NULL, KEY (expires))`,
-	`INSERT INTO s VALUES (?, ?, ?, 1)`,
-	`SELECT data, expires, version FROM s WHERE id = ?`,
-	`UPDATE s SET data = ?, expires = ?, version = version + 1 WHERE id = ? AND version = ?`,
-}
-
 func scsPostgres(b *testing.B) scs.Store {
 	db := openPostgres(b)
 	scsTable(b, db, `CREATE TABLE sessions (token TEXT PRIMARY KEY, data BYTEA NOT NULL, expiry TIMESTAMPTZ NOT NULL)`)

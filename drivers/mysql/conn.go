@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql/driver"
 	"net"
-	"time"
 
 	"gosession.dev/session/drivers/sqlstore"
 )
@@ -28,18 +27,30 @@ type connection interface {
 // answer.
 type conn struct {
 	connection
-	network net.Conn // nil if the application opens it
+	network net.Conn // nil if the application opens it, or go-sql-driver sets its deadlines
 	broken  bool     // whether the context of a call has ended
+	calling sqlstore.Interruption
 }
 
-// begin returns the context for go-sql-driver, and a function that ends the call.
-func (c *conn) begin(ctx context.Context) (inner context.Context, end func()) {
+// begin begins a call, and returns the context for go-sql-driver.
+func (c *conn) begin(ctx context.Context) (context.Context, error) {
 	call := sqlstore.CallContext(ctx)
 	if c.network == nil || call == ctx {
-		return call, func() {}
+		return call, nil
 	}
-	stop := context.AfterFunc(call, func() { _ = c.network.SetDeadline(time.Unix(1, 0)) })
-	return ctx, func() { c.broken = !stop() || c.broken }
+	if err := call.Err(); err != nil {
+		return nil, err
+	}
+	c.calling = sqlstore.Interrupt(ctx, c.network)
+	return ctx, nil
+}
+
+// end ends the call.
+func (c *conn) end() {
+	if !c.calling.End() {
+		c.broken = true
+	}
+	c.calling = sqlstore.Interruption{}
 }
 
 func (c *conn) IsValid() bool { return !c.broken && c.connection.IsValid() }
@@ -52,8 +63,11 @@ func (c *conn) ResetSession(ctx context.Context) error {
 }
 
 func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
-	ctx, end := c.begin(ctx)
-	defer end()
+	ctx, err := c.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer c.end()
 	prepared, err := c.connection.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
@@ -62,26 +76,38 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 }
 
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	ctx, end := c.begin(ctx)
-	defer end()
+	ctx, err := c.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer c.end()
 	return c.connection.ExecContext(ctx, query, args)
 }
 
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	ctx, end := c.begin(ctx)
+	ctx, err := c.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
 	found, err := c.connection.QueryContext(ctx, query, args)
-	return newRows(found, err, end)
+	return c.rows(found, err)
 }
 
 func (c *conn) Ping(ctx context.Context) error {
-	ctx, end := c.begin(ctx)
-	defer end()
+	ctx, err := c.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.end()
 	return c.connection.Ping(ctx)
 }
 
 func (c *conn) BeginTx(ctx context.Context, options driver.TxOptions) (driver.Tx, error) {
-	inner, end := c.begin(ctx)
-	defer end()
+	inner, err := c.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer c.end()
 	if _, err := c.connection.BeginTx(inner, options); err != nil {
 		return nil, err
 	}
@@ -124,33 +150,39 @@ type stmt struct {
 }
 
 func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	ctx, end := s.c.begin(ctx)
-	defer end()
+	ctx, err := s.c.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.c.end()
 	return s.statement.ExecContext(ctx, args)
 }
 
 func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	ctx, end := s.c.begin(ctx)
+	ctx, err := s.c.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
 	found, err := s.statement.QueryContext(ctx, args)
-	return newRows(found, err, end)
+	return s.c.rows(found, err)
 }
 
 // rows are the rows of a query, whose call ends when they are closed.
 type rows struct {
 	driver.Rows
-	end func()
+	c *conn
 }
 
-func newRows(inner driver.Rows, err error, end func()) (driver.Rows, error) {
+// rows returns the rows of a query, or ends its call.
+func (c *conn) rows(found driver.Rows, err error) (driver.Rows, error) {
 	if err != nil {
-		end()
+		c.end()
 		return nil, err
 	}
-	return &rows{inner, end}, nil
+	return &rows{found, c}, nil
 }
 
 func (r *rows) Close() error {
-	err := r.Rows.Close()
-	r.end()
-	return err
+	defer r.c.end()
+	return r.Rows.Close()
 }

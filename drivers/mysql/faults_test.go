@@ -15,6 +15,7 @@ import (
 
 	"gosession.dev/session/driver"
 	"gosession.dev/session/drivertest/netfault"
+	"gosession.dev/session/internal/bounded"
 	"gosession.dev/session/internal/testserver"
 )
 
@@ -98,18 +99,31 @@ func TestHangsAtCommit(t *testing.T) {
 	upstream := address(t, server.DSN("db", ""))
 	addr, hangs := swallower(t, upstream)
 	dsn := newDSN(t, server, "session_max_conns=1")
-	for name, s := range map[string]driver.Store{"by DSN": open(t, at(t, dsn, addr)), "own database": own(t, at(t, newDSN(t, server, "readTimeout=5s"), addr))} {
+	byContext := func(ctx context.Context, within time.Duration, do func(context.Context) error) error {
+		ctx, cancel := context.WithTimeout(ctx, within)
+		defer cancel()
+		return do(ctx)
+	}
+	for name, tt := range map[string]struct {
+		store driver.Store
+		limit func(context.Context, time.Duration, func(context.Context) error) error
+	}{
+		"by DSN":                       {open(t, at(t, dsn, addr)), byContext},
+		"by DSN, as package session":   {open(t, at(t, newDSN(t, server, "session_max_conns=1"), addr)), bounded.Call},
+		"go-sql-driver sets deadlines": {open(t, at(t, newDSN(t, server, "readTimeout=5s"), addr)), bounded.Call},
+		"own database":                 {own(t, at(t, newDSN(t, server, "readTimeout=5s"), addr)), byContext},
+	} {
 		t.Run(name, func(t *testing.T) {
+			s := tt.store
 			hangs.Store(false)
 			r := record("k")
 			require.NoError(t, s.Create(t.Context(), r))
 			moved := *r
 			moved.Key = "l"
 			hangs.Store(true)
-			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-			defer cancel()
 			begin := time.Now()
-			require.ErrorIs(t, s.ChangeID(ctx, "k", &moved), context.DeadlineExceeded)
+			err := tt.limit(t.Context(), 300*time.Millisecond, func(ctx context.Context) error { return s.ChangeID(ctx, "k", &moved) })
+			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.Less(t, time.Since(begin), 30*time.Second)
 			hangs.Store(false)
 			require.Eventually(t, func() bool {

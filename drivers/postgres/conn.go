@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"gosession.dev/session/drivers/sqlstore"
@@ -24,39 +25,99 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 		_ = inner.Close()
 		return nil, errors.New("postgres: the connection is not one of pgx")
 	}
-	return conn{pgx}, nil
+	return &conn{Conn: pgx}, nil
 }
 
-// conn is a connection of pgx. The store prepares no statements on it: pgx does.
-type conn struct{ *stdlib.Conn }
+// conn is a connection of pgx that ends when the context of a call ends during the call. Pgx does
+// that too, unless it gets a context that can't end, but sets up two functions and a timer for each
+// call. The store prepares no statements on the connection: pgx does.
+type conn struct {
+	*stdlib.Conn
+	broken  bool // whether the context of a call has ended
+	calling sqlstore.Interruption
+}
 
 var (
-	_ driver.ConnPrepareContext = conn{}
-	_ driver.ConnBeginTx        = conn{}
-	_ driver.ExecerContext      = conn{}
-	_ driver.QueryerContext     = conn{}
-	_ driver.Pinger             = conn{}
-	_ driver.SessionResetter    = conn{}
+	_ driver.ConnPrepareContext = (*conn)(nil)
+	_ driver.ConnBeginTx        = (*conn)(nil)
+	_ driver.ExecerContext      = (*conn)(nil)
+	_ driver.QueryerContext     = (*conn)(nil)
+	_ driver.Pinger             = (*conn)(nil)
+	_ driver.SessionResetter    = (*conn)(nil)
+	_ driver.Validator          = (*conn)(nil)
 )
 
-func (c conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+// begin begins a call, and returns the context for pgx.
+func (c *conn) begin(ctx context.Context) (context.Context, error) {
+	call := sqlstore.CallContext(ctx)
+	if call == ctx {
+		return ctx, nil
+	}
+	if err := call.Err(); err != nil {
+		return nil, err
+	}
+	c.calling = sqlstore.Interrupt(ctx, c.Conn.Conn().PgConn().Conn())
+	return ctx, nil
+}
+
+// end ends the call.
+func (c *conn) end() {
+	if !c.calling.End() {
+		c.broken = true
+	}
+	c.calling = sqlstore.Interruption{}
+}
+
+func (c *conn) IsValid() bool { return !c.broken && !c.Conn.Conn().IsClosed() }
+
+func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
 	return c.Conn.PrepareContext(sqlstore.CallContext(ctx), query)
 }
 
-func (c conn) BeginTx(ctx context.Context, options driver.TxOptions) (driver.Tx, error) {
+func (c *conn) BeginTx(ctx context.Context, options driver.TxOptions) (driver.Tx, error) {
 	return c.Conn.BeginTx(sqlstore.CallContext(ctx), options)
 }
 
-func (c conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	return c.Conn.ExecContext(sqlstore.CallContext(ctx), query, args)
+func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	ctx, err := c.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer c.end()
+	return c.Conn.ExecContext(ctx, query, args)
 }
 
-func (c conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	return c.Conn.QueryContext(sqlstore.CallContext(ctx), query, args)
+// QueryContext executes a query, and reads its first row: before, it is not known whether the query
+// fails.
+func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if !c.IsValid() {
+		return nil, driver.ErrBadConn
+	}
+	ctx, err := c.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	values := make([]any, len(args))
+	for i, arg := range args {
+		values[i] = arg.Value
+	}
+	found, err := c.Conn.Conn().Query(ctx, query, values...)
+	if err == nil {
+		r := &rows{Rows: found, c: c, ahead: found.Next()}
+		if err = found.Err(); err == nil {
+			return r, nil
+		}
+		found.Close()
+	}
+	c.end()
+	if pgconn.SafeToRetry(err) {
+		return nil, driver.ErrBadConn
+	}
+	return nil, err
 }
 
-func (c conn) Ping(ctx context.Context) error { return c.Conn.Ping(sqlstore.CallContext(ctx)) }
+func (c *conn) Ping(ctx context.Context) error { return c.Conn.Ping(sqlstore.CallContext(ctx)) }
 
-func (c conn) ResetSession(ctx context.Context) error {
+func (c *conn) ResetSession(ctx context.Context) error {
 	return c.Conn.ResetSession(sqlstore.CallContext(ctx))
 }

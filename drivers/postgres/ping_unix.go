@@ -7,15 +7,16 @@ import (
 	"crypto/tls"
 	"net"
 	"syscall"
+	"time"
 
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
 // shouldPing reports whether a connection of the pool must be checked by a round trip before it is
 // used. A connection is in order if the server has sent nothing since its last answer: otherwise it
-// has closed the connection.
+// has closed the connection. Asking is a system call, which a busy connection is spared.
 func shouldPing(_ context.Context, p stdlib.ShouldPingParams) bool {
-	return !quiet(p.Conn.PgConn().Conn())
+	return p.IdleDuration > 10*time.Millisecond && !quiet(p.Conn.PgConn().Conn())
 }
 
 // quiet reports whether a connection is open and has nothing to read.

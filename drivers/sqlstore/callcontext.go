@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"net"
 	"time"
 )
 
@@ -36,6 +37,46 @@ func (h hidden) Value(key any) any {
 		return h.Context
 	}
 	return h.Context.Value(key)
+}
+
+// Interrupt makes the reads and writes of a network connection fail from the time at which the call
+// ends whose context is CallContext(ctx). A method of the database connection that uses it calls
+// Interrupt first, and End last.
+func Interrupt(ctx context.Context, network net.Conn) Interruption {
+	call := CallContext(ctx)
+	i := Interruption{network: network}
+	// Contexts of package session say when they end, so that no timer of theirs is necessary.
+	if limited, ok := call.(interface {
+		Caller() (caller context.Context, until time.Time)
+	}); ok {
+		var until time.Time
+		call, until = limited.Caller()
+		i.limited = true
+		_ = network.SetDeadline(until) // a connection that fails here fails at the next read or write
+	}
+	if call.Done() != nil {
+		i.stop = context.AfterFunc(call, func() { _ = network.SetDeadline(time.Unix(1, 0)) })
+	}
+	return i
+}
+
+// Interruption is what [Interrupt] has set up. The zero value is none.
+type Interruption struct {
+	network net.Conn
+	limited bool        // whether the connection has a deadline
+	stop    func() bool // nil if the call can't end before its deadline
+}
+
+// End ends the interruption. It reports whether the connection can be used again: it can't if the
+// context of the call has ended before.
+func (i Interruption) End() bool {
+	if i.stop != nil && !i.stop() {
+		return false
+	}
+	if i.limited {
+		_ = i.network.SetDeadline(time.Time{})
+	}
+	return true
 }
 
 // withConnection calls do when a connection is free, and at most as many at a time as there are

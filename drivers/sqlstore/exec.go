@@ -31,6 +31,9 @@ func (s *Store) execute(ctx context.Context, w *write) (int64, error) {
 		}
 		return s.outcome(ctx, w, lost)
 	}
+	if isLost(err) && ctx.Err() != nil && !errors.Is(err, ctx.Err()) { // the connection ended a moment before ctx
+		err = s.explain(ctx, err)
+	}
 	return rows, err
 }
 
@@ -62,7 +65,7 @@ func (s *Store) executeOnce(ctx context.Context, w *write) (int64, error) {
 	err := s.asWriter(ctx, func() error {
 		ctx := s.statementContext(ctx)
 		if w.follow == nil {
-			return w.execute(ctx, s.byItself)
+			return w.execute(ctx, byItself)
 		}
 		return s.transact(ctx, func(in place) error { return w.execute(ctx, in) })
 	})

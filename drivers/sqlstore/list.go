@@ -48,7 +48,7 @@ func (s *Store) page(ctx context.Context, stmt func(*statements) *query, after s
 	}
 	args := append(slices.Clone(more), after, now(), pageSize)
 	err = s.read(ctx, func() error {
-		keys, err = queryKeys(s.statementContext(ctx), s.byItself(stmt(st)), args)
+		keys, err = queryKeys(s.statementContext(ctx), byItself(stmt(st)), args)
 		return err
 	})
 	return keys, s.explain(ctx, err)

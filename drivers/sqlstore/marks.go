@@ -24,7 +24,7 @@ func (s *Store) Renamed(ctx context.Context, key string) (driver.Rename, error) 
 	}
 	var r driver.Rename
 	err = s.read(ctx, func() error {
-		r, err = lookForMark(s.statementContext(ctx), s.byItself, st, key)
+		r, err = lookForMark(s.statementContext(ctx), byItself, st, key)
 		return err
 	})
 	switch {

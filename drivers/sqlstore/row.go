@@ -17,7 +17,7 @@ type row struct {
 // look returns the row under key. If there is none, r.found is false.
 func (s *Store) look(ctx context.Context, st *statements, key string) (r row, err error) {
 	err = s.read(ctx, func() error {
-		r, err = lookIn(s.statementContext(ctx), s.byItself, st, key)
+		r, err = lookIn(s.statementContext(ctx), byItself, st, key)
 		return err
 	})
 	return r, s.explain(ctx, err)

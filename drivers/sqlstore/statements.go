@@ -28,7 +28,7 @@ type statements struct {
 func (s *Store) statements() *statements {
 	var st statements
 	add := func(text string) *query {
-		q := &query{text: s.sql(text)}
+		q := s.query(text)
 		st.all = append(st.all, q)
 		return q
 	}
@@ -91,8 +91,8 @@ func (s *Store) destroySubject(except int) string {
 func (s *Store) prepareStatements(ctx context.Context) (*statements, error) {
 	st := s.statements()
 	if s.unprepared {
-		_, err := lookIn(ctx, s.byItself, st, "")
-		if _, retrieved := retrieveIn(ctx, s.byItself, st, "", s.json); err == nil && !errors.Is(retrieved, sql.ErrNoRows) {
+		_, err := lookIn(ctx, byItself, st, "")
+		if _, retrieved := retrieveIn(ctx, byItself, st, "", s.json); err == nil && !errors.Is(retrieved, sql.ErrNoRows) {
 			err = retrieved
 		}
 		return st, err
@@ -103,8 +103,15 @@ func (s *Store) prepareStatements(ctx context.Context) (*statements, error) {
 			_ = st.close()
 			return nil, err
 		}
+		q.byItself = q.stmt
 	}
 	return st, nil
+}
+
+// query returns a query that is not prepared.
+func (s *Store) query(text string) *query {
+	text = s.sql(text)
+	return &query{text: text, byItself: unprepared{s.db, text}}
 }
 
 // intact is the condition that a row is not corrupt.

@@ -36,7 +36,7 @@ func (s *Store) Retrieve(ctx context.Context, key string) (*driver.Record, error
 	}
 	var r *driver.Record
 	err = s.read(ctx, func() error {
-		r, err = retrieveIn(s.statementContext(ctx), s.byItself, st, key, s.json)
+		r, err = retrieveIn(s.statementContext(ctx), byItself, st, key, s.json)
 		return err
 	})
 	switch {
@@ -51,16 +51,19 @@ func (s *Store) Retrieve(ctx context.Context, key string) (*driver.Record, error
 // retrieveIn returns the record under key, expired or not. If there is none, the error is
 // sql.ErrNoRows. isJSON is Options.JSON.
 func retrieveIn(ctx context.Context, in place, st *statements, key string, isJSON bool) (*driver.Record, error) {
-	r := &driver.Record{Key: key}
-	var created, expires, version int64
-	err := queryRow(ctx, in(st.retrieve), []any{key}, &r.Data, &r.Meta, &created, &expires, &r.Subject, &version)
+	var found struct { // one allocation for all
+		driver.Record
+		created, expires, version int64
+	}
+	r := &found.Record
+	err := queryRow(ctx, in(st.retrieve), []any{key}, &r.Data, &r.Meta, &found.created, &found.expires, &r.Subject, &found.version)
 	if err != nil {
 		return nil, err
 	}
-	r.Created, r.Expires = time.UnixMilli(created).UTC(), time.UnixMilli(expires).UTC()
-	r.Version = uint64(version)
+	r.Key, r.Version = key, uint64(found.version)
+	r.Created, r.Expires = time.UnixMilli(found.created).UTC(), time.UnixMilli(found.expires).UTC()
 	switch {
-	case expires <= now():
+	case found.expires <= now():
 		return r, nil
 	case r.Data == nil || r.Meta == nil: // NULL; an empty column is not nil
 		return nil, driver.ErrCorrupt
@@ -182,7 +185,7 @@ func (s *Store) DestroySubject(ctx context.Context, subject string, except ...st
 	case 1:
 		q = st.destroyOthers
 	default:
-		q = &query{text: s.sql(s.destroySubject(len(except)))}
+		q = s.query(s.destroySubject(len(except)))
 	}
 	args := []any{subject}
 	for _, key := range except {

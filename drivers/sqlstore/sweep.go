@@ -92,7 +92,7 @@ func (s *Store) deleteBatch(ctx context.Context, d deletion, size int) (deleted 
 	after, until := d()
 	err = s.asWriter(ctx, func() error {
 		start := time.Now()
-		result, err := s.byItself(st.deleteBatch).ExecContext(s.statementContext(ctx), after, until, size)
+		result, err := byItself(st.deleteBatch).ExecContext(s.statementContext(ctx), after, until, size)
 		took = time.Since(start)
 		if err != nil {
 			return err

@@ -7,8 +7,9 @@ import (
 
 // query is a statement of the store.
 type query struct {
-	text string
-	stmt *sql.Stmt // nil if the store does not prepare its statements
+	text     string
+	stmt     *sql.Stmt // nil if the store does not prepare its statements
+	byItself runner    // executes the query outside of transactions
 }
 
 // A runner executes a query, by itself or in a transaction.
@@ -21,12 +22,7 @@ type runner interface {
 type place func(*query) runner
 
 // byItself is the place outside of transactions.
-func (s *Store) byItself(q *query) runner {
-	if q.stmt != nil {
-		return q.stmt
-	}
-	return unprepared{s.db, q.text}
-}
+func byItself(q *query) runner { return q.byItself }
 
 // within returns the place in a transaction. It calls tx.Stmt once per statement.
 func within(tx *sql.Tx) place {

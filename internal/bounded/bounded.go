@@ -45,13 +45,10 @@ func CallUntil(ctx context.Context, until time.Time, noAnswer error, do func(con
 // CallerEnded reports whether the caller's context has ended: the context that was passed to
 // [CallUntil] if CallUntil made ctx, otherwise ctx itself.
 func CallerEnded(ctx context.Context) bool {
-	for {
-		d, ours := ctx.(*deadline)
-		if !ours {
-			return ctx.Err() != nil
-		}
-		ctx = d.Context
+	if d, ours := ctx.(*deadline); ours {
+		ctx, _ = d.Caller()
 	}
+	return ctx.Err() != nil
 }
 
 // List yields the keys of a listing, and stops after its first error. Each step may take as

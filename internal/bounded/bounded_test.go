@@ -231,3 +231,23 @@ func TestListOfNothing(t *testing.T) {
 	}
 	require.Equal(t, 1, n)
 }
+
+func TestCaller(t *testing.T) {
+	type ends interface {
+		Caller() (caller context.Context, until time.Time)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		_ = bounded.Call(ctx, time.Second, func(outer context.Context) error {
+			for within, want := range map[time.Duration]time.Duration{time.Minute: time.Second, time.Millisecond: time.Millisecond} {
+				_ = bounded.Call(outer, within, func(inner context.Context) error {
+					caller, until := inner.(ends).Caller()
+					require.Equal(t, ctx, caller)
+					require.Equal(t, want, time.Until(until))
+					return nil
+				})
+			}
+			return nil
+		})
+	})
+}

@@ -51,6 +51,21 @@ func (d *deadline) Value(key any) any {
 	return d.Context.Value(key)
 }
 
+// Caller returns the two ends of d: it ends with caller, and at the latest at until. A driver that
+// sets until as the deadline of a connection, by [net.Conn.SetDeadline], waits for the end of caller
+// instead of d, and saves a timer.
+func (d *deadline) Caller() (caller context.Context, until time.Time) {
+	outer, ok := d.Context.(*deadline)
+	if !ok {
+		return d.Context, d.at
+	}
+	caller, until = outer.Caller()
+	if d.at.Before(until) {
+		until = d.at
+	}
+	return caller, until
+}
+
 // begun returns the context with the timer, or nil if Done has not been called. After end it
 // is never nil.
 func (d *deadline) begun() context.Context {

@@ -32,7 +32,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	tables := results.machine + "\n\n" + results.ratios() + "\n" + results.all()
+	tables := results.machine + "\n\n" + results.ratioTable() + "\n" + results.workTables()
 	if *readme == "" {
 		fmt.Print(tables)
 		return

@@ -26,6 +26,22 @@ var comparisons = []comparison{
 	{"session/sqlite", "scs/sqlite3store", "write", "450B", "16"},
 	{"session/sqlite-full", "scs/sqlite3store-full", "write", "450B", "1"},
 	{"session/sqlite-full", "scs/sqlite3store-full", "write", "450B", "16"},
+	{"session/postgres", "none/select-postgres", "read", "450B", "1"},
+	{"session/postgres", "none/select-postgres", "read", "450B", "16"},
+	{"session/postgres", "none/select-postgres", "write", "450B", "1"},
+	{"session/postgres", "none/select-postgres", "write", "450B", "16"},
+	{"session/postgres", "scs/pgxstore", "read", "450B", "1"},
+	{"session/postgres", "scs/pgxstore", "write", "450B", "16"},
+	{"session/postgres", "scs/postgresstore", "read", "450B", "1"},
+	{"session/postgres", "scs/postgresstore", "write", "450B", "16"},
+	{"session/postgres", "gin/postgres", "read", "450B", "1"},
+	{"session/postgres", "gin/postgres", "write", "450B", "16"},
+	{"session/mysql", "none/select-mysql", "read", "450B", "1"},
+	{"session/mysql", "none/select-mysql", "read", "450B", "16"},
+	{"session/mysql", "none/select-mysql", "write", "450B", "1"},
+	{"session/mysql", "none/select-mysql", "write", "450B", "16"},
+	{"session/mysql", "scs/mysqlstore", "read", "450B", "1"},
+	{"session/mysql", "scs/mysqlstore", "write", "450B", "16"},
 	{"session/memcache", "none/gomemcache", "read", "450B", "1"},
 	{"session/memcache", "none/gomemcache", "write", "450B", "1"},
 	{"session/memcache", "gin/memcached", "read", "450B", "1"},
@@ -38,16 +54,21 @@ var comparisons = []comparison{
 	{"session/cookie", "gorilla/cookie", "write", "450B", "1"},
 }
 
-// ratios returns a table of the comparisons.
-func (r *results) ratios() string {
+// ratioTable returns a table of the comparisons: the median of each ratio and, if it was measured more
+// than once, the range.
+func (r *results) ratioTable() string {
 	var b strings.Builder
 	b.WriteString("| work | this library | compared with | overhead ratio |\n| --- | --- | --- | --- |\n")
 	for _, c := range comparisons {
-		ours, found := r.overhead(run{c.ours, c.work, c.size, c.goroutines})
-		theirs, foundToo := r.overhead(run{c.theirs, c.work, c.size, c.goroutines})
-		if found && foundToo {
-			fmt.Fprintf(&b, "| %s, %s, %s | %s | %s | %.2f |\n", c.work, c.size, plural(c.goroutines), c.ours, c.theirs, ours/theirs)
+		ratios := r.ratios(run{c.ours, c.work, c.size, c.goroutines}, run{c.theirs, c.work, c.size, c.goroutines})
+		if len(ratios) == 0 {
+			continue
 		}
+		ratio := fmt.Sprintf("%.2f", ratios[len(ratios)/2])
+		if len(ratios) > 1 {
+			ratio += fmt.Sprintf(" (%.2f to %.2f)", ratios[0], ratios[len(ratios)-1])
+		}
+		fmt.Fprintf(&b, "| %s, %s, %s | %s | %s | %s |\n", c.work, c.size, plural(c.goroutines), c.ours, c.theirs, ratio)
 	}
 	return b.String()
 }
@@ -59,8 +80,8 @@ func plural(goroutines string) string {
 	return goroutines + " goroutines"
 }
 
-// all returns a table for each kind of work, with the microseconds and allocations of a request.
-func (r *results) all() string {
+// workTables returns a table for each kind of work, with the microseconds and allocations of a request.
+func (r *results) workTables() string {
 	var b strings.Builder
 	sizes, goroutines := []string{"450B", "4KB", "64KB"}, []string{"1", "16"}
 	for _, work := range []string{"untouched", "read", "write", "signin"} {

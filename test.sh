@@ -14,6 +14,7 @@ export CGO_ENABLED=1
 missing=()
 command -v "${CC:-cc}" >/dev/null || command -v gcc >/dev/null || missing+=(gcc libc6-dev)
 command -v memcached >/dev/null || missing+=(memcached)
+command -v redis-server >/dev/null || missing+=(redis-server) # it is also the sentinel
 # Debian keeps the programs of these servers outside the PATH of users.
 command -v postgres /usr/lib/postgresql/*/bin/postgres >/dev/null || missing+=(postgresql)
 command -v mariadbd /usr/sbin/mariadbd /usr/libexec/mariadbd >/dev/null || missing+=(mariadb-server)

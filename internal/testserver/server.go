@@ -1,4 +1,4 @@
-// Package testserver starts the real servers that tests need: memcached, PostgreSQL, PgBouncer,
+// Package testserver starts the real servers that tests need: memcached, Redis, PostgreSQL, PgBouncer,
 // MariaDB, and a server that speaks MongoDB's wire protocol. Each listens on a free port of the
 // loopback interface, keeps its data in a directory of its own, and is killed at the end of the
 // test. If a server is missing, the test is skipped, or fails if SESSION_TEST_REQUIRE is 1.
@@ -26,7 +26,8 @@ type Server struct {
 	args  []string
 	dir   string               // the working directory; "" is that of the test
 	attr  *syscall.SysProcAttr // names the user that the process runs as; nil is that of the test
-	forks bool                 // the server has child processes, which answer requests
+	forks bool                 // the server has child processes
+	logs  bool                 // the server writes its errors to stdout
 	ready func() error         // returns nil when the server answers requests; nil: when it listens
 	left  func()               // removes what a killed server leaves behind; may be nil
 	cmd   *exec.Cmd
@@ -59,6 +60,9 @@ func (s *Server) Start() {
 	var stderr bytes.Buffer
 	s.cmd = exec.Command(s.name, s.args...)
 	s.cmd.Dir, s.cmd.SysProcAttr, s.cmd.Stderr = s.dir, s.attr, &stderr
+	if s.logs {
+		s.cmd.Stdout = &stderr
+	}
 	if err := s.cmd.Start(); err != nil {
 		s.cmd = nil
 		s.t.Fatal(err)

@@ -92,7 +92,7 @@ func decode(b []byte) (Meta, error) {
 		m.Label = p.text()
 	}
 	if flags&hasIndex != 0 {
-		m.Index = values.ParseIndex(p.varint)
+		m.Index = p.index()
 	}
 	if flags&hasSignedIn != 0 {
 		m.SignedIn = p.time()
@@ -142,6 +142,12 @@ func (p *parser) text() string {
 	text := string(p.rest[:size])
 	p.rest = p.rest[size:]
 	return text
+}
+
+func (p *parser) index() values.Index {
+	x, rest, ok := values.ParseIndex(p.rest)
+	p.rest, p.ok = rest, p.ok && ok
+	return x
 }
 
 func (p *parser) writes() writenumber.Last {

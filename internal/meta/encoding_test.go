@@ -25,11 +25,12 @@ func version1Meta() []byte {
 
 // indexOf returns the index that these varints encode.
 func indexOf(varints ...int64) values.Index {
-	return values.ParseIndex(func() int64 {
-		next := varints[0]
-		varints = varints[1:]
-		return next
-	})
+	var b []byte
+	for _, v := range varints {
+		b = binary.AppendVarint(b, v)
+	}
+	x, _, _ := values.ParseIndex(b)
+	return x
 }
 
 func FuzzDecode(f *testing.F) {

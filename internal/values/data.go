@@ -34,7 +34,10 @@ func Join(codec string, vs List) ([]byte, error) {
 // index that was made for other data is ignored. The error matches [driver.ErrCorrupt].
 func Split(codec string, data []byte, x Index) (vs List, err error) {
 	if codec == JSONName {
-		vs, err = splitJSON(data, x.sizesFor(data))
+		if !x.isFor(data) {
+			x = Index{}
+		}
+		vs, err = splitJSON(data, x)
 	} else {
 		vs, err = splitPairs(data)
 	}

@@ -19,7 +19,8 @@ const (
 // sizes of the sealed values.
 type Index struct {
 	sum   uint32 // CRC-32C of the data
-	sizes []int  // in the order of the values; nil if there is no index
+	count int    // the number of sizes
+	sizes []byte // varints, in the order of the values; nil if there is no index
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -31,45 +32,54 @@ func NewIndex(codec string, vs List, data []byte) Index {
 	if codec != JSONName || len(data) < indexedSize || len(vs) > maxIndexed {
 		return Index{}
 	}
-	sizes := make([]int, len(vs))
-	for i, v := range vs {
-		sizes[i] = len(v.Data)
+	sizes := make([]byte, 0, 2*len(vs))
+	for _, v := range vs {
+		sizes = binary.AppendVarint(sizes, int64(len(v.Data)))
 	}
-	return Index{crc32.Checksum(data, castagnoli), sizes}
+	return Index{crc32.Checksum(data, castagnoli), len(vs), sizes}
 }
 
 // IsZero reports whether there is no index.
 func (x Index) IsZero() bool { return x.sizes == nil }
 
-// sizesFor returns the sizes if the index was made for data, and otherwise nil.
-func (x Index) sizesFor(data []byte) []int {
-	if x.sizes == nil || crc32.Checksum(data, castagnoli) != x.sum {
-		return nil
-	}
-	return x.sizes
+// isFor reports whether the index was made for data.
+func (x Index) isFor(data []byte) bool {
+	return x.sizes != nil && crc32.Checksum(data, castagnoli) == x.sum
+}
+
+// next returns the next size, which it removes, or 0 if there is none.
+func (x *Index) next() int {
+	size, n := binary.Varint(x.sizes)
+	x.sizes = x.sizes[max(n, 0):]
+	return int(size)
 }
 
 // AppendTo appends the index as varints: the sum, the number of sizes, the sizes.
 func (x Index) AppendTo(b []byte) []byte {
 	b = binary.AppendVarint(b, int64(x.sum))
-	b = binary.AppendVarint(b, int64(len(x.sizes)))
-	for _, size := range x.sizes {
-		b = binary.AppendVarint(b, int64(size))
-	}
-	return b
+	b = binary.AppendVarint(b, int64(x.count))
+	return append(b, x.sizes...)
 }
 
-// ParseIndex returns the index that AppendTo has written. It calls next for each varint. If the
-// varints do not form an index, the result is zero or fits no data.
-func ParseIndex(next func() int64) Index {
-	x := Index{sum: uint32(next())}
-	count := next()
-	if count < 0 || count > maxIndexed {
-		return Index{}
+// ParseIndex cuts an index that AppendTo has written off the front of b, with which it shares
+// memory. If b does not begin with one, ok is false.
+func ParseIndex(b []byte) (x Index, rest []byte, ok bool) {
+	cut := func() int64 {
+		v, n := binary.Varint(b)
+		ok = ok && n > 0
+		b = b[max(n, 0):]
+		return v
 	}
-	x.sizes = make([]int, count)
-	for i := range x.sizes {
-		x.sizes[i] = int(next())
+	ok = true
+	x.sum = uint32(cut())
+	count := cut()
+	if !ok || count < 0 || count > maxIndexed {
+		return Index{}, nil, false
 	}
-	return x
+	sizes := b
+	for range count {
+		cut()
+	}
+	x.count, x.sizes = int(count), sizes[:len(sizes)-len(b):len(sizes)-len(b)]
+	return x, b, ok
 }

@@ -20,11 +20,17 @@ func large(t *testing.T) (List, []byte) {
 }
 
 func parsed(b []byte) Index {
-	return ParseIndex(func() int64 {
-		v, n := binary.Varint(b)
-		b = b[max(n, 0):]
-		return v
-	})
+	x, _, _ := ParseIndex(b)
+	return x
+}
+
+// indexOf returns an index of data with these sizes.
+func indexOf(data []byte, sizes ...int) Index {
+	x := Index{sum: crc32.Checksum(data, castagnoli), count: len(sizes)}
+	for _, size := range sizes {
+		x.sizes = binary.AppendVarint(x.sizes, int64(size))
+	}
+	return x
 }
 
 // Split uses an index only if it was made for the data.
@@ -34,7 +40,7 @@ func TestSplitByIndex(t *testing.T) {
 	require.False(t, x.IsZero())
 	require.Equal(t, x, parsed(x.AppendTo(nil)))
 
-	wrong := Index{crc32.Checksum(data, castagnoli), []int{3}}
+	wrong := indexOf(data, 3)
 	_, err := Split(JSONName, data, wrong)
 	require.Error(t, err, "Split takes the sizes from the index")
 	wrong.sum++
@@ -54,7 +60,7 @@ func TestSplitByIndex(t *testing.T) {
 func TestIndexOfWrongSizes(t *testing.T) {
 	_, data := large(t)
 	for _, size := range []int{-1, 0, 2, len(data), 1 << 62, -1 << 63} {
-		_, err := Split(JSONName, data, Index{crc32.Checksum(data, castagnoli), []int{size, size, size, size, size}})
+		_, err := Split(JSONName, data, indexOf(data, size, size, size, size, size))
 		if size <= 0 {
 			require.NoError(t, err)
 		}
@@ -108,11 +114,12 @@ func BenchmarkNewIndex(b *testing.B) {
 }
 
 func TestParseIndexRefuses(t *testing.T) {
-	for _, varints := range [][]int64{{1, -1}, {1, 101}, {1, 1 << 62}} {
+	for _, varints := range [][]int64{{}, {1}, {1, -1}, {1, 101}, {1, 1 << 62}, {1, 2, 3}} {
 		var b []byte
 		for _, v := range varints {
 			b = binary.AppendVarint(b, v)
 		}
-		require.True(t, parsed(b).IsZero(), "%v", varints)
+		_, _, ok := ParseIndex(b)
+		require.False(t, ok, "%v", varints)
 	}
 }

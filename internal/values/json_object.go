@@ -36,23 +36,19 @@ func joinJSON(b []byte, vs List) ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-// splitJSON returns the members of a JSON object in their order. If sizes is not nil, it holds
-// the sizes of their values.
-func splitJSON(data []byte, sizes []int) (List, error) {
+// splitJSON returns the members of a JSON object in their order. The index is zero, or holds the
+// sizes of their values.
+func splitJSON(data []byte, sizes Index) (List, error) {
 	rest, found := bytes.CutPrefix(skipSpace(data), []byte("{"))
 	if !found {
 		return nil, errNotJSON
 	}
-	vs := make(List, 0, max(commonCount, len(sizes)))
+	vs := make(List, 0, max(commonCount, sizes.count))
 	if rest = skipSpace(rest); len(rest) > 0 && rest[0] == '}' {
 		return vs, atEnd(rest[1:])
 	}
 	for {
-		size := 0
-		if len(vs) < len(sizes) {
-			size = sizes[len(vs)]
-		}
-		v, after, err := cutMember(rest, size)
+		v, after, err := cutMember(rest, sizes.next())
 		if err != nil {
 			return nil, err
 		}

@@ -20,7 +20,7 @@ func FuzzSplitJSON(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		vs, err := splitJSON(data, nil)
+		vs, err := splitJSON(data, Index{})
 		var want map[string]json.RawMessage
 		if json.Unmarshal(data, &want) == nil && want != nil {
 			require.NoError(t, err)

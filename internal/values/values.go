@@ -8,7 +8,7 @@ package values
 import (
 	"bytes"
 	"slices"
-	"strings"
+	"sort"
 )
 
 // A List holds encoded values in the order of their names, each name once. Set and Delete
@@ -46,8 +46,14 @@ func (vs *List) Delete(name string) {
 }
 
 func (vs List) find(name string) (int, bool) {
-	return slices.BinarySearchFunc(vs, name, func(v Value, name string) int {
-		return strings.Compare(string(v.Name), name)
+	return sort.Find(len(vs), func(i int) int {
+		switch have := vs[i].Name; { // the conversions below copy nothing
+		case name < string(have):
+			return -1
+		case name > string(have):
+			return 1
+		}
+		return 0
 	})
 }
 

@@ -45,11 +45,11 @@ func (x *exchange) commit() error {
 func (x *exchange) closeWithout() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.loading != nil && x.err == nil {
+	if x.asked && x.err == nil {
 		return false
 	}
 	x.headerSent = true
-	if x.loading != nil {
+	if x.asked {
 		x.f.vary(x.out.inner.Header())
 	}
 	if x.forget {

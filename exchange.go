@@ -36,7 +36,9 @@ type exchangeContents struct {
 	lines    []string // of that field in the request as it came in, or else of Cookie
 
 	mu         sync.Mutex    // guards what follows
-	loading    chan struct{} // nil until the session is asked for; closed when session and err are set
+	asked      bool          // the session was asked for
+	known      bool          // session and err are set
+	waiting    chan struct{} // for callers that wait until then; nil if there are none
 	session    *Session
 	err        error
 	forget     bool // the response has to clear the cookie
@@ -84,11 +86,8 @@ func (x *exchange) Format(f fmt.State, _ rune) { io.WriteString(f, "session.Fact
 // its own context lasts.
 func (x *exchange) provide(ctx context.Context) (*Session, error) {
 	x.mu.Lock()
-	loading, first := x.loading, x.loading == nil
-	if first {
-		loading = make(chan struct{})
-		x.loading = loading
-	}
+	first := !x.asked
+	x.asked = true
 	x.mu.Unlock()
 	switch {
 	case first && ctx.Done() == x.Context.Done():
@@ -98,25 +97,45 @@ func (x *exchange) provide(ctx context.Context) (*Session, error) {
 		go x.loadAside()
 	}
 	select {
-	case <-loading:
+	case <-x.loading():
 		return x.loaded()
 	case <-ctx.Done():
 		return nil, wrap("retrieve", ctx.Err())
 	}
 }
 
+// loading returns a channel that is closed when session and err are set.
+func (x *exchange) loading() <-chan struct{} {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	switch {
+	case x.known:
+		return closed
+	case x.waiting == nil:
+		x.waiting = make(chan struct{})
+	}
+	return x.waiting
+}
+
+var closed = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
 // loaded waits for load and returns its result, or nil, nil if the session was not asked for.
 // If the session was destroyed, loaded returns a new one.
 func (x *exchange) loaded() (*Session, error) {
 	x.mu.Lock()
-	loading := x.loading
-	x.mu.Unlock()
-	if loading == nil {
+	defer x.mu.Unlock()
+	if !x.asked {
 		return nil, nil
 	}
-	<-loading
-	x.mu.Lock()
-	defer x.mu.Unlock()
+	if !x.known {
+		x.mu.Unlock()
+		<-x.loading()
+		x.mu.Lock()
+	}
 	if x.session != nil && x.session.isDestroyed() {
 		x.replaceDestroyedLocked()
 	}
@@ -161,7 +180,9 @@ func (x *exchange) load() {
 		if x.session, x.err = s, wrap("retrieve", err); s != nil {
 			s.belongTo(x, x.headerSent)
 		}
-		close(x.loading)
+		if x.known = true; x.waiting != nil {
+			close(x.waiting)
+		}
 	}()
 	s, err = x.find(x.Context)
 }

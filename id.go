@@ -66,17 +66,21 @@ func (k Key) isSession() bool {
 		return false
 	}
 	for _, c := range []byte(k) {
-		if !isBase64(c) {
+		if !isBase64[c] {
 			return false
 		}
 	}
 	return true
 }
 
-// isBase64 reports whether c is in the URL-safe Base64 alphabet.
-func isBase64(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_'
-}
+// isBase64 tells which bytes are in the URL-safe alphabet of Base64. Comparisons would mislead the
+// processor, because IDs are random.
+var isBase64 = func() (in [1 << 8]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") {
+		in[c] = true
+	}
+	return in
+}()
 
 const hiddenID = "session.ID(hidden)"
 
@@ -133,7 +137,7 @@ func (defaultIDs) ValidateID(id ID) bool {
 		return false
 	}
 	for _, c := range []byte(text) {
-		if !isBase64(c) {
+		if !isBase64[c] {
 			return false
 		}
 	}

@@ -97,7 +97,7 @@ func TestLostAnswer(t *testing.T) {
 func TestHangsAtCommit(t *testing.T) {
 	server := testserver.StartMariaDB(t, volatile)
 	upstream := address(t, server.DSN("db", ""))
-	addr, hangs := swallower(t, upstream)
+	addr, hangs := swallower(t, upstream, "COMMIT")
 	dsn := newDSN(t, server, "session_max_conns=1")
 	byContext := func(ctx context.Context, within time.Duration, do func(context.Context) error) error {
 		ctx, cancel := context.WithTimeout(ctx, within)
@@ -135,9 +135,55 @@ func TestHangsAtCommit(t *testing.T) {
 	}
 }
 
-// swallower returns the address of a proxy that hangs a connection when it sends COMMIT, while the
+// If the server hangs when a new connection prepares a statement of a transaction, the call returns
+// when its context is done.
+func TestHangsAtPrepare(t *testing.T) {
+	server := testserver.StartMariaDB(t, volatile)
+	addr, hangs := swallower(t, address(t, server.DSN("db", "")), "UPDATE `sessions` SET")
+	for name, openStore := range map[string]func(testing.TB, string) driver.Store{
+		"by DSN":       open,
+		"own database": func(t testing.TB, dsn string) driver.Store { return own(t, dsn) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			hangs.Store(false)
+			dsn := newDSN(t, server, "")
+			s := openStore(t, at(t, dsn, addr))
+			r := record("k")
+			require.NoError(t, s.Create(t.Context(), r))
+			require.NoError(t, s.Create(t.Context(), record("locked")))
+			tx, err := direct(t, dsn).Begin() // so that a call occupies the connection that has prepared all
+			require.NoError(t, err)
+			_, err = tx.Exec("UPDATE sessions SET expires = expires + 1 WHERE id = 'locked'")
+			require.NoError(t, err)
+			touched := make(chan error, 1)
+			go func() {
+				touched <- s.(driver.Toucher).Touch(context.Background(), "locked", r.Expires.Add(time.Minute))
+			}()
+			time.Sleep(50 * time.Millisecond)
+			hangs.Store(true)
+			renamed := make(chan error, 1)
+			go func() {
+				ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+				defer cancel()
+				moved := *r
+				moved.Key = "l"
+				renamed <- s.ChangeID(ctx, "k", &moved)
+			}()
+			select {
+			case err := <-renamed:
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+			case <-time.After(10 * time.Second):
+				t.Error("ChangeID has not returned 10 seconds after its context ended")
+			}
+			require.NoError(t, tx.Commit())
+			require.NoError(t, <-touched)
+		})
+	}
+}
+
+// swallower returns the address of a proxy that hangs a connection when it sends a text, while the
 // flag is set.
-func swallower(t *testing.T, upstream string) (string, *atomic.Bool) {
+func swallower(t *testing.T, upstream, text string) (string, *atomic.Bool) {
 	var hangs atomic.Bool
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -163,7 +209,7 @@ func swallower(t *testing.T, upstream string) (string, *atomic.Bool) {
 					if err != nil {
 						return
 					}
-					if hangs.Load() && bytes.Contains(buf[:n], []byte("COMMIT")) {
+					if hangs.Load() && bytes.Contains(buf[:n], []byte(text)) {
 						io.Copy(io.Discard, client)
 						return
 					}

@@ -24,14 +24,15 @@ type place func(*query) runner
 // byItself is the place outside of transactions.
 func byItself(q *query) runner { return q.byItself }
 
-// within returns the place in a transaction. It calls tx.Stmt once per statement.
-func within(tx *sql.Tx) place {
+// within returns the place in a transaction. It calls tx.StmtContext once per statement, which prepares
+// the statement if the connection has not executed it before.
+func within(ctx context.Context, tx *sql.Tx) place {
 	known := map[*query]runner{}
 	return func(q *query) runner {
 		if known[q] == nil {
 			known[q] = unprepared{tx, q.text}
 			if q.stmt != nil {
-				known[q] = tx.Stmt(q.stmt)
+				known[q] = tx.StmtContext(ctx, q.stmt)
 			}
 		}
 		return known[q]
@@ -76,7 +77,7 @@ func finish(ctx context.Context, tx *sql.Tx, do func(in place) error) error {
 			abandon(tx)
 		}
 	}()
-	err := do(within(tx))
+	err := do(within(ctx, tx))
 	returned = true
 	if err != nil {
 		_ = end(ctx, tx.Rollback)

@@ -83,6 +83,11 @@ type Dialect struct {
 	// statement instead of a transaction.
 	ReturnsUpdated bool
 
+	// DeletesMoved declares that a DELETE also deletes a row that meets its condition when it begins
+	// and whose key another connection changes meanwhile. Otherwise the DELETE may miss the row, if it
+	// has passed the place of the new key, and DestroySubject reads after it whether sessions are left.
+	DeletesMoved bool
+
 	// OneWriter declares that the database has one writer at a time. The writers of a process
 	// then queue in the process instead of polling the database.
 	OneWriter bool

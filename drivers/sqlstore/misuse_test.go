@@ -65,7 +65,7 @@ func TestNilStore(t *testing.T) {
 
 // The error for a dialect that lacks a field names the field.
 func TestIncompleteDialect(t *testing.T) {
-	optional := []string{"Exists", "AreIntegers", "Data", "Unindexed", "MaxStatement", "IsLost", "Explain", "Check", "ComparesColumns", "ReturnsUpdated", "OneWriter", "Checkpoint"}
+	optional := []string{"Exists", "AreIntegers", "Data", "Unindexed", "MaxStatement", "IsLost", "Explain", "Check", "ComparesColumns", "ReturnsUpdated", "DeletesMoved", "OneWriter", "Checkpoint"}
 	db := database(t)
 	for i := range reflect.TypeFor[Dialect]().NumField() {
 		field := reflect.TypeFor[Dialect]().Field(i).Name

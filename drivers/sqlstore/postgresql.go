@@ -15,7 +15,8 @@ var PostgreSQL = Dialect{
 	Schema:      postgresSchema,
 	Exists:      hasState("42P07", "42710", "42P06", "XX000"), // table, object or schema exists; "tuple concurrently updated"
 	DeleteBatch: func(table, _ string) string {
-		return `DELETE FROM ` + table + ` WHERE ctid = ANY (ARRAY(
+		// Rows in two partitions of a table may have one ctid, so both conditions need the expiry.
+		return `DELETE FROM ` + table + ` WHERE expires > $1 AND expires <= $2 AND ctid = ANY (ARRAY(
 			SELECT ctid FROM ` + table + ` WHERE expires > $1 AND expires <= $2 LIMIT $3 FOR UPDATE SKIP LOCKED))`
 	},
 	Now:         "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
@@ -33,6 +34,7 @@ var PostgreSQL = Dialect{
 	},
 	ComparesColumns: true,
 	ReturnsUpdated:  true,
+	DeletesMoved:    true,
 }
 
 const insufficientPrivilege = "42501"

@@ -32,8 +32,9 @@ var SQLite = Dialect{
 		}
 		return stmt.Close()
 	},
-	OneWriter:  true,
-	Checkpoint: "PRAGMA wal_checkpoint(PASSIVE)",
+	DeletesMoved: true,
+	OneWriter:    true,
+	Checkpoint:   "PRAGMA wal_checkpoint(PASSIVE)",
 }
 
 func sqliteSchema(t Table) []string {

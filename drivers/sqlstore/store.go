@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"gosession.dev/session/driver"
@@ -172,7 +173,8 @@ func (s *Store) Destroy(ctx context.Context, key string) error {
 }
 
 // DestroySubject implements [driver.SubjectDestroyer], in one statement, with a parameter for each key
-// in except: if the database does not allow so many, DestroySubject fails and ends no session.
+// in except: if the database does not allow so many, DestroySubject fails and ends no session. Without
+// [Dialect].DeletesMoved, it repeats the statement until no session is left.
 func (s *Store) DestroySubject(ctx context.Context, subject string, except ...string) error {
 	st, err := s.ready(ctx)
 	if err != nil {
@@ -191,8 +193,31 @@ func (s *Store) DestroySubject(ctx context.Context, subject string, except ...st
 	for _, key := range except {
 		args = append(args, key)
 	}
-	_, err = s.execute(ctx, &write{statements: []statement{{q, args}}, idempotent: true})
-	return err
+	for idle := 0; idle < maxContests; {
+		rows, err := s.execute(ctx, &write{statements: []statement{{q, args}}, idempotent: true})
+		if err != nil || s.dialect.DeletesMoved {
+			return err
+		}
+		if left, err := s.isLeft(ctx, subject, except); err != nil || !left {
+			return err
+		}
+		if rows == 0 {
+			idle++
+		}
+	}
+	return errLeft
+}
+
+var errLeft error = &failure{text: "sqlstore: the keys of a subject's sessions change faster than the database deletes these sessions"}
+
+// isLeft reports whether a subject has sessions with other keys than the ones in except.
+func (s *Store) isLeft(ctx context.Context, subject string, except []string) (bool, error) {
+	for key, err := range s.SubjectSessions(ctx, subject) {
+		if err != nil || !slices.Contains(except, key) {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // newVersion returns the version of a record that is about to be written. It is random, so that a

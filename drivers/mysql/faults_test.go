@@ -181,6 +181,30 @@ func TestHangsAtPrepare(t *testing.T) {
 	}
 }
 
+// Close does not wait for a call that waits for a server that hangs.
+func TestCloseWhileServerHangs(t *testing.T) {
+	server := testserver.StartMariaDB(t, volatile)
+	s, proxy := behindProxy(t, server, "")
+	proxy.Swallow()
+	ctx, cancel := context.WithCancel(t.Context())
+	retrieved := make(chan error, 1)
+	go func() {
+		_, err := s.Retrieve(ctx, "k")
+		retrieved <- err
+	}()
+	time.Sleep(100 * time.Millisecond)
+	closed := make(chan error, 1)
+	go func() { closed <- s.Close() }()
+	select {
+	case err := <-closed:
+		require.NoError(t, err)
+	case <-time.After(10 * time.Second):
+		t.Error("Close has not returned after 10 seconds")
+	}
+	cancel()
+	require.ErrorIs(t, <-retrieved, driver.ErrClosed)
+}
+
 // swallower returns the address of a proxy that hangs a connection when it sends a text, while the
 // flag is set.
 func swallower(t *testing.T, upstream, text string) (string, *atomic.Bool) {

@@ -154,6 +154,10 @@ func TestRefusesConnection(t *testing.T) {
 			require.ErrorContains(t, err, want, params)
 		}
 	}
+	if server.Server != nil { // MySQL has no such mode
+		err := open(t, newDSN(t, server, "sql_mode='EMPTY_STRING_IS_NULL,STRICT_ALL_TABLES'")).(driver.Pinger).Ping(t.Context())
+		require.ErrorContains(t, err, "sql_mode has EMPTY_STRING_IS_NULL")
+	}
 	// A server with other defaults does not matter to a store by DSN.
 	server.Exec(t, "", "SET GLOBAL sql_mode = ''; SET GLOBAL tx_isolation = 'READ-UNCOMMITTED'")
 	defer server.Exec(t, "", "SET GLOBAL sql_mode = DEFAULT; SET GLOBAL tx_isolation = DEFAULT")

@@ -80,7 +80,7 @@ func (i Interruption) End() bool {
 }
 
 // withConnection calls do when a connection is free, and at most as many at a time as there are
-// connections. Otherwise do would wait for one in database/sql, longer than ctx.
+// connections. If database/sql had that limit, do would wait there, longer than ctx.
 func (s *Store) withConnection(ctx context.Context, do func() error) error {
 	if s.connections == nil {
 		return do()

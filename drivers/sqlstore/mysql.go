@@ -181,6 +181,8 @@ func checkMySQL(ctx context.Context, conn *sql.Conn, t Table) error {
 		return &failure{text: "mysql: the isolation level is READ UNCOMMITTED; set READ COMMITTED, for instance by transaction_isolation='READ-COMMITTED' in the DSN"}
 	case !strings.Contains(mode, "STRICT_TRANS_TABLES") && !strings.Contains(mode, "STRICT_ALL_TABLES"):
 		return &failure{text: "mysql: sql_mode is not strict, so the server would cut what is too large; add STRICT_TRANS_TABLES to sql_mode"}
+	case strings.Contains(mode, "EMPTY_STRING_IS_NULL"):
+		return &failure{text: "mysql: sql_mode has EMPTY_STRING_IS_NULL, but the subject of an anonymous session is empty; remove it from sql_mode"}
 	}
 	return checkTable(ctx, conn, t.Name, t.ID)
 }

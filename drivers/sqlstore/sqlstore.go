@@ -136,7 +136,10 @@ type Options struct {
 
 	// CallContexts declares that only this store uses the *sql.DB, that its connections take the
 	// context of each call from [CallContext], and that SetMaxOpenConns was called. The store then
-	// saves a goroutine for each query. It is for SQL drivers whose connector is the caller's.
+	// saves a goroutine for each query. It takes over the limit of SetMaxOpenConns, and removes it
+	// from the *sql.DB: connections that are being closed no longer count. The caller closes the
+	// *sql.DB after the store, whose Close waits for no call. CallContexts is for SQL drivers whose
+	// connector is the caller's.
 	CallContexts bool
 }
 
@@ -264,6 +267,7 @@ func New(db *sql.DB, d Dialect, options ...Options) *Store {
 	}
 	if o.CallContexts && s.invalid == nil {
 		s.connections = make(chan struct{}, max(1, db.Stats().MaxOpenConnections))
+		db.SetMaxOpenConns(0) // database/sql would wait longer than a context that it does not see end
 	}
 	if s.exclusive && d.Checkpoint != "" && s.invalid == nil {
 		s.startCheckpoints()
@@ -271,12 +275,16 @@ func New(db *sql.DB, d Dialect, options ...Options) *Store {
 	return s
 }
 
-// Close releases the prepared statements. It does not close the database.
+// Close releases the prepared statements. It does not close the database. It waits for calls in
+// progress, unless the store has Options.CallContexts.
 func (s *Store) Close() error {
 	if s == nil || s.closed.Swap(true) {
 		return nil
 	}
 	s.stopCheckpoints()
+	if s.connections != nil { // closing the database closes the statements, and waits for no call
+		return nil
+	}
 	if st := s.table.Load(); st != nil {
 		return s.withhold(st.close())
 	}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"slices"
 	"syscall"
+	"time"
 
 	"gosession.dev/session/driver"
 )
@@ -54,19 +55,29 @@ func (d Dialect) isLost(err error) bool {
 
 // explain turns an error of the database into an error for callers of the store.
 func (s *Store) explain(ctx context.Context, err error) error {
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
+	}
+	switch end := ended(ctx); {
 	case s.closed.Load():
 		return driver.ErrClosed
-	case err == ctx.Err():
+	case err == end:
 		return err
-	case ctx.Err() != nil:
-		return fmt.Errorf("%w (%w)", ctx.Err(), s.withhold(err))
+	case end != nil:
+		return fmt.Errorf("%w (%w)", end, s.withhold(err))
 	case s.dialect.IsTooLarge(err):
 		return fmt.Errorf("%w: %w", driver.ErrTooLarge, s.withhold(err))
 	}
 	return s.withhold(err)
+}
+
+// ended returns the error of a context that is done. A network operation under the deadline of a
+// context may fail a moment before the context is done, so a deadline that has passed counts too.
+func ended(ctx context.Context) error {
+	if at, limited := ctx.Deadline(); ctx.Err() == nil && limited && !time.Now().Before(at) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
 
 // withhold returns an error that describes err without quoting it. It returns errors of this

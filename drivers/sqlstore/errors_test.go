@@ -101,7 +101,13 @@ func TestErrorOfTheContext(t *testing.T) {
 	locked := s.explain(ctx, errors.New("database is locked"))
 	require.ErrorIs(t, locked, context.Canceled)
 	require.EqualError(t, locked, "context canceled (sqlite: database is locked)")
+	require.ErrorIs(t, s.explain(overdue{t.Context()}, errors.New("database is locked")), context.DeadlineExceeded)
 }
+
+// overdue is a context a moment after its deadline, whose timer has not fired yet.
+type overdue struct{ context.Context }
+
+func (overdue) Deadline() (time.Time, bool) { return time.Now(), true }
 
 // withhold keeps errors that callers compare with, and causes whose text is constant.
 func TestWithheldErrors(t *testing.T) {

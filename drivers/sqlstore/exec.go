@@ -31,7 +31,7 @@ func (s *Store) execute(ctx context.Context, w *write) (int64, error) {
 		}
 		return s.outcome(ctx, w, lost)
 	}
-	if isLost(err) && ctx.Err() != nil && !errors.Is(err, ctx.Err()) { // the connection ended a moment before ctx
+	if end := ended(ctx); isLost(err) && end != nil && !errors.Is(err, end) { // the connection ended a moment before ctx
 		err = s.explain(ctx, err)
 	}
 	return rows, err

@@ -108,6 +108,9 @@
 // sealing, SQL reads them:
 //
 //	SELECT JSON_VALUE(CONVERT(data USING utf8mb4), '$.items') FROM sessions
+//		WHERE expires > UNIX_TIMESTAMP() * 1000
+//
+// Other rows are expired sessions, and the old keys of renamed ones, which package sqlstore describes.
 //
 // A session that is too large for the column (16 MiB for MEDIUMBLOB, 64 KiB for BLOB) or for
 // max_allowed_packet is [driver.ErrTooLarge], and the stored record stays as it was.

@@ -64,6 +64,7 @@ func TestPingRefusesTable(t *testing.T) {
 		"Aria":                      {alter("InnoDB", "Aria"), "is not InnoDB"},
 		"MyISAM with a comment":     {alter("InnoDB", "MyISAM") + " COMMENT = ') ENGINE=InnoDB'", "is not InnoDB"},
 		"view":                      {strings.Replace(sessionsTable, "sessions", "real_sessions", 1) + "; CREATE VIEW sessions AS SELECT * FROM real_sessions", "is a view"},
+		"another name of the key":   {alter("id VARBINARY(64)", "sid VARBINARY(64)"), "lacks the column of the key; name it by session_id_column"},
 		"no unique key":             {alter(" PRIMARY KEY", ""), "is not unique"},
 		"unique prefix":             {alter(" PRIMARY KEY", "") + "; CREATE UNIQUE INDEX i ON sessions (id(20))", "is not unique"},
 		"unique with subject":       {alter(" PRIMARY KEY", "") + "; CREATE UNIQUE INDEX i ON sessions (id, subject)", "is not unique"},

@@ -104,8 +104,10 @@ func (c checks) judgeColumns(types map[string]string) error {
 		{"version", "version", []string{"bigint"}, ""},
 	} {
 		switch is := types[column.name]; {
-		case is == "":
+		case is == "" && column.name == column.called:
 			return refusal("the table lacks the column " + column.called)
+		case is == "":
+			return refusal("the table lacks the column " + column.called + "; the DSN's session_id_column and session_data_column (Options) name these columns")
 		case slices.Contains(column.types, is):
 		case column.wrong != "":
 			return column.wrong

@@ -91,8 +91,9 @@
 //	CREATE TABLE sessions_schema (id integer NOT NULL PRIMARY KEY, version integer NOT NULL);
 //	INSERT INTO sessions_schema (id, version) VALUES (1, 1);
 //
-// and grant SELECT, INSERT, UPDATE and DELETE on both tables. Package sqlstore describes the
-// columns. The key may be a varchar(64), and the subject a varchar(255). The collation must
+// and grant SELECT, INSERT, UPDATE and DELETE on the first table, and SELECT on the second. Package
+// sqlstore describes the columns. The key may be a varchar(64), and the subject a varchar(255). The
+// collation must
 // distinguish upper and lower case; with COLLATE "C", listing is quickest. Further columns must have
 // a default or allow NULL. An unsuitable table makes Ping fail, with an error that says why.
 //
@@ -107,7 +108,8 @@
 //
 //	SELECT data->>'items' FROM sessions WHERE subject = 'user:42'
 //
-// That needs the JSON codec, and no Config.Secrets. All other data, such as sealed sessions, is
+// A session is live if its column expires is greater than the Unix time in milliseconds. The query
+// needs the JSON codec, and no Config.Secrets. All other data, such as sealed sessions, is
 // stored as a JSON string in Base64, which takes a third more room. Values are not kept byte for
 // byte: white space, the order of members and the form of numbers may change.
 //

@@ -61,7 +61,7 @@ func TestOwnTable(t *testing.T) {
 		"no key":                   {columns("PRIMARY KEY", "NOT NULL"), "", "the column of the key is not unique"},
 		"deferred key":             {columns("PRIMARY KEY", "PRIMARY KEY DEFERRABLE"), "", "not DEFERRABLE"},
 		"lacks a column":           {columns(", version bigint", ""), "", "the table lacks the column "},
-		"lacks the values":         {columns(", data bytea", ""), "", "the table lacks the column "},
+		"lacks the values":         {columns(", data bytea", ""), "", "the table lacks the column of the values; the DSN's session_id_column and session_data_column"},
 		"case-insensitive key":     {columns("id text", "id text COLLATE nocase"), "", "binary collation"},
 		"case-insensitive subject": {columns("subject text", "subject text COLLATE nocase"), "", "binary collation"},
 	} {
@@ -107,6 +107,7 @@ func TestEncodingOfDatabase(t *testing.T) {
 func TestErrors(t *testing.T) {
 	p := newPlace(t, "")
 	p.Exec(t, p.database, "CREATE ROLE stranger LOGIN PASSWORD 'swordfish-0815'")
+	p.Exec(t, p.database, "CREATE TABLE of_view ("+columns()+"); CREATE VIEW swordfish_view AS SELECT * FROM of_view")
 	with := func(dsn string, change func(u *url.URL)) string {
 		u, err := url.Parse(dsn)
 		require.NoError(t, err)
@@ -119,6 +120,7 @@ func TestErrors(t *testing.T) {
 		"unknown user":          {with(dsn, func(u *url.URL) { u.User = url.UserPassword("swordfish", "swordfish") }), "the password is wrong"},
 		"missing database":      {with(dsn, func(u *url.URL) { u.Path = "/swordfish" }), "the database does not exist"},
 		"missing schema":        {p.dsn("swordfish.x"), "the schema does not exist"},
+		"view":                  {p.dsn("swordfish_view"), "belongs to a view or another object"},
 		"missing privilege":     {with(dsn, func(u *url.URL) { u.User = url.UserPassword("stranger", "swordfish-0815") }), "USAGE and CREATE on the schema"},
 		"nothing listens":       {with(dsn, func(u *url.URL) { u.Host = "127.0.0.1:1" }), "nothing listens at the host and port"},
 		"unknown host":          {with(dsn, func(u *url.URL) { u.Host = "swordfish.invalid" }), "the name of the host can't be resolved"},
@@ -128,7 +130,7 @@ func TestErrors(t *testing.T) {
 		"read-only transaction": {dsn + "&default_transaction_read_only=on", "read-only"},
 		"no socket":             {"host=/swordfish user=u dbname=d", "there is no socket of a server"},
 		"never answers":         {dead(t) + "&connect_timeout=1", "did not answer in time"},
-		"asynchronous commit":   {dsn + "&options=-c%20synchronous_commit%3Doff", "synchronous_commit is off"},
+		"asynchronous commit":   {p.dsn("swordfish_async") + "&options=-c%20synchronous_commit%3Doff", "synchronous_commit is off"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			clearPassword(t)

@@ -136,7 +136,7 @@ var mysqlNumbers = map[string]string{
 	"1298": "the server does not know the time zone",
 	"1317": "the server has interrupted the statement",
 	"1364": "a column that the store does not set has no default",
-	"1366": "a column has the wrong type or character set",
+	"1366": "a column has the wrong type or character set; a column of text for the values needs session_json=true in the DSN (Options.JSON)",
 	"1406": "a column is too small",
 	"1461": "the server keeps too many prepared statements; raise max_prepared_stmt_count, or use fewer connections",
 	"1665": "the server can't write to its binary log at this isolation level; set binlog_format to ROW or MIXED",
@@ -217,6 +217,8 @@ func checkTable(ctx context.Context, conn *sql.Conn, table, key string) error {
 		return &failure{text: "mysql: the table of sessions is a view or a temporary table; name a table"}
 	case !mysqlEngine.MatchString(ddl):
 		return &failure{text: "mysql: the engine of the table of sessions is not InnoDB; change it by ALTER TABLE ... ENGINE = InnoDB"}
+	case !declared(key).MatchString(ddl):
+		return &failure{text: "mysql: the table of sessions lacks the column of the key; name it by session_id_column in the DSN (Options.IDColumn)"}
 	case !uniqueKey(key).MatchString(ddl):
 		return &failure{text: "mysql: the key of the table of sessions is not unique; make it the primary key"}
 	}
@@ -224,6 +226,12 @@ func checkTable(ctx context.Context, conn *sql.Conn, table, key string) error {
 }
 
 var mysqlEngine = regexp.MustCompile(`(?i)\n\) ENGINE=InnoDB\b`)
+
+// declared returns an expression for the part of a CREATE TABLE statement without quotes that
+// declares a column. It may match other parts too.
+func declared(column string) *regexp.Regexp {
+	return regexp.MustCompile(`(?im)^\s*` + unquoted(column) + ` `)
+}
 
 // uniqueKey returns an expression for the part of a CREATE TABLE statement without quotes that
 // declares a column unique.

@@ -93,6 +93,7 @@ var postgresStates = map[string]string{
 	insufficientPrivilege: "the user lacks a privilege: SELECT, INSERT, UPDATE and DELETE on the tables, or, to create them, USAGE and CREATE on the schema",
 	"42703":               "the table lacks a column",
 	"42804":               "a column has the wrong type",
+	"42809":               "the name of the table, or of an index beside it, belongs to a view or another object; name a table",
 	"42883":               "a column has the wrong type",
 	"42P10":               "the column of the key is not unique; make it the primary key",
 	"42P01":               "the table does not exist",

@@ -77,7 +77,7 @@ func (s *Store) prepare(ctx context.Context) (*statements, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("sqlstore: the table can't be used for sessions; name another, or let the store create it: %w", s.withhold(err))
+		return nil, fmt.Errorf("sqlstore: the check of the server and the table at first use failed: %w", s.withhold(err))
 	}
 	return st, nil
 }

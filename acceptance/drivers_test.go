@@ -20,6 +20,7 @@ import (
 	"gosession.dev/session/drivers/mongo"
 	"gosession.dev/session/drivers/mysql"
 	"gosession.dev/session/drivers/postgres"
+	"gosession.dev/session/drivers/redis"
 	"gosession.dev/session/drivers/sqlite"
 	"gosession.dev/session/drivers/sqlstore"
 )
@@ -46,6 +47,7 @@ func TestDriversPage(t *testing.T) {
 		"mongo":    opened(mongo.Driver{}, "mongodb://127.0.0.1:1/app"),
 		"mysql":    opened(mysql.Driver{}, "user:password@tcp(127.0.0.1:1)/app"),
 		"postgres": opened(postgres.Driver{}, "postgres://user:password@127.0.0.1:1/app?unlogged=true"),
+		"redis":    opened(redis.Driver{}, "redis://127.0.0.1:1"),
 		"sqlite":   opened(sqlite.Driver{}, "file:"+filepath.Join(t.TempDir(), "s.db")),
 		"sqlstore": sqlstore.New(db, sqlstore.SQLite),
 	}

@@ -21,7 +21,7 @@ func TestErrorsShowNothingOfDSN(t *testing.T) {
 	}
 	stores := []string{"zanary", "zanary:zanary", "zanary:memory:x", "ZANARY:x", "memory:x?zanary=1", "memory:x?zanary", "memory:zanary?max_sessions=-1",
 		"sqlite:file:/nowhere/zanary/zanary.db", "sqlite:zanary?zanary=1", "memcache:zanary:zanary?zanary=1", "mongodb://zanary:zanary@zanary", "mongo:mongodb://zanary:zanary@127.0.0.1:zanary/",
-		"cookie:secret=zanary", "migrate:old=zanary", "postgres:postgres://zanary:zanary@127.0.0.1:zanary/zanary", "mysql:zanary:zanary@zanary"}
+		"cookie:secret=zanary", "migrate:old=zanary", "postgres:postgres://zanary:zanary@127.0.0.1:zanary/zanary", "mysql:zanary:zanary@zanary", "redis:redis://zanary:zanary@127.0.0.1:zanary/zanary"}
 	dsns := map[string][]string{"memory": parts}
 	for _, p := range parts {
 		dsns["cookie"] = append(dsns["cookie"], p, sealing+"&"+p, sealing+"&unrevocable&"+p, "secret_env=zanary.PATH&"+p)
@@ -30,6 +30,7 @@ func TestErrorsShowNothingOfDSN(t *testing.T) {
 	const nowhere = "tcp(127.0.0.1:1)/"
 	for _, p := range parts {
 		dsns["postgres"] = append(dsns["postgres"], "postgres://zanary:zanary@127.0.0.1:1/zanary?"+p, "host=127.0.0.1 port=1 user=zanary password=zanary "+p)
+		dsns["redis"] = append(dsns["redis"], p, "redis://zanary:zanary@127.0.0.1:1/"+p, "redis://zanary:zanary@127.0.0.1:1/0?"+p, "redis+sentinel://127.0.0.1:1/zanary?"+p)
 		dsns["mysql"] = append(dsns["mysql"], p, "zanary:zanary@"+nowhere+p, "zanary:zanary@"+nowhere+"zanary?"+p)
 	}
 	dsns["postgres"] = append(dsns["postgres"], "postgres://zanary:zanary@127.0.0.1:zanary/zanary", "postgres://zanary:zan%ary@127.0.0.1:1/", "host=127.0.0.1 port=1 sslmode=zanary", "host=127.0.0.1 port=1 sslrootcert=/zanary",

@@ -33,7 +33,8 @@ func TestErrorsNameDriversThatCan(t *testing.T) {
 	sqlite := "file:" + filepath.Join(t.TempDir(), "s.db")
 	dsns := map[string]string{
 		"cookie": sealing, "memcache": "127.0.0.1:1", "memory": "", "mongo": "mongodb://127.0.0.1:1/app",
-		"mysql": "user:password@tcp(127.0.0.1:1)/app", "postgres": "postgres://user:password@127.0.0.1:1/app", "sqlite": sqlite,
+		"mysql": "user:password@tcp(127.0.0.1:1)/app", "postgres": "postgres://user:password@127.0.0.1:1/app", "redis": "redis://127.0.0.1:1",
+		"sqlite": sqlite,
 	}
 	for _, name := range session.Drivers() {
 		if name == "migrate" { // has the features that both of its stores have

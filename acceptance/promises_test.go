@@ -23,6 +23,7 @@ import (
 	_ "gosession.dev/session/drivers/mongo"
 	_ "gosession.dev/session/drivers/mysql"
 	_ "gosession.dev/session/drivers/postgres"
+	_ "gosession.dev/session/drivers/redis"
 	_ "gosession.dev/session/drivers/sqlite"
 	"gosession.dev/session/internal/testserver"
 )
@@ -107,6 +108,7 @@ func backends(t *testing.T, run func(t *testing.T, f *session.Factory)) {
 		"mongo":    newMongo,
 		"postgres": newPostgres,
 		"mysql":    newMariaDB,
+		"redis":    newRedis,
 	} {
 		t.Run(driver, func(t *testing.T) {
 			f, err := patient.Open(driver, dsn(t))
@@ -121,6 +123,8 @@ func backends(t *testing.T, run func(t *testing.T, f *session.Factory)) {
 func newFile(t *testing.T) string { return filepath.Join(t.TempDir(), "s.db") }
 
 func newMemcached(t *testing.T) string { return testserver.StartMemcached(t).Addr + testserver.Patient }
+
+func newRedis(t *testing.T) string { return "redis://" + testserver.StartRedis(t).Addr }
 
 func newMongo(t *testing.T) string {
 	return testserver.StartMongo(t).DSN(fmt.Sprintf("t%d", time.Now().UnixNano()), "")
@@ -199,6 +203,7 @@ func TestNoUpdateIsLost(t *testing.T) {
 func TestNoUpdateIsLostByTwoProcesses(t *testing.T) {
 	for driver, newDSN := range map[string]func(*testing.T) string{
 		"sqlite": newFile, "memcache": newMemcached, "mongo": newMongo, "postgres": newPostgres, "mysql": newMariaDB,
+		"redis": newRedis,
 	} {
 		t.Run(driver, func(t *testing.T) {
 			dsn := newDSN(t)

@@ -18,6 +18,7 @@ import (
 	"gosession.dev/session/drivers/mongo"
 	"gosession.dev/session/drivers/mysql"
 	"gosession.dev/session/drivers/postgres"
+	"gosession.dev/session/drivers/redis"
 	"gosession.dev/session/drivers/sqlite"
 	"gosession.dev/session/drivers/sqlstore"
 	"gosession.dev/session/internal/canary"
@@ -40,6 +41,7 @@ func TestStoresShowNothing(t *testing.T) {
 		"mongo":    {mongo.Driver{}, "mongodb://zanary-user:zanary-password@127.0.0.1:1/zanary-db?collection=zanary-coll&serverSelectionTimeoutMS=100"},
 		"mysql":    {mysql.Driver{}, ofMySQL},
 		"postgres": {postgres.Driver{}, ofPostgres},
+		"redis":    {redis.Driver{}, "redis://zanary-user:zanary-password@127.0.0.1:1/0?prefix=zanary-prefix:&client_name=zanary-client"},
 		"sqlite":   {sqlite.Driver{}, file},
 
 		"sqlstore on PostgreSQL": {own{t, "pgx", sqlstore.PostgreSQL}, ofPostgres},

@@ -59,7 +59,7 @@ CGO_ENABLED=0 go test ./drivers/sqlite ./acceptance/owndatabase ./examples/webap
 
 echo "== under load, with faults"
 go test -C soak ./... # without the race detector, which makes planted faults show late
-go run -C soak . -driver sqlite,memcache,memcache-3,mongo,migrate,cookie -for 9s
+go run -C soak . -driver sqlite,memcache,memcache-3,redis,redis-aof,mongo,migrate,cookie -for 9s
 go run -C soak . -driver postgres,mysql -parallel 2 -for 9s
 
 echo "== benchmarks run"

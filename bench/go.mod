@@ -34,6 +34,7 @@ require (
 	gosession.dev/session/drivers/mongo v0.2.0
 	gosession.dev/session/drivers/mysql v0.2.0
 	gosession.dev/session/drivers/postgres v0.2.0
+	gosession.dev/session/drivers/redis v0.2.0
 	gosession.dev/session/drivers/sqlite v0.2.0
 	gosession.dev/session/drivers/sqlstore v0.2.0
 )

@@ -21,6 +21,8 @@ import (
 // startRedis starts a server that keeps its data in memory alone.
 func startRedis(b *testing.B) string { return testserver.StartRedis(b).Addr }
 
+func redisDSN(b *testing.B) string { return "redis://" + startRedis(b) }
+
 // redisHeader is about as large as what a store keeps with the data: the key, the meta data of the
 // session, times and a version.
 const redisHeader = 112

@@ -54,6 +54,7 @@ var libraries = []library{
 	{name: "session/postgres", open: openSession("postgres", postgresDSN)},
 	{name: "session/mysql", open: openSession("mysql", mysqlDSN)},
 	{name: "session/memcache", open: openSession("memcache", startMemcached)},
+	{name: "session/redis", open: openSession("redis", redisDSN)},
 	{name: "session/mongo", open: openSession("mongo", mongoDSN)},
 	{name: "session/cookie", open: openSession("cookie", secret), maxSize: 2000},
 	{name: "scs/memstore", open: openSCS(scsMemory)},

@@ -24,6 +24,7 @@ type backend struct {
 	pools     int           // pools of connections, one for each server; 0 means 1. SQLite counts as 2: each of its 16 connections has three files
 	always    string        // why any session may be gone at any time, as documented, or ""
 	clocked   bool          // the age of a mark depends on the clocks of two processes, as documented
+	forgets   bool          // a server that is killed loses all sessions, as documented
 	loses     bool          // two concurrent requests that change a session may lose one change, as documented
 	prepare   func(*environment) (dsn string)
 	faults    []fault
@@ -35,6 +36,7 @@ type environment struct {
 	dir     string // the application may write to it
 	file    string // the SQLite database, or ""
 	servers []*testserver.Server
+	redis   testserver.Redis // is in servers, too, if there is one
 	proxy   *netfault.Proxy
 	moves   [2]string // the DSNs of the new MongoDB and the old SQLite
 }
@@ -50,15 +52,17 @@ var backends = []backend{
 	{name: "memory", driver: "memory", processes: 1, tabs: tabs, users: 8, prepare: noServer, faults: memoryFaults},
 	{name: "sqlite", driver: "sqlite", pools: 2, processes: 3, tabs: tabs, users: 8, prepare: sqliteFile("NORMAL"), faults: diskFaults},
 	{name: "sqlite-full", driver: "sqlite", pools: 2, processes: 3, tabs: tabs, users: 8, prepare: sqliteFile("FULL"), faults: diskFaults},
-	{name: "memcache", driver: "memcache", processes: 3, tabs: tabs, users: 8, slack: memcachedStep, clocked: true, prepare: memcached, faults: serverFaults},
+	{name: "memcache", driver: "memcache", processes: 3, tabs: tabs, users: 8, slack: memcachedStep, clocked: true, forgets: true, prepare: memcached, faults: serverFaults},
 	{
-		name: "memcache-3", driver: "memcache", pools: 3, processes: 3, tabs: tabs, users: 8, slack: memcachedStep, clocked: true, prepare: threeMemcached,
+		name: "memcache-3", driver: "memcache", pools: 3, processes: 3, tabs: tabs, users: 8, slack: memcachedStep, clocked: true, forgets: true, prepare: threeMemcached,
 		faults: append([]fault{frozen, serverDown}, processFaults...),
 	},
 	{
 		name: "memcache-small", driver: "memcache", processes: 3, tabs: tabs, users: 8, slack: memcachedStep, always: "evicted",
 		prepare: smallMemcached, faults: []fault{noFault, stalled, memoryFull},
 	},
+	{name: "redis", driver: "redis", processes: 3, tabs: tabs, users: 8, forgets: true, prepare: redis(), faults: append([]fault{outOfMemory}, serverFaults...)},
+	{name: "redis-aof", driver: "redis", processes: 3, tabs: tabs, users: 8, prepare: redis("--appendonly", "yes", "--appendfsync", "always"), faults: serverFaults},
 	{name: "postgres", driver: "postgres", processes: 3, tabs: tabs, users: 8, prepare: postgres, faults: serverFaults},
 	{name: "mysql", driver: "mysql", processes: 3, tabs: tabs, users: 8, prepare: mysql, faults: serverFaults},
 	// FerretDB, the stand-in for MongoDB, serves some hundred requests per second.
@@ -101,6 +105,15 @@ func threeMemcached(g *environment) string {
 func smallMemcached(g *environment) string {
 	g.servers = []*testserver.Server{testserver.StartMemcached(g, "-m", "2")}
 	return g.servers[0].Addr
+}
+
+// redis starts a Redis. Without arguments, it keeps its data in memory alone.
+func redis(args ...string) func(*environment) string {
+	return func(g *environment) string {
+		g.redis = testserver.StartRedis(g, args...)
+		g.servers = []*testserver.Server{g.redis.Server}
+		return g.throughProxy("redis://" + g.redis.Addr)
+	}
 }
 
 // postgres starts a PostgreSQL that loses no committed write if the machine fails.

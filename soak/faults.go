@@ -45,6 +45,8 @@ var (
 	frozen     = fault{name: "a server freezes", harm: freeze}
 	serverDown = fault{name: "a server is killed", harm: stopServer}
 	memoryFull = fault{name: "memory is full", harm: fillMemory}
+	// Redis without eviction refuses writes then.
+	outOfMemory = fault{name: "memory is full", harm: limitMemory}
 
 	everythingMoves = fault{name: "everything moves", unnoticed: true, harm: moveAll}
 
@@ -190,16 +192,15 @@ func freeze(r *run, d time.Duration) error {
 	return nil
 }
 
-// stopServer kills the first server and starts it again, until d has passed. A memcached has then
-// lost everything.
+// stopServer kills the first server and starts it again, until d has passed.
 func stopServer(r *run, d time.Duration) error {
 	s := r.servers[0]
 	for begin := time.Now(); time.Since(begin) < d; r.crashes++ {
 		time.Sleep(rand.N(time.Second))
 		s.Stop()
 		time.Sleep(200*time.Millisecond + rand.N(time.Second))
-		if r.driver == "memcache" {
-			r.model.excuseAll("memcached was killed")
+		if r.forgets {
+			r.model.excuseAll("the server was killed")
 		}
 		s.Start()
 	}
@@ -229,6 +230,16 @@ func fillMemory(r *run, d time.Duration) error {
 		}
 	}
 	return w.Flush()
+}
+
+// limitMemory makes Redis refuse writes, and allow them again after d.
+func limitMemory(r *run, d time.Duration) error {
+	r.model.setStuck(true)
+	defer r.model.setStuck(false)
+	r.redis.Do(r, "CONFIG", "SET", "maxmemory", "1")
+	time.Sleep(d)
+	r.redis.Do(r, "CONFIG", "SET", "maxmemory", "0")
+	return nil
 }
 
 // moveAll moves all sessions from the old store to the new one, again and again, as sessionctl

@@ -10,6 +10,7 @@ import (
 	"gosession.dev/session/driver"
 	"gosession.dev/session/drivers/mysql"
 	"gosession.dev/session/drivers/postgres"
+	"gosession.dev/session/drivers/redis"
 	"gosession.dev/session/drivertest/netfault"
 	"gosession.dev/session/internal/testserver"
 )
@@ -20,7 +21,7 @@ var (
 	latency = flag.Duration("latency", 0, "how much later each answer of a server arrives in TestServers")
 )
 
-// TestServers measures stores on SQL servers, as the command does for other stores:
+// TestServers measures stores on servers, as the command does for other stores:
 //
 //	go test -C bench -v -timeout 2h ./growth -run TestServers/postgres -max 1000000
 //	go test -C bench -v ./growth -run TestServers -min 100000 -max 100000 -latency 10ms
@@ -32,6 +33,13 @@ func TestServers(t *testing.T) {
 	t.Run("mysql", func(t *testing.T) {
 		server := testserver.StartMariaDB(t, "innodb_flush_log_at_trx_commit=0")
 		measureServer(t, mysql.Driver{}, server.Addr, func() string { return server.DSN(server.NewDatabase(t), "") })
+	})
+	t.Run("redis", func(t *testing.T) {
+		server := testserver.StartRedis(t)
+		measureServer(t, redis.Driver{}, server.Addr, func() string {
+			server.Do(t, "FLUSHALL")
+			return "redis://" + server.Addr
+		})
 	})
 }
 

@@ -40,9 +40,9 @@ const (
 	lists = "list the sessions of a subject"
 	ends  = "end all sessions of a subject"
 
-	driversThatKeep = "memory, sqlite, postgres, mysql, sqlstore, memcache and mongo"
-	driversThatList = "memory, sqlite, postgres, mysql, sqlstore and mongo"
-	driversThatEnd  = "memory, sqlite, postgres, mysql, sqlstore, memcache and mongo"
+	driversThatKeep = "memory, sqlite, postgres, mysql, sqlstore, redis, memcache and mongo"
+	driversThatList = "memory, sqlite, postgres, mysql, sqlstore, redis and mongo"
+	driversThatEnd  = "memory, sqlite, postgres, mysql, sqlstore, redis, memcache and mongo"
 )
 
 // require returns an error that names each feature that c needs and a store lacks. store is the

@@ -30,9 +30,9 @@ func TestFeatures(t *testing.T) {
 	require.NoError(t, err)
 	in := memory.New(memory.Options{})
 	const (
-		keep = "session: the store can't keep sessions on a server (Config.Require.ServerSide); drivers memory, sqlite, postgres, mysql, sqlstore, memcache and mongo can, and migrate if both of its stores can"
-		list = "session: the store can't list the sessions of a subject (Config.Require.SubjectSessions); drivers memory, sqlite, postgres, mysql, sqlstore and mongo can, and migrate if both of its stores can"
-		end  = "session: the store can't end all sessions of a subject (Config.Require.DestroySubject); drivers memory, sqlite, postgres, mysql, sqlstore, memcache and mongo can, and migrate if both of its stores can"
+		keep = "session: the store can't keep sessions on a server (Config.Require.ServerSide); drivers memory, sqlite, postgres, mysql, sqlstore, redis, memcache and mongo can, and migrate if both of its stores can"
+		list = "session: the store can't list the sessions of a subject (Config.Require.SubjectSessions); drivers memory, sqlite, postgres, mysql, sqlstore, redis and mongo can, and migrate if both of its stores can"
+		end  = "session: the store can't end all sessions of a subject (Config.Require.DestroySubject); drivers memory, sqlite, postgres, mysql, sqlstore, redis, memcache and mongo can, and migrate if both of its stores can"
 	)
 	for name, tt := range map[string]struct {
 		store driver.Store

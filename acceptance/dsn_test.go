@@ -36,6 +36,8 @@ func TestErrorsShowNothingOfDSN(t *testing.T) {
 	dsns["postgres"] = append(dsns["postgres"], "postgres://zanary:zanary@127.0.0.1:zanary/zanary", "postgres://zanary:zan%ary@127.0.0.1:1/", "host=127.0.0.1 port=1 sslmode=zanary", "host=127.0.0.1 port=1 sslrootcert=/zanary",
 		"host=127.0.0.1 port=zanary", "postgres://127.0.0.1:1/?target_session_attrs=zanary", "zanary", "zanary:zanary")
 	dsns["mysql"] = append(dsns["mysql"], "zanary@zanary(127.0.0.1:1)/", "zanary:zanary@"+nowhere+"?tls=zanary", "zanary:zanary@"+nowhere+"?loc=zanary", "zanary:zanary@"+nowhere+"?collation=zanary", "zanary:zanary@unix(/zanary)/")
+	dsns["redis"] = append(dsns["redis"], "redis://zan%zzary:zanary@127.0.0.1:1", "redis://zanary@127.0.0.1:1", "redis://127.0.0.1:1?prefix=zanary", "redis://127.0.0.1:1?timeout=zanary",
+		"redis://127.0.0.1:zanary", "unix:///zanary/zanary?db=zanary", "unix:///zanary/zanary", "rediss://127.0.0.1:1?ca_file=/zanary", "rediss://127.0.0.1:1?cert_file=/zanary", "redis+zanary://127.0.0.1:1", "redis+cluster://zanary:zanary@127.0.0.1:1/zanary")
 	for _, name := range []string{"secret", "secret_env", "secret_file", "unrevocable"} {
 		for _, value := range []string{"zanary", "%zzzanary", "zanary&" + name + "=zanary", "/zanary"} {
 			dsns["cookie"] = append(dsns["cookie"], name+"="+value, "revocations=memory:&"+name+"="+value)

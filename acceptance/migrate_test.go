@@ -71,9 +71,9 @@ func plant(t *testing.T, file, key string) {
 
 // Sessions move from SQLite to a server and back, while processes are at both stages: no update is
 // lost, and every session is in the new backend at the end.
-func TestMigrateBetweenSQLDatabases(t *testing.T) {
+func TestMigrateBetweenDatabases(t *testing.T) {
 	type backend struct{ driver, dsn string }
-	for name, newDSN := range map[string]func(*testing.T) string{"postgres": newPostgres, "mysql": newMariaDB} {
+	for name, newDSN := range map[string]func(*testing.T) string{"postgres": newPostgres, "mysql": newMariaDB, "redis": newRedis} {
 		server := backend{name, newDSN(t)}
 		for way, from := range map[string]backend{"to": {"sqlite", newFile(t)}, "from": server} {
 			to := server
@@ -169,6 +169,17 @@ func TestMigrateSameStore(t *testing.T) {
 		{"postgres:postgres://h1/db", "postgres:postgres://h1/db2", false},
 		{"postgres:postgres://h1/db?session_table=a", "postgres:postgres://h1/db?session_table=b", false},
 		{"postgres:host=h1 dbname=db", "postgres:host=h1 dbname=db", true},
+		{"redis:redis://h1", "redis:redis://u:p@H1:6379/0?prefix=sess:", true},
+		{"redis:redis://h1/0", "redis:rediss://h1/0", true},
+		{"redis:redis://h1/0", "redis:redis://h1/1", false},
+		{"redis:redis://h1", "redis:redis://h1?prefix=other:", false},
+		{"redis:redis://h1", "redis:redis://h1:6380", false},
+		{"redis:unix:///s", "redis:unix:///s?db=0", true},
+		{"redis:unix:///s", "redis:unix:///s?db=1", false},
+		{"redis:redis+sentinel://h1,h2/main", "redis:redis+sentinel://h2,h1:26379/main/0", true},
+		{"redis:redis+sentinel://h1/main", "redis:redis+sentinel://h1/other", false},
+		{"redis:redis+cluster://h1,h2", "redis:redis+cluster://h2,h1/0?wait=1", true},
+		{"redis:redis+cluster://h1", "redis:redis+cluster://h1?prefix=other:", false},
 		{"mysql:u:p@tcp(h1:3306)/db", "mysql:v:q@tcp(h1:3306)/db?timeout=1s", true},
 		{"mysql:u:p@tcp(h1:3306)/db", "mysql:u:p@tcp(h1:3306)/db2", false},
 		{"mysql:u:p@tcp(h1:3306)/db?session_table=a", "mysql:u:p@tcp(h1:3306)/db?session_table=b", false},

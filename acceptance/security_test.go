@@ -43,6 +43,10 @@ func TestIDIsNowhere(t *testing.T) {
 			server := testserver.StartPostgres(t)
 			return server.DSN(server.NewDatabase(t), ""), dataOf(t, server.Server)
 		},
+		"redis": func(t *testing.T) (dsn, dir string) {
+			server := testserver.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always", "--aof-use-rdb-preamble", "no")
+			return "redis://" + server.Addr, server.Dir()
+		},
 		"mysql": func(t *testing.T) (dsn, dir string) {
 			server := testserver.StartMariaDB(t)
 			return server.DSN(server.NewDatabase(t), ""), dataOf(t, server.Server)

@@ -11,6 +11,7 @@ require (
 	gosession.dev/session/drivers/mongo v0.2.0
 	gosession.dev/session/drivers/mysql v0.2.0
 	gosession.dev/session/drivers/postgres v0.2.0
+	gosession.dev/session/drivers/redis v0.2.0
 	gosession.dev/session/drivers/sqlite v0.2.0
 	gosession.dev/session/drivertest/histories v0.2.0
 )
@@ -31,6 +32,7 @@ require (
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/mattn/go-sqlite3 v1.14.52 // indirect
 	github.com/ncruces/go-strftime v1.1.0 // indirect
+	github.com/redis/rueidis v1.0.79 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
 	github.com/xdg-go/pbkdf2 v1.0.0 // indirect
 	github.com/xdg-go/scram v1.2.0 // indirect

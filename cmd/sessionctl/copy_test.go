@@ -36,7 +36,7 @@ func (b backend) copyTo(t *testing.T, to backend, flags ...string) copyStats {
 // copy leaves the source as it is, and can be run again.
 func TestCopyKeepsTheSource(t *testing.T) {
 	all := backends(t)
-	for _, pair := range [][2]string{{"sqlite", "mongo"}, {"mongo", "memcache"}, {"memcache", "sqlite"}, {"sqlite", "postgres"}, {"postgres", "mysql"}, {"mysql", "sqlite"}} {
+	for _, pair := range [][2]string{{"sqlite", "mongo"}, {"mongo", "memcache"}, {"memcache", "sqlite"}, {"sqlite", "postgres"}, {"postgres", "mysql"}, {"mysql", "redis"}, {"redis", "sqlite"}} {
 		from, to := all[pair[0]], all[pair[1]]
 		t.Run(pair[0]+" to "+pair[1], func(t *testing.T) {
 			for _, b := range []backend{from, to} {

@@ -19,8 +19,9 @@ func TestDSNIsNotRepeated(t *testing.T) {
 		{"show", dsn}, {"end", dsn}, {"copy", dsn}, {"copy", "--to-driver", dsn}, {"move", "--to-driver", dsn, "--to-dsn", dsn},
 		{"ping", "--driver", "sqlite", "--dsn", dsn}, {"ping", "--driver", "memcache", "--dsn", dsn},
 		{"ping", "--driver", "migrate", "--dsn", dsn}, {"ping", "--driver", "cookie", "--dsn", dsn}, {"ping", "--driver", "mongo", "--dsn", dsn}, {"ping", "--driver", "memory", "--dsn", dsn},
-		{"ping", "--driver", "postgres", "--dsn", dsn}, {"ping", "--driver", "mysql", "--dsn", dsn},
+		{"ping", "--driver", "postgres", "--dsn", dsn}, {"ping", "--driver", "mysql", "--dsn", dsn}, {"ping", "--driver", "redis", "--dsn", dsn},
 		{"ping", "--driver", "postgres", "--dsn", "postgres://canary:canary@127.0.0.1:1/canary"}, {"ping", "--driver", "mysql", "--dsn", "canary:canary@tcp(127.0.0.1:1)/canary"},
+		{"ping", "--driver", "redis", "--dsn", "redis://canary:canary@127.0.0.1:1/0?prefix=canary:"}, {"ping", "--driver", "redis", "--dsn", "redis://canary:canary@127.0.0.1:1/canary?canary=1"},
 		{"ping", "--driver", "migrate", "--dsn", "stage=move&old=" + dsn + "&new=" + dsn},
 	} {
 		got := backend{"sqlite", "file:" + t.TempDir() + "/canary.db"}.run(t, "", args...)

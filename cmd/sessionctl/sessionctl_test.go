@@ -104,6 +104,7 @@ func backends(t *testing.T) map[string]backend {
 		"memcache": {"memcache", testserver.StartMemcached(t).Addr + testserver.Patient},
 		"mongo":    {"mongo", mongo.DSN("ctl", "")},
 		"postgres": onPostgres(t),
+		"redis":    onRedis(t),
 		"mysql":    onMariaDB(t),
 		"migrate": {"migrate", fmt.Sprintf("stage=move&new=memcache:%s&old=sqlite:file:%s",
 			testserver.StartMemcached(t).Addr+testserver.Patient, filepath.Join(t.TempDir(), "old.db"))},
@@ -119,6 +120,10 @@ func onPostgres(t *testing.T) backend {
 func onMariaDB(t *testing.T) backend {
 	server := testserver.StartMariaDB(t, "innodb_flush_log_at_trx_commit=0")
 	return backend{"mysql", server.DSN(server.NewDatabase(t), "")}
+}
+
+func onRedis(t *testing.T) backend {
+	return backend{"redis", "redis://" + testserver.StartRedis(t).Addr}
 }
 
 func TestCommands(t *testing.T) {
@@ -195,7 +200,7 @@ func TestCommands(t *testing.T) {
 
 func TestMove(t *testing.T) {
 	all := backends(t)
-	for _, pair := range [][2]string{{"sqlite", "mongo"}, {"mysql", "postgres"}, {"postgres", "sqlite"}} {
+	for _, pair := range [][2]string{{"sqlite", "mongo"}, {"mysql", "postgres"}, {"postgres", "redis"}, {"redis", "sqlite"}} {
 		from, to := all[pair[0]], all[pair[1]]
 		t.Run(pair[0]+" to "+pair[1], func(t *testing.T) {
 			f := from.open(t, session.Config{})
@@ -473,7 +478,7 @@ func TestHelp(t *testing.T) {
 	require.Equal(t, help, none.fine(t, "-help"))
 	require.Equal(t, none.fine(t, "--version"), none.fine(t, "-version"))
 	require.Contains(t, none.fine(t, "--version"), "sessionctl version ")
-	require.Equal(t, "cookie\nmemcache\nmemory\nmigrate\nmongo\nmysql\npostgres\nsqlite\n", none.fine(t, "drivers"))
+	require.Equal(t, "cookie\nmemcache\nmemory\nmigrate\nmongo\nmysql\npostgres\nredis\nsqlite\n", none.fine(t, "drivers"))
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		require.NotEmpty(t, none.fine(t, "completion", shell))
 	}

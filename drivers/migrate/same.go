@@ -36,6 +36,8 @@ func canonical(part string) string {
 		return name + ":" + file(place) + "#" + or(params.Get("table"), "sessions")
 	case "memcache":
 		return name + ":" + hosts(place) + "#" + or(params.Get("prefix"), "sess:")
+	case "redis":
+		return name + ":" + redisDatabase(place, params) + "#" + or(params.Get("prefix"), "sess:")
 	case "mongo", "postgres", "mysql":
 		_, address, isURL := strings.Cut(place, "://")
 		if name == "mysql" {
@@ -68,6 +70,29 @@ func file(place string) string {
 		return path
 	}
 	return place
+}
+
+// redisDatabase returns the servers and the database of a URL of Redis.
+func redisDatabase(place string, params url.Values) string {
+	scheme, address, _ := strings.Cut(place, "://")
+	servers, database, _ := strings.Cut(address[strings.LastIndex(address, "@")+1:], "/")
+	_, kind, _ := strings.Cut(scheme, "+")
+	port := ":6379"
+	switch {
+	case scheme == "unix":
+		return database + "/" + or(params.Get("db"), "0")
+	case kind == "sentinel":
+		port = ":26379"
+		primary, number, _ := strings.Cut(database, "/")
+		database = primary + "/" + or(number, "0")
+	}
+	list := strings.Split(servers, ",")
+	for i, server := range list {
+		if strings.LastIndex(server, ":") <= strings.LastIndex(server, "]") {
+			list[i] += port
+		}
+	}
+	return kind + ":" + hosts(strings.Join(list, ",")) + "/" + or(database, "0")
 }
 
 func hosts(list string) string {

@@ -35,6 +35,7 @@ import (
 	_ "gosession.dev/session/drivers/mongo"
 	_ "gosession.dev/session/drivers/mysql"
 	_ "gosession.dev/session/drivers/postgres"
+	_ "gosession.dev/session/drivers/redis"
 	_ "gosession.dev/session/drivers/sqlite"
 )
 

@@ -10,7 +10,7 @@ import (
 )
 
 // ours are the names of drivers in this repository, each in the package of that name.
-var ours = []string{"cookie", "memcache", "memory", "migrate", "mongo", "mysql", "postgres", "sqlite"}
+var ours = []string{"cookie", "memcache", "memory", "migrate", "mongo", "mysql", "postgres", "redis", "sqlite"}
 
 // Driver returns a hint about a driver that is not registered, beginning with a space, or "" if
 // no known driver has this or a similar name.

@@ -230,6 +230,7 @@ func TestShop(t *testing.T) {
 		"mongo": {func(t *testing.T) string {
 			return testserver.StartMongo(t).DSN(fmt.Sprintf("t%d", time.Now().UnixNano()), "")
 		}, true, true},
+		"redis": {func(t *testing.T) string { return "redis://" + testserver.StartRedis(t).Addr }, true, true},
 		"postgres": {func(t *testing.T) string {
 			server := testserver.StartPostgres(t, "fsync=off")
 			return server.DSN(server.NewDatabase(t), "")

@@ -22,6 +22,10 @@ import (
 func TestDatabaseRestarts(t *testing.T) {
 	browser := startBrowser(t)
 	for driver, start := range map[string]func(t *testing.T) (*testserver.Server, string){
+		"redis": func(t *testing.T) (*testserver.Server, string) {
+			server := testserver.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")
+			return server.Server, "redis://" + server.Addr
+		},
 		"postgres": func(t *testing.T) (*testserver.Server, string) {
 			server := testserver.StartPostgres(t)
 			return server.Server, server.DSN(server.NewDatabase(t), "")

@@ -92,6 +92,28 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
+// A Create that first removes an expired record succeeds, whichever of its answers is lost.
+func TestLostAnswerOverExpiredRecord(t *testing.T) {
+	server := testserver.StartMariaDB(t, volatile)
+	for _, params := range []string{"", "interpolateParams=true"} {
+		s, proxy := behindProxy(t, server, params)
+		for lost := range 8 {
+			r := record(fmt.Sprint("expired", lost))
+			r.Expires = time.Now().Add(2 * time.Millisecond)
+			require.NoError(t, s.Create(t.Context(), r))
+			time.Sleep(4 * time.Millisecond)
+			proxy.ResetOnce(lost)
+			again := record(r.Key)
+			err := s.Create(t.Context(), again)
+			proxy.Heal()
+			require.NoError(t, err, "Create without answer %d, with %q", lost, params)
+			got, err := s.Retrieve(t.Context(), r.Key)
+			require.NoError(t, err)
+			require.Equal(t, again.Version, got.Version)
+		}
+	}
+}
+
 // If the server hangs at any point of a write, such as at COMMIT, the call returns when its context
 // is done. An application's own connection then ends with its readTimeout, and the server rolls back.
 func TestHangsAtCommit(t *testing.T) {

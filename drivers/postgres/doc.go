@@ -93,9 +93,9 @@
 //
 // and grant SELECT, INSERT, UPDATE and DELETE on the first table, and SELECT on the second. Package
 // sqlstore describes the columns. The key may be a varchar(64), and the subject a varchar(255). The
-// collation must
-// distinguish upper and lower case; with COLLATE "C", listing is quickest. Further columns must have
-// a default or allow NULL. An unsuitable table makes Ping fail, with an error that says why.
+// collation must distinguish upper and lower case; with COLLATE "C", listing is quickest. Further
+// columns must have a default or allow NULL. An unsuitable table makes Ping fail, with an error
+// that says why.
 //
 // Each call of Retrieve, Flush, Touch, ChangeID, Destroy and DestroySubject is one statement and one
 // round trip. A flush changes no index unless the session's expiry moves, so that PostgreSQL updates

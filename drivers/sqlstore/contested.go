@@ -23,9 +23,10 @@ func (s *Store) insert(ctx context.Context, st *statements, w *write, oldKey str
 const maxContests = 5
 
 // contest executes w again, in a transaction that first removes an expired record or mark from the new key,
-// until it succeeds or the key is taken by a live record.
+// until it succeeds or the key is taken by a live record. Like execute, it executes w again if the
+// connection ends before the answer.
 func (s *Store) contest(ctx context.Context, st *statements, w *write, oldKey string, r *driver.Record) error {
-	var err error
+	var err, lost error
 	for range maxContests {
 		var outcome error
 		err = s.asWriter(ctx, func() error {
@@ -35,7 +36,19 @@ func (s *Store) contest(ctx context.Context, st *statements, w *write, oldKey st
 				return err
 			})
 		})
-		if !isDuplicate(err) {
+		switch {
+		case isLost(err) && ctx.Err() == nil:
+			lost = err
+			continue
+		case err == nil && outcome == nil:
+			return nil
+		case lost != nil: // perhaps because an earlier attempt was executed
+			rows, err := s.outcome(ctx, w, lost)
+			if err == nil && rows == 0 {
+				err = lost
+			}
+			return err
+		case !isDuplicate(err):
 			return cmp.Or(err, outcome)
 		}
 		switch found, lookErr := s.look(ctx, st, r.Key); {
@@ -44,6 +57,9 @@ func (s *Store) contest(ctx context.Context, st *statements, w *write, oldKey st
 		case found.taken(now()):
 			return driver.ErrExists
 		}
+	}
+	if lost != nil {
+		return lost
 	}
 	return fmt.Errorf("sqlstore: a unique constraint on another column than the key refuses the record (an index of the application?): %w", err)
 }

@@ -1,7 +1,6 @@
 package sqlstore
 
 import (
-	"cmp"
 	"context"
 	sqldriver "database/sql/driver"
 	"errors"
@@ -47,10 +46,15 @@ func (s *Store) outcome(ctx context.Context, w *write, lost error) (int64, error
 		return 0, lost
 	}
 	r, err := s.look(ctx, s.table.Load(), w.key)
-	if err == nil && r.version.V == w.version {
+	switch {
+	case err != nil:
+		return 0, err
+	case r.version.V == w.version:
 		return 1, nil
+	case r.found && !r.taken(now()): // an expired record or mark, which only contest replaces
+		return 0, nil
 	}
-	return 0, cmp.Or(err, lost)
+	return 0, lost
 }
 
 // executeOnce is execute without repetition. If the dialect has OneWriter, it waits until no other

@@ -35,6 +35,34 @@ func losing(t *testing.T, d Dialect) (s *Store, lose func(answers int64)) {
 	return s, lost.Store
 }
 
+// The same is true of a write that first removes an expired record from its key.
+func TestLostAnswersOverExpiredRecords(t *testing.T) {
+	s, lose := losing(t, SQLite)
+	ctx := t.Context()
+	for _, answers := range []int64{1, 3} {
+		for _, key := range []string{"created", "moved"} {
+			require.NoError(t, s.Create(ctx, record(key, time.Millisecond)))
+		}
+		time.Sleep(2 * time.Millisecond)
+		lose(answers)
+		r := record("created", time.Hour)
+		require.NoError(t, s.Create(ctx, r), "Create with %d lost answers", answers)
+		moved := *r
+		moved.Key = "moved"
+		lose(answers)
+		require.NoError(t, s.ChangeID(ctx, "created", &moved), "ChangeID with %d lost answers", answers)
+		got, err := s.Retrieve(ctx, "moved")
+		require.NoError(t, err)
+		require.Equal(t, moved.Version, got.Version)
+		_, err = s.db.Exec(`DELETE FROM sessions`)
+		require.NoError(t, err)
+	}
+	require.NoError(t, s.Create(ctx, record("k", time.Millisecond)))
+	time.Sleep(2 * time.Millisecond)
+	lose(1000)
+	require.ErrorIs(t, s.Create(ctx, record("k", time.Hour)), io.ErrUnexpectedEOF)
+}
+
 // A write whose answer is lost is executed again, and succeeds if its first attempt did.
 func TestLostAnswers(t *testing.T) {
 	compares := SQLite

@@ -58,7 +58,9 @@ func TestMarksAreSwept(t *testing.T) {
 		putMark(t, db, fmt.Sprint("expired", i), "elsewhere", driver.MarkLifetime)
 	}
 	putMark(t, db, "live", "elsewhere", driver.MarkLifetime-time.Minute)
-	deleted, _, err := s.deleteBatch(ctx, endedMarks, firstBatch)
+	ended, err := s.endedMarks(ctx)
+	require.NoError(t, err)
+	deleted, _, err := s.deleteBatch(ctx, ended, firstBatch)
 	require.NoError(t, err)
 	require.Equal(t, firstBatch, deleted, "rows deleted by one batch")
 	n, err := s.DeleteExpired(ctx)
@@ -67,6 +69,22 @@ func TestMarksAreSwept(t *testing.T) {
 	var keys string
 	require.NoError(t, db.QueryRow(`SELECT group_concat(id) FROM sessions`).Scan(&keys))
 	require.Equal(t, "live", keys)
+}
+
+// A web server whose clock is ahead removes no mark early.
+func TestSweepByClockOfDatabase(t *testing.T) {
+	ctx := t.Context()
+	db := database(t)
+	behind := SQLite
+	behind.Now = "(" + SQLite.Now + " - 300000)"
+	s := New(db, behind)
+	require.NoError(t, s.Ping(ctx))
+	putMark(t, db, "old", "new", driver.MarkLifetime+time.Minute)
+	_, err := s.DeleteExpired(ctx)
+	require.NoError(t, err)
+	mark, err := s.Renamed(ctx, "old")
+	require.NoError(t, err)
+	require.Equal(t, "new", mark.To)
 }
 
 // A record and its mark are written together or not at all.

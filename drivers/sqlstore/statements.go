@@ -14,7 +14,7 @@ type statements struct {
 	flushValues                          *query // nil if the dialect has ComparesColumns
 	rename                               *query
 	mark                                 *query // nil if rename leaves the mark too
-	renamed                              *query
+	renamed, clock                       *query
 	destroy, bury, list, listSubject     *query
 	deleteBatch                          *query
 	destroyMark                          *query
@@ -45,6 +45,7 @@ func (s *Store) statements() *statements {
 	st.touch = add(`UPDATE {table} SET expires = $1 WHERE {id} = $2 AND {expires} > $3 AND {intact}`)
 	s.addRename(&st, add)
 	st.renamed = add(`SELECT meta, {now} + expires FROM {table} WHERE {id} = $1 AND {expires} < 0`)
+	st.clock = add(`SELECT {now}`)
 	st.destroy = add(`DELETE FROM {table} WHERE {id} = $1 AND ({expires} > $2 OR {expires} IS NULL)`)
 	st.bury = add(`DELETE FROM {table} WHERE {id} = $1 AND ({expires} BETWEEN 0 AND $2 OR {expires} BETWEEN $3 AND -1)`)
 	st.list = add(`SELECT {id} FROM {table} WHERE {id} > $1 AND {expires} > $2 AND {intact} ORDER BY {id} LIMIT $3`)

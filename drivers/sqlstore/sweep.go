@@ -27,8 +27,12 @@ const (
 // DeleteExpired implements [driver.Store]. It also deletes expired marks, which it does not count.
 func (s *Store) DeleteExpired(ctx context.Context) (int, error) {
 	deleted, err := s.sweep(ctx, expiredRecords)
+	if err != nil {
+		return deleted, err
+	}
+	ended, err := s.endedMarks(ctx)
 	if err == nil {
-		_, err = s.sweep(ctx, endedMarks)
+		_, err = s.sweep(ctx, ended)
 	}
 	return deleted, err
 }
@@ -38,7 +42,16 @@ type deletion func() (after, until int64)
 
 func expiredRecords() (after, until int64) { return -1, now() }
 
-func endedMarks() (after, until int64) { return -oldestMark(now()) - 1, -1 }
+// endedMarks is the deletion of the marks that have ended, by the clock of the database.
+func (s *Store) endedMarks(ctx context.Context) (deletion, error) {
+	st, err := s.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var now int64
+	err = s.read(ctx, func() error { return queryRow(s.statementContext(ctx), byItself(st.clock), nil, &now) })
+	return func() (after, until int64) { return -oldestMark(now) - 1, -1 }, s.explain(ctx, err)
+}
 
 // sweep deletes rows in batches, and returns their number. It measures how long a batch takes in
 // the database, pauses for that time after the batch, and adapts the size of the next batch to it.

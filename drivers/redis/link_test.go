@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net"
 	"sync"
@@ -158,5 +157,5 @@ func TestOwnClient(t *testing.T) {
 	client.Close()
 	_, err = s.Retrieve(t.Context(), "k")
 	require.EqualError(t, err, "redis: the connection was closed")
-	require.False(t, errors.Is(err, driver.ErrNotFound))
+	require.NotErrorIs(t, err, driver.ErrNotFound)
 }

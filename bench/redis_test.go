@@ -27,38 +27,52 @@ func redisDSN(b *testing.B) string { return "redis://" + startRedis(b) }
 // session, times and a version.
 const redisHeader = 112
 
-// openRueidisClient opens a floor that executes GET and, to write, SET.
-func openRueidisClient(b *testing.B, v values) site {
-	client, err := rueidis.NewClient(rueidis.ClientOption{
-		InitAddress: []string{startRedis(b)}, DisableCache: true, DisableRetry: true, ForceSingleClient: true,
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(client.Close)
-	set := func(r *http.Request, id, value string) error {
-		c := client.B().Set().Key(id).Value(value).Px(time.Hour).Build()
-		return client.Do(r.Context(), c).Error()
-	}
-	get := func(r *http.Request, id string) (string, error) {
-		return client.Do(r.Context(), client.B().Get().Key(id).Build()).ToString()
-	}
-	value := string(append(make([]byte, redisHeader), encoded(v)...))
-	return site{
-		create: bare(func(r *http.Request, id string) error { return set(r, id, value) }).ServeHTTP,
-		works: map[string]http.Handler{
-			read: bare(func(r *http.Request, id string) error {
-				_, err := get(r, id)
-				return err
-			}),
-			write: bare(func(r *http.Request, id string) error {
-				value, err := get(r, id)
-				if err == nil {
-					err = set(r, id, value)
-				}
-				return err
-			}),
-		},
+// setIf is the smallest script that sets a value if the old one has a version: its second byte to its
+// ninth.
+var setIf = rueidis.NewLuaScript(`
+if redis.call('GETRANGE', KEYS[1], 1, 8) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1`)
+
+// openRueidis returns a floor that executes GET and, to write, SET or, conditionally, setIf.
+func openRueidis(conditional bool) func(*testing.B, values) site {
+	return func(b *testing.B, v values) site {
+		client, err := rueidis.NewClient(rueidis.ClientOption{
+			InitAddress: []string{startRedis(b)}, DisableCache: true, DisableRetry: true, ForceSingleClient: true,
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(client.Close)
+		get := func(r *http.Request, id string) (string, error) {
+			return client.Do(r.Context(), client.B().Get().Key(id).Build()).ToString()
+		}
+		set := func(r *http.Request, id, value string) error {
+			return client.Do(r.Context(), client.B().Set().Key(id).Value(value).Px(time.Hour).Build()).Error()
+		}
+		change := set
+		if conditional {
+			change = func(r *http.Request, id, value string) error {
+				return setIf.Exec(r.Context(), client, []string{id}, []string{value[1:9], value, "3600000"}).Error()
+			}
+		}
+		value := string(append(make([]byte, redisHeader), encoded(v)...))
+		return site{
+			create: bare(func(r *http.Request, id string) error { return set(r, id, value) }).ServeHTTP,
+			works: map[string]http.Handler{
+				read: bare(func(r *http.Request, id string) error {
+					_, err := get(r, id)
+					return err
+				}),
+				write: bare(func(r *http.Request, id string) error {
+					value, err := get(r, id)
+					if err == nil {
+						err = change(r, id, value)
+					}
+					return err
+				}),
+			},
+		}
 	}
 }
 

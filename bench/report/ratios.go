@@ -51,6 +51,8 @@ var comparisons = []comparison{
 	{"session/redis", "none/rueidis", "read", "450B", "16"},
 	{"session/redis", "none/rueidis", "write", "450B", "1"},
 	{"session/redis", "none/rueidis", "write", "450B", "16"},
+	{"session/redis", "none/rueidis-script", "write", "450B", "1"},
+	{"session/redis", "none/rueidis-script", "write", "450B", "16"},
 	{"session/redis", "scs/goredisstore", "read", "450B", "1"},
 	{"session/redis", "scs/goredisstore", "read", "450B", "16"},
 	{"session/redis", "scs/goredisstore", "write", "450B", "1"},

@@ -38,7 +38,7 @@ func (s *Store) ChangeID(ctx context.Context, oldKey string, r *driver.Record) e
 	lifetime := strconv.FormatInt(driver.MarkLifetime.Milliseconds(), 10)
 	err = s.ask(ctx, request{
 		script:  changeIDScript,
-		names:   []string{oldKey, r.Key},
+		names:   withIndex(r.Subject, oldKey, r.Key),
 		args:    []string{eight(r.Version), value, until(r.Expires), r.Subject, mark(r.Key), lifetime},
 		again:   true,
 		durable: true,

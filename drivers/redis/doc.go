@@ -61,7 +61,8 @@
 //
 // In a cluster, all sessions of a store are in one slot, and so on one server and its replicas: unless
 // the prefix has a hash tag, names begin with {prefix}. Stores with different prefixes may be on
-// different servers.
+// different servers. While that slot moves to another server, sessions can be read; calls that need
+// several keys, such as Create for a user and DestroySubject, are errors.
 //
 // # Failures
 //

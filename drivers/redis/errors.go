@@ -64,7 +64,11 @@ func (s *Store) explain(ctx context.Context, err error) error {
 	case s.link.isClosed(), errors.Is(err, driver.ErrClosed):
 		return driver.ErrClosed
 	case answered:
-		return refusal(answer.Error())
+		err := refusal(answer.Error())
+		if hasCode(err, "READONLY") || hasCode(err, "MASTERDOWN") {
+			s.link.reset() // the primary may have another address now
+		}
+		return err
 	}
 	return &serverError{cause: redact(err), lost: true}
 }
@@ -123,6 +127,12 @@ func refusal(text string) error {
 	switch {
 	case meanings[code] != "":
 		return &serverError{code: code, cause: fmt.Errorf("the server %s (%s)", meanings[code], code)}
+	case strings.Contains(text, "non local key"): // in a script
+		return refusal("TRYAGAIN")
+	case text == rueidis.Nil.Error(), strings.Contains(text, "No such master"):
+		return &serverError{cause: errors.New("the sentinels watch no primary of the name in the DSN")}
+	case strings.Contains(text, "DB index is out of range"):
+		return &serverError{cause: errors.New("the server has no database of the number in the DSN")}
 	case strings.Contains(text, "unknown command"), strings.Contains(text, "syntax error"):
 		return &serverError{cause: errors.New("the server does not know a command or option that the store needs: it must be Redis 6.2 or later")}
 	}

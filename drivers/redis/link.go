@@ -98,18 +98,25 @@ func (l *link) connect(a *attempt, client rueidis.Client) {
 	}
 }
 
-// test reads a key. Any answer will do.
-func (l *link) test(client rueidis.Client) error {
+// test reads a key. Any answer will do. The first attempt may meet a connection that was closed a moment
+// ago, and makes the client notice it.
+func (l *link) test(client rueidis.Client) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), l.timeout)
 	defer cancel()
-	return client.Do(undated{ctx}, client.B().Get().Key(l.name).Build()).NonRedisError()
+	for range 2 {
+		err = client.Do(undated{ctx}, client.B().Get().Key(l.name).Build()).NonRedisError()
+		if err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return err
 }
 
 // drop notes that a connection was lost.
 func (l *link) drop() { l.ready.Store(nil) }
 
-// reset closes the connections of a client that the link has made, because one of them has given
-// the answer to another call.
+// reset closes the connections of a client that the link has made, because they are of no use any
+// more.
 func (l *link) reset() {
 	l.drop()
 	l.conns.closeAll()

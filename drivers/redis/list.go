@@ -13,6 +13,7 @@ import (
 // scanScript answers with the next cursor of SCAN, the server's run ID, and the keys of the records
 // in a page. A cursor belongs to one run of one server.
 var scanScript = newScript(`
+settled()
 local cursor, pattern, count = ARGV[2], ARGV[3], ARGV[4]
 local page = redis.call('SCAN', cursor, 'MATCH', pattern, 'COUNT', count)
 local keys = {}
@@ -97,6 +98,7 @@ end
 // sweepScript tidies the indexes of a page of SCAN. It answers with the next cursor, and with the
 // subjects whose indexes are too long for one step.
 var sweepScript = newScript(tidy + `
+settled()
 local cursor, pattern, count, limit = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local page = redis.call('SCAN', cursor, 'MATCH', pattern, 'COUNT', count)
 local long = {}
@@ -114,7 +116,10 @@ end
 return {page[1], long}
 `)
 
-var tidyScript = newScript(tidy + `return {tidy(KEYS[1], ARGV[2], tonumber(ARGV[3]))}`)
+var tidyScript = newScript(tidy + `
+settled()
+return {tidy(KEYS[1], ARGV[2], tonumber(ARGV[3]))}
+`)
 
 // DeleteExpired implements [driver.Store]. It returns 0: Redis removes expired records by itself. It
 // removes what they have left in the indexes of subjects.

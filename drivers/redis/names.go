@@ -46,6 +46,14 @@ func tagged(prefix string) string {
 	return "{" + prefix + "}"
 }
 
+// withIndex returns the names of records, and of the index of a subject if it is not empty.
+func withIndex(subject string, keys ...string) []string {
+	if subject == "" {
+		return keys
+	}
+	return append(keys, "@"+subject)
+}
+
 // pattern returns the pattern that matches the names which begin with text.
 func pattern(text string) string {
 	return globs.Replace(text) + "*"

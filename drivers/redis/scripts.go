@@ -62,6 +62,11 @@ local function leave(subject, key)
   if subject ~= '' then redis.pcall('ZREM', index_of(subject), key) end
 end
 
+-- settled fails while the slot of the store moves to another server of a cluster: then some names are
+-- here and some are there, and a name that is not here may be there. Redis refuses a command with two
+-- absent keys at that time. It looks itself after the keys that a script declares.
+local function settled() redis.call('EXISTS', prefix, prefix .. '!') end
+
 -- dead reports whether a key in the index of a subject leads to no record of the subject. What is
 -- corrupt stays.
 local function dead(subject, key)

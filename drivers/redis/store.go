@@ -34,7 +34,7 @@ func (s *Store) Create(ctx context.Context, r *driver.Record) error {
 	if err != nil {
 		return err
 	}
-	err = s.ask(ctx, request{script: createScript, names: []string{r.Key}, args: []string{value, until(r.Expires), r.Subject}})
+	err = s.ask(ctx, request{script: createScript, names: withIndex(r.Subject, r.Key), args: []string{value, until(r.Expires), r.Subject}})
 	if isLost(err) && s.holds(ctx, r.Key, version) {
 		err = nil
 	}
@@ -109,7 +109,7 @@ func (s *Store) Flush(ctx context.Context, r *driver.Record) error {
 	}
 	err = s.ask(ctx, request{
 		script: flushScript,
-		names:  []string{r.Key},
+		names:  withIndex(r.Subject, r.Key),
 		args:   []string{eight(r.Version), value, until(r.Expires), r.Subject},
 		again:  true,
 	})

@@ -14,6 +14,7 @@ const pageSize = 500
 // subjectScript answers with the score after which the next page begins, or "", and with the keys
 // of a page.
 var subjectScript = newScript(`
+settled()
 local subject, from, limit = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local page = redis.call('ZRANGEBYSCORE', KEYS[1], from, '+inf', 'WITHSCORES', 'LIMIT', 0, limit)
 local keys = {}
@@ -53,6 +54,7 @@ const batchSize = 1000
 // destroySubjectScript answers with the score after which the next batch begins, or "", and with
 // the score of the last batch: sessions that the subject gets later have higher scores.
 var destroySubjectScript = newScript(`
+settled()
 local index, subject, from, last, limit = KEYS[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local except, names, keys, kept = {}, {}, {}, 0
 for i = 6, #ARGV do except[ARGV[i]] = true end

@@ -24,6 +24,9 @@ func (s *Store) sendAndWait(ctx context.Context, client rueidis.Client, command 
 	if err != nil {
 		return message, err
 	}
+	if word, err := message.ToString(); err == nil && word != "ok" {
+		return message, nil // nothing was written
+	}
 	reached, err := results[1].AsInt64()
 	if err != nil {
 		return message, s.explain(ctx, err)

@@ -12,6 +12,8 @@ import (
 // refresh is how often a client asks the sentinels or the cluster where the primaries are.
 const refresh = 5 * time.Second
 
+const bufferSize = 128 << 10
+
 // connect makes a client, which connects at once.
 func (d dsn) connect(c *conns) (rueidis.Client, error) {
 	o := d.client
@@ -21,8 +23,10 @@ func (d dsn) connect(c *conns) (rueidis.Client, error) {
 	o.ConnWriteTimeout = d.timeout   // for the answer to the test
 	o.PipelineMultiplex = -1         // one connection for all calls
 	o.AlwaysPipelining = true
-	o.DisableRetry = true // the store itself knows which calls may be repeated
-	o.DisableCache = true // a session that has ended must not be found
+	o.ReadBufferEachConn, o.WriteBufferEachConn = bufferSize, bufferSize
+	o.BlockingPoolSize, o.BlockingPoolCleanup = 32, time.Minute // connections for WAIT
+	o.DisableRetry = true                                       // the store itself knows which calls may be repeated
+	o.DisableCache = true                                       // a session that has ended must not be found
 	o.Sentinel.Dialer = o.Dialer
 	o.Sentinel.TopologyRefreshInterval = refresh
 	o.ClusterOption.ShardsRefreshInterval = refresh

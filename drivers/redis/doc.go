@@ -96,5 +96,11 @@
 //
 // Each call is one round trip, DestroySubject one for every 1000 sessions and a listing one for every
 // page. All calls of a store share one connection, on which the client sends commands of several
-// goroutines together. Scripts hold up the server for a few milliseconds at most.
+// goroutines together. With wait, the calls that wait have up to 32 connections of their own.
+//
+// Measured on two cores with Redis on the same machine: Retrieve takes 1.0 to 1.2 times as long as GET by
+// the client, Retrieve and Flush 1.4 to 2.0 times as long as GET and SET (go test -bench Overhead). A
+// script holds up the server for 2 to 5 milliseconds at most: DestroySubject of 100,000 sessions takes a
+// third of a second, in steps of 3 milliseconds, and listing 100,000 sessions half a second, in steps of 2
+// milliseconds, with 40 bytes of memory for each session.
 package redis

@@ -46,7 +46,8 @@ type Options struct {
 	// Destroy, DestroySubject and ChangeID return nil; the default is 0.
 	Wait int
 
-	// WaitTimeout is how long they wait for the replicas; the default is a second.
+	// WaitTimeout is how long they wait for the replicas, in whole milliseconds; the default is a
+	// second.
 	WaitTimeout time.Duration
 }
 
@@ -82,10 +83,10 @@ var (
 // no I/O. If client is nil or an option is not valid, each call of the store returns an error that
 // says so.
 //
-// The client must send commands to primaries only, as clients do unless SendToReplicas or ReplicaOnly
-// is set. Set DisableRetry: otherwise the client reads again, too, after the store has. The store
-// does not use client-side caching. A call whose context is done while the client connects may
-// return only after the Timeout of the client's Dialer.
+// The client must send commands to primaries only, as it does unless SendToReplicas or ReplicaOnly is
+// set. Set DisableRetry: otherwise the client repeats reads until their contexts are done when a server
+// is down. The store does not use client-side caching. A call whose context is done while the client
+// connects may return only after the Timeout of the client's Dialer.
 func New(client rueidis.Client, o Options) *Store {
 	s := newStore(o)
 	s.link = &link{client: client, timeout: connectTimeout, name: s.prefix + "!"}

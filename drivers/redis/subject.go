@@ -29,6 +29,7 @@ return {#page == 2 * limit and '(' .. page[#page] or '', keys}
 // in the order of scores. A session keeps its score when its ID changes.
 func (s *Store) SubjectSessions(ctx context.Context, subject string) iter.Seq2[string, error] {
 	return driver.Listing(ctx, func(yield func([]string, error) bool) {
+		seen := seenKeys{} // a session that loses the subject and gets it again has another score
 		for from := "-inf"; from != ""; {
 			answer, err := s.list(ctx, request{
 				script: subjectScript,
@@ -39,7 +40,7 @@ func (s *Store) SubjectSessions(ctx context.Context, subject string) iter.Seq2[s
 			if err == nil {
 				err = answer.err(2)
 			}
-			if !yield(answer.texts(1), err) || err != nil {
+			if !yield(seen.fresh(answer.texts(1)), err) || err != nil {
 				return
 			}
 			from = answer.text(0)

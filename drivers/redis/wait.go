@@ -11,7 +11,7 @@ import (
 // returns an error if fewer replicas than s.wait have what the command has written. The client may
 // connect for that, and does not notice then that ctx is done. Therefore sendAndWait uses a goroutine.
 func (s *Store) sendAndWait(ctx context.Context, client rueidis.Client, command rueidis.Completed) (rueidis.RedisMessage, error) {
-	wait := client.B().Wait().Numreplicas(int64(s.wait)).Timeout(s.waitTimeout.Milliseconds()).Build()
+	wait := client.B().Wait().Numreplicas(int64(s.wait)).Timeout(max(s.waitTimeout.Milliseconds(), 1)).Build()
 	done := make(chan []rueidis.RedisResult, 1)
 	go func() { done <- client.DoMulti(undated{ctx}, command, wait) }()
 	var results []rueidis.RedisResult

@@ -82,12 +82,12 @@ func TestDestroySubjectFindsRenamed(t *testing.T) {
 	for round := range 20 {
 		subject := fmt.Sprint("s", round)
 		createMany(t, s, 3*batchSize, subject)
-		last := make(chan string)
+		last, ended := make(chan string), make(chan struct{})
 		for i := range 4 {
 			go func() {
 				key := fmt.Sprintf("%s-%d", subject, i*700)
 				defer func() { last <- key }()
-				for n := 0; ; n++ {
+				for n := 0; !isDone(ended); n++ {
 					r, err := s.Retrieve(ctx, key)
 					if err != nil {
 						return
@@ -102,11 +102,21 @@ func TestDestroySubjectFindsRenamed(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 		require.NoError(t, s.DestroySubject(ctx, subject))
+		close(ended)
 		for range 4 {
 			_, err := s.Retrieve(ctx, <-last)
 			require.ErrorIs(t, err, driver.ErrNotFound)
 		}
 		require.Empty(t, keysOf(t, s, subject))
+	}
+}
+
+func isDone(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -24,7 +24,7 @@ var networkChecks = []check{
 		fn: networkFault(func(p *netfault.Proxy) { p.Trickle(5) })},
 	{name: "Network/Reset", in: "package driver", rule: outageIsNoAnswer, given: "Proxy", fn: networkFault((*netfault.Proxy).Reset)},
 	{name: "Network/Cut", in: "package driver", rule: outageIsNoAnswer, given: "Proxy",
-		fn: networkFault(func(p *netfault.Proxy) { p.CutAfter(3) })},
+		fn: networkFault(func(p *netfault.Proxy) { p.CutAfter(shorterThanAnswers) })},
 	{name: "Network/CutAnywhere", in: "package driver", rule: ownAnswer, given: "Proxy", fn: networkCutAnywhere},
 	{name: "Network/Flapping", in: "package driver", rule: connectsAgain, given: "Proxy", fn: networkFlaps},
 	{name: "Network/Cancelled", in: "package driver", rule: contextWaits, given: "Proxy", fn: networkCancelled},
@@ -36,6 +36,10 @@ var networkChecks = []check{
 	{name: "Network/Ping", in: "Pinger.Ping", rule: pingTellsTruth, needs: Pinger, given: "Proxy", fn: networkPing},
 	{name: "Network/Restart", in: "package driver", rule: connectsAgain, given: "Restart", fn: networkRestart},
 }
+
+// shorterThanAnswers is a number of bytes that no whole answer of a server has: Redis says that there
+// is no value in 3 bytes.
+const shorterThanAnswers = 2
 
 // recovery is within which all is well after a fault: MongoDB's client, for instance, looks for
 // its servers every 10 s.

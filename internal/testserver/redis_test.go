@@ -95,16 +95,31 @@ func TestRedisAnswers(t *testing.T) {
 	}
 }
 
+// setAndWait sets a key to 1, and waits until so many replicas have it: WAIT is about the writes of
+// its own connection.
+func setAndWait(t *testing.T, primary Redis, key, replicas string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", primary.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	c := newRedisConn(conn)
+	if _, err := c.do("SET", key, "1"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.do("WAIT", replicas, "0"); err != nil || got != replicas {
+		t.Fatalf("WAIT = %q, %v; want %s", got, err, replicas)
+	}
+}
+
 func TestSentinelFailover(t *testing.T) {
 	s := StartSentinel(t, 2)
 	primary := s.Primary(t)
 	if primary.Addr != s.Servers[0].Addr {
 		t.Errorf("Primary = %s; want %s", primary.Addr, s.Servers[0].Addr)
 	}
-	primary.Do(t, "SET", "n", "1")
-	if got := primary.Do(t, "WAIT", "2", "0"); got != "2" {
-		t.Errorf("WAIT = %q; want 2", got)
-	}
+	setAndWait(t, primary, "n", "2")
 	old := s.StopPrimary(t)
 	if old.Addr != primary.Addr {
 		t.Errorf("StopPrimary = %s; want %s", old.Addr, primary.Addr)
@@ -125,18 +140,15 @@ func TestSentinelFailover(t *testing.T) {
 		}
 		return nil
 	})
-	if got := s.Primary(t); got.Addr != next.Addr {
-		t.Errorf("Primary = %s; want %s", got.Addr, next.Addr)
+	if got := s.Primary(t); got.Addr == old.Addr { // on a busy machine, the third server may have taken over
+		t.Errorf("Primary = %s, which was stopped and is a replica", got.Addr)
 	}
 }
 
 func TestRedisClusterFailover(t *testing.T) {
 	c := StartRedisCluster(t)
 	primary := c.Primary(t, "{a}n")
-	primary.Do(t, "SET", "{a}n", "1")
-	if got := primary.Do(t, "WAIT", "1", "0"); got != "1" {
-		t.Errorf("WAIT = %q; want 1", got)
-	}
+	setAndWait(t, primary, "{a}n", "1")
 	old := c.StopPrimary(t, "{a}x")
 	if old.Addr != primary.Addr {
 		t.Errorf("StopPrimary = %s; want %s", old.Addr, primary.Addr)

@@ -257,7 +257,9 @@ func (s *Store) DestroySubject(ctx context.Context, subject string, except ...st
 			return err
 		})
 		if err == nil {
-			err = coll.FindOne(ctx, filter, options.FindOne().SetProjection(bson.D{{Key: "_id", Value: 1}})).Err()
+			err = twice(ctx, func() error {
+				return coll.FindOne(ctx, filter, options.FindOne().SetProjection(bson.D{{Key: "_id", Value: 1}})).Err()
+			})
 		}
 		if errors.Is(err, mongo.ErrNoDocuments) {
 			return nil

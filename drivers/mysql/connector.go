@@ -20,8 +20,9 @@ type connector struct {
 }
 
 func newConnector(d dsn) (*connector, error) {
-	deadlines := d.config.ReadTimeout > 0 || d.config.WriteTimeout > 0                  // of go-sql-driver
-	if network := d.config.Net; !deadlines && (network == "tcp" || network == "unix") { // others are the application's
+	setsDeadlines := d.config.ReadTimeout > 0 || d.config.WriteTimeout > 0
+	opensNetwork := d.config.Net == "tcp" || d.config.Net == "unix" // other networks are the application's
+	if opensNetwork && !setsDeadlines {
 		d.config.DialFunc = dial
 	}
 	inner, err := mysql.NewConnector(d.config)

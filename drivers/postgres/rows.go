@@ -2,9 +2,8 @@ package postgres
 
 import (
 	"database/sql/driver"
-	"io"
-
 	"encoding/binary"
+	"io"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"

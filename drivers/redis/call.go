@@ -90,7 +90,7 @@ func (s *Store) send(ctx context.Context, client rueidis.Client, q request, comm
 	return s.answer(ctx, client.Do(undated{ctx}, command))
 }
 
-// answer returns the message of a result. An answer of nil is no error.
+// answer returns the message of a result. It returns a nil of Redis without an error.
 func (s *Store) answer(ctx context.Context, result rueidis.RedisResult) (rueidis.RedisMessage, error) {
 	message, err := result.ToMessage()
 	if err == nil || rueidis.IsRedisNil(err) {

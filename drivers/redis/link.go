@@ -85,11 +85,11 @@ func (l *link) connect(a *attempt, client rueidis.Client) {
 	defer l.mu.Unlock()
 	defer close(a.done)
 	l.attempt = nil
-	switch {
-	case l.closed && l.client == nil && client != nil, a.err != nil && l.client == nil && client != nil:
+	if l.client == nil && client != nil && (l.closed || a.err != nil) {
 		client.Close()
 		return
-	case l.closed:
+	}
+	if l.closed {
 		return
 	}
 	l.client = client

@@ -127,10 +127,7 @@ func (s *Store) DeleteExpired(ctx context.Context) (int, error) {
 	if err := s.usable(ctx); err != nil {
 		return 0, err
 	}
-	for cursor := ""; cursor != "0"; {
-		if cursor == "" {
-			cursor = "0"
-		}
+	for cursor := "0"; ; {
 		answer, err := s.list(ctx, request{
 			script: sweepScript,
 			names:  []string{""},
@@ -148,9 +145,10 @@ func (s *Store) DeleteExpired(ctx context.Context) (int, error) {
 				return 0, err
 			}
 		}
-		cursor = answer.text(0)
+		if cursor = answer.text(0); cursor == "0" {
+			return 0, nil
+		}
 	}
-	return 0, nil
 }
 
 // tidy tidies the index of a subject in steps.

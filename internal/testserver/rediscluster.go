@@ -24,8 +24,8 @@ const (
 	clusterSlots     = 16384
 )
 
-// StartRedisCluster starts a cluster whose primary servers have all slots. The arguments are those of
-// each server, as in StartRedis.
+// StartRedisCluster starts a cluster whose primary servers have all slots. Each server gets the
+// arguments, as in StartRedis.
 func StartRedisCluster(t testing.TB, args ...string) RedisCluster {
 	t.Helper()
 	c := RedisCluster{buses: map[string]string{}}

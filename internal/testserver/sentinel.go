@@ -26,8 +26,8 @@ sentinel down-after-milliseconds main 1000
 sentinel failover-timeout main 10000
 `
 
-// StartSentinel starts a primary server with the given number of replicas, and three sentinels. The
-// arguments are those of each server, as in StartRedis.
+// StartSentinel starts a primary server with the given number of replicas, and three sentinels. Each
+// server but the sentinels gets the arguments, as in StartRedis.
 func StartSentinel(t testing.TB, replicas int, args ...string) Sentinel {
 	t.Helper()
 	primary := StartRedis(t, args...)

@@ -3,7 +3,6 @@ package mysql
 import (
 	"context"
 	"database/sql/driver"
-	"net"
 
 	"gosession.dev/session/drivers/sqlstore"
 )
@@ -27,47 +26,24 @@ type connection interface {
 // answer.
 type conn struct {
 	connection
-	network net.Conn // nil if the application opens it, or go-sql-driver sets its deadlines
-	broken  bool     // whether the context of a call has ended
-	calling sqlstore.Interruption
+	limit sqlstore.Limit
 }
 
-// begin begins a call, and returns the context for go-sql-driver.
-func (c *conn) begin(ctx context.Context) (context.Context, error) {
-	call := sqlstore.CallContext(ctx)
-	if c.network == nil || call == ctx {
-		return call, nil
-	}
-	if err := call.Err(); err != nil {
-		return nil, err
-	}
-	c.calling = sqlstore.Interrupt(ctx, c.network)
-	return ctx, nil
-}
-
-// end ends the call.
-func (c *conn) end() {
-	if !c.calling.End() {
-		c.broken = true
-	}
-	c.calling = sqlstore.Interruption{}
-}
-
-func (c *conn) IsValid() bool { return !c.broken && c.connection.IsValid() }
+func (c *conn) IsValid() bool { return !c.limit.Broken() && c.connection.IsValid() }
 
 func (c *conn) ResetSession(ctx context.Context) error {
-	if c.broken {
+	if c.limit.Broken() {
 		return driver.ErrBadConn
 	}
 	return c.connection.ResetSession(ctx)
 }
 
 func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
-	ctx, err := c.begin(ctx)
+	ctx, err := c.limit.Begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer c.end()
+	defer c.limit.End()
 	prepared, err := c.connection.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
@@ -76,16 +52,16 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 }
 
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	ctx, err := c.begin(ctx)
+	ctx, err := c.limit.Begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer c.end()
+	defer c.limit.End()
 	return c.connection.ExecContext(ctx, query, args)
 }
 
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	ctx, err := c.begin(ctx)
+	ctx, err := c.limit.Begin(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -94,20 +70,20 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 }
 
 func (c *conn) Ping(ctx context.Context) error {
-	ctx, err := c.begin(ctx)
+	ctx, err := c.limit.Begin(ctx)
 	if err != nil {
 		return err
 	}
-	defer c.end()
+	defer c.limit.End()
 	return c.connection.Ping(ctx)
 }
 
 func (c *conn) BeginTx(ctx context.Context, options driver.TxOptions) (driver.Tx, error) {
-	inner, err := c.begin(ctx)
+	inner, err := c.limit.Begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer c.end()
+	defer c.limit.End()
 	if _, err := c.connection.BeginTx(inner, options); err != nil {
 		return nil, err
 	}
@@ -150,16 +126,16 @@ type stmt struct {
 }
 
 func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	ctx, err := s.c.begin(ctx)
+	ctx, err := s.c.limit.Begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer s.c.end()
+	defer s.c.limit.End()
 	return s.statement.ExecContext(ctx, args)
 }
 
 func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	ctx, err := s.c.begin(ctx)
+	ctx, err := s.c.limit.Begin(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -176,13 +152,13 @@ type rows struct {
 // rows returns the rows of a query, or ends its call.
 func (c *conn) rows(found driver.Rows, err error) (driver.Rows, error) {
 	if err != nil {
-		c.end()
+		c.limit.End()
 		return nil, err
 	}
 	return &rows{found, c}, nil
 }
 
 func (r *rows) Close() error {
-	defer r.c.end()
+	defer r.c.limit.End()
 	return r.Rows.Close()
 }

@@ -35,7 +35,7 @@ func newConnector(d dsn) (*connector, error) {
 // Connect opens a connection, within the connector's timeout: package sql also connects in the
 // background, without the context of a call, and a server may accept a connection and never answer.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
-	var network net.Conn
+	var network net.Conn // stays nil if the application opens it, or go-sql-driver sets its deadlines
 	ctx = context.WithValue(sqlstore.CallContext(ctx), dialed{}, &network)
 	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, errConnect)
 	defer cancel()
@@ -47,7 +47,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 			return nil, errors.New("the connection lacks methods of go-sql-driver 1.10")
 		}
 		if _, err = connection.ExecContext(ctx, c.isolation, nil); err == nil {
-			return &conn{connection: connection, network: network}, nil
+			return &conn{connection: connection, limit: sqlstore.NewLimit(network)}, nil
 		}
 		_ = inner.Close()
 	}

@@ -25,7 +25,7 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 		_ = inner.Close()
 		return nil, errors.New("postgres: the connection is not one of pgx")
 	}
-	return &conn{Conn: pgx}, nil
+	return &conn{Conn: pgx, limit: sqlstore.NewLimit(pgx.Conn().PgConn().Conn())}, nil
 }
 
 // conn is a connection of pgx that ends when the context of a call ends during the call. Pgx does
@@ -33,8 +33,7 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 // call. The store prepares no statements on the connection: pgx does.
 type conn struct {
 	*stdlib.Conn
-	broken  bool // whether the context of a call has ended
-	calling sqlstore.Interruption
+	limit sqlstore.Limit
 }
 
 var (
@@ -47,28 +46,7 @@ var (
 	_ driver.Validator          = (*conn)(nil)
 )
 
-// begin begins a call, and returns the context for pgx.
-func (c *conn) begin(ctx context.Context) (context.Context, error) {
-	call := sqlstore.CallContext(ctx)
-	if call == ctx {
-		return ctx, nil
-	}
-	if err := call.Err(); err != nil {
-		return nil, err
-	}
-	c.calling = sqlstore.Interrupt(ctx, c.Conn.Conn().PgConn().Conn())
-	return ctx, nil
-}
-
-// end ends the call.
-func (c *conn) end() {
-	if !c.calling.End() {
-		c.broken = true
-	}
-	c.calling = sqlstore.Interruption{}
-}
-
-func (c *conn) IsValid() bool { return !c.broken && !c.Conn.Conn().IsClosed() }
+func (c *conn) IsValid() bool { return !c.limit.Broken() && !c.Conn.Conn().IsClosed() }
 
 func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
 	return c.Conn.PrepareContext(sqlstore.CallContext(ctx), query)
@@ -79,11 +57,11 @@ func (c *conn) BeginTx(ctx context.Context, options driver.TxOptions) (driver.Tx
 }
 
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	ctx, err := c.begin(ctx)
+	ctx, err := c.limit.Begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer c.end()
+	defer c.limit.End()
 	return c.Conn.ExecContext(ctx, query, args)
 }
 
@@ -93,7 +71,7 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 	if !c.IsValid() {
 		return nil, driver.ErrBadConn
 	}
-	ctx, err := c.begin(ctx)
+	ctx, err := c.limit.Begin(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +87,7 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 		}
 		found.Close()
 	}
-	c.end()
+	c.limit.End()
 	if pgconn.SafeToRetry(err) {
 		return nil, driver.ErrBadConn
 	}

@@ -46,7 +46,7 @@ func (r *rows) Next(into []driver.Value) error {
 }
 
 func (r *rows) Close() error {
-	defer r.c.end()
+	defer r.c.limit.End()
 	r.Rows.Close()
 	return r.Err()
 }

@@ -39,45 +39,59 @@ func (h hidden) Value(key any) any {
 	return h.Context.Value(key)
 }
 
-// Interrupt makes the reads and writes of a network connection fail from the time at which the call
-// ends whose context is CallContext(ctx). A method of the database connection that uses it calls
-// Interrupt first, and End last.
-func Interrupt(ctx context.Context, network net.Conn) Interruption {
+// A Limit ends each call that uses a database connection when the context of the call ends: the reads
+// and writes of its network connection fail from then on. A method of the database connection calls
+// Begin first, and End last. Like the connection, a Limit is for one goroutine at a time.
+type Limit struct {
+	network net.Conn
+	limited bool        // whether the network connection has a deadline
+	stop    func() bool // nil if the call can't end before its deadline
+	broken  bool
+}
+
+// NewLimit returns a Limit for a network connection. If that is nil, the SQL driver gets the contexts
+// of the calls.
+func NewLimit(network net.Conn) Limit { return Limit{network: network} }
+
+// Begin begins the call whose context is CallContext(ctx). It returns the context for the SQL driver,
+// or the error of a context that has ended.
+func (l *Limit) Begin(ctx context.Context) (context.Context, error) {
 	call := CallContext(ctx)
-	i := Interruption{network: network}
+	if l.network == nil || call == ctx {
+		return call, nil
+	}
+	if err := call.Err(); err != nil {
+		return nil, err
+	}
 	// Contexts of package session say when they end, so that no timer of theirs is necessary.
 	if limited, ok := call.(interface {
 		Caller() (caller context.Context, until time.Time)
 	}); ok {
 		var until time.Time
 		call, until = limited.Caller()
-		i.limited = true
-		_ = network.SetDeadline(until) // a connection that fails here fails at the next read or write
+		l.limited = true
+		_ = l.network.SetDeadline(until) // a connection that fails here fails at the next read or write
 	}
 	if call.Done() != nil {
-		i.stop = context.AfterFunc(call, func() { _ = network.SetDeadline(time.Unix(1, 0)) })
+		l.stop = context.AfterFunc(call, func() { _ = l.network.SetDeadline(time.Unix(1, 0)) })
 	}
-	return i
+	return ctx, nil
 }
 
-// Interruption is what [Interrupt] has set up. The zero value is none.
-type Interruption struct {
-	network net.Conn
-	limited bool        // whether the connection has a deadline
-	stop    func() bool // nil if the call can't end before its deadline
+// End ends the call.
+func (l *Limit) End() {
+	switch {
+	case l.stop != nil && !l.stop():
+		l.broken = true
+	case l.limited:
+		_ = l.network.SetDeadline(time.Time{})
+	}
+	l.limited, l.stop = false, nil
 }
 
-// End ends the interruption. It reports whether the connection can be used again: it can't if the
-// context of the call has ended before.
-func (i Interruption) End() bool {
-	if i.stop != nil && !i.stop() {
-		return false
-	}
-	if i.limited {
-		_ = i.network.SetDeadline(time.Time{})
-	}
-	return true
-}
+// Broken reports whether the context of a call has ended during the call. The connection can't be used
+// again then.
+func (l *Limit) Broken() bool { return l.broken }
 
 // withConnection calls do when a connection is free, and at most as many at a time as there are
 // connections. If database/sql had that limit, do would wait there, longer than ctx.
